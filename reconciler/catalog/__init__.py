@@ -1,0 +1,1 @@
+"""What providers list: M3U, Xtream and XMLTV as values. Pure: bytes in, entries out."""

@@ -1,0 +1,1 @@
+"""From spec, catalogue and ledger to the desired state: lineups and their artifacts. Pure."""

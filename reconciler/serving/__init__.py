@@ -1,0 +1,1 @@
+"""Every declared HDHomeRun tuner in one process, and the hub beside them."""

@@ -1,0 +1,1 @@
+"""Fetching: hosts, fallbacks, caches, credentials. The edge towards providers."""
