@@ -1,0 +1,108 @@
+"""What `ptctl` made or adopted and which numbers it gave, as values. Kept in `<state>/ledger.json`.
+
+Identity is an id here, never a name, a number, a URL or a position (design.md 1.6). The ledger holds no secret and
+no provider URL, so it may be kept in git. This module refuses to touch files: `ledger.store` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["FORMAT", "Applied", "ChannelRecord", "DvrRecord", "Ledger", "Retired"]
+
+FORMAT: Final = "ptctl-ledger/1"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRecord:
+    """A channel that has a number. `dvr` and `number` are where it lives.
+
+    `aliases` are the ids of merged members (sorted, without `id`). For lists without stream ids, `guide_id`, `name`
+    (normalised) and `path` (hash of the URL path without credentials) find it again. `group` is the provider's group when
+    it came to live here, to tell a renamed group from a moved channel. Dates are ISO days (UTC).
+    """
+
+    id: str
+    dvr: str
+    number: int
+    source: str
+    aliases: tuple[str, ...] = ()
+    guide_id: str = ""
+    name: str = ""
+    path: str = ""
+    group: str = ""
+    since: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A number kept free for a channel that left: 30 days from `day` (ISO, UTC)."""
+
+    dvr: str
+    number: int
+    id: str
+    day: str
+    aliases: tuple[str, ...] = ()
+    source: str = ""
+    guide_id: str = ""
+    name: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What Plex was last made to be for one DVR: drift is the difference from this (design.md 4)."""
+
+    generation: str
+    tuner_uri: str
+    guide_url: str
+    title: str
+    map_digest: str
+    channels: int
+    guide_digest: str = ""
+    loaded_at: str = ""
+    """When its guide was last loaded by Plex (ISO second, UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DvrRecord:
+    """A DVR of ours. Port, slug, title and guide path are pinned at creation and do not follow a rename.
+
+    `peaks` are (ISO day, channels) of the largest applied lineup a day, the last 7 days: the baseline of S101 and S103.
+    Keys are Plex's row ids as text, "" until known; `machine` is the server they belong to.
+    """
+
+    name: str
+    device_id: str
+    port: int | None
+    slug: str
+    title: str
+    block: tuple[int, int]
+    guide_path: str = "guide.xml"
+    device_key: str = ""
+    dvr_key: str = ""
+    dvr_uuid: str = ""
+    machine: str = ""
+    protected: bool = False
+    adopted: bool = False
+    split_of: str = ""
+    applied: Applied | None = None
+    peaks: tuple[tuple[str, int], ...] = ()
+
+
+_NO_DVRS: Final[Mapping[str, DvrRecord]] = MappingProxyType({})
+_NO_CHANNELS: Final[Mapping[str, ChannelRecord]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The whole of it. `lineage` names this history, `serial` rises once per run that changed it (0: never written)."""
+
+    lineage: str = ""
+    serial: int = 0
+    dvrs: Mapping[str, DvrRecord] = field(default=_NO_DVRS)
+    channels: Mapping[str, ChannelRecord] = field(default=_NO_CHANNELS)
+    retired: tuple[Retired, ...] = ()
+    spent: tuple[str, ...] = ()
+    """Approvals that were used (`word until`), so that they lift nothing twice."""
