@@ -1,0 +1,185 @@
+"""The two files by which a generation speaks to `serve`: the public manifest and the private routes.
+
+`<state>/artifacts/<generation>/manifest.json` holds all that `serve` must know of each DVR; it has no secret and no
+timestamp, and it is part of the content hash that names the generation. `<state>/private/routes.json` (0600, outside
+the hash) says where a channel's streams come from: source, stream id, host order and the *reference* of the
+credential. Version N reads N and N - 1 (design.md 5). This module refuses to touch files.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from reconciler.errors import StateError
+
+__all__ = [
+    "MANIFEST_FORMAT",
+    "ROUTES_FORMAT",
+    "Alternative",
+    "DvrManifest",
+    "Manifest",
+    "Routes",
+    "SourceRoute",
+    "manifest_bytes",
+    "read_manifest",
+    "read_routes",
+    "routes_bytes",
+]
+
+MANIFEST_FORMAT: Final = "ptctl-manifest/1"
+ROUTES_FORMAT: Final = "ptctl-routes/1"
+
+
+@dataclass(frozen=True, slots=True)
+class DvrManifest:
+    """One tuner. Files lie in the generation under `<slug>/`: `lineup.json`, `playlist.m3u`, `guide.xml`.
+
+    `base_url` is where Plex reaches it (no trailing slash; with `/<slug>` in layout `path`); `port` is the port to listen
+    on in layout `ports`. `channels` maps guide number (text) to channel id. `guide_path` is served below `base_url`.
+    `guide_digest` is the SHA-256 of guide.xml, `lineup_digest` of lineup.json.
+    """
+
+    name: str
+    slug: str
+    device_id: str
+    friendly_name: str
+    port: int | None
+    base_url: str
+    tuners: int
+    scan_possible: bool
+    channels: Mapping[str, str]
+    guide_path: str = "guide.xml"
+    guide_digest: str = ""
+    lineup_digest: str = ""
+    profile: str = "copy"
+    buffer_bytes: int | None = None
+    first_byte_s: float | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything one generation serves. `exports` are the names of M3U files in the generation's root (without `.m3u`).
+
+    `advertise_viewers` stands in M3U files and pages. The generation's id is the directory's name, not in here.
+    """
+
+    name: str
+    layout: str
+    advertise_plex: str
+    advertise_viewers: str
+    dvrs: tuple[DvrManifest, ...]
+    exports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to a channel's bytes. `key` with a panel's hosts makes the URL, or `url` is it (with placeholders)."""
+
+    source: str
+    key: str = ""
+    kind: str = "live"
+    url: str = ""
+    more_urls: tuple[str, ...] = ()
+    extension: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRoute:
+    """How to reach one source. `hosts` in the order to try; `credentials` are lists of reference text by account.
+
+    Each account is a mapping like {"username": "env:IPTV_USER", "password": "env:IPTV_PASS"}. Header values that are
+    references stay references: ("X-Key", "env:OTHER_KEY", True).
+    """
+
+    name: str
+    kind: str
+    hosts: tuple[str, ...] = ()
+    credentials: tuple[Mapping[str, str], ...] = ()
+    connections: int | None = None
+    format: str = "hls"
+    user_agent: str = ""
+    headers: tuple[tuple[str, str, bool], ...] = ()
+    pin: str = ""
+    pin_mode: str = "prefer"
+    base: str = ""
+    connect_s: float | None = None
+    first_byte_s: float | None = None
+    buffer_bytes: int | None = None
+    profile: str = "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All routes of a generation, and its id so that `serve` knows whether the two belong together."""
+
+    generation: str
+    sources: Mapping[str, SourceRoute] = field(default_factory=dict)
+    channels: Mapping[str, tuple[Alternative, ...]] = field(default_factory=dict)
+
+
+def manifest_bytes(manifest: Manifest) -> bytes:
+    """The manifest as sorted, indented JSON ending in a newline: equal manifests give equal bytes."""
+    return _dump({"format": MANIFEST_FORMAT, **asdict(manifest)})
+
+
+def routes_bytes(routes: Routes) -> bytes:
+    """The routes likewise."""
+    return _dump({"format": ROUTES_FORMAT, **asdict(routes)})
+
+
+def read_manifest(data: bytes) -> Manifest:
+    """The manifest in `data`. Raises StateError for another format or a broken file."""
+    raw = _load(data, MANIFEST_FORMAT, "manifest.json")
+    dvrs = tuple(DvrManifest(**{**d, "also": tuple(d["also"])}) for d in raw.pop("dvrs"))
+    return Manifest(**{**raw, "dvrs": dvrs, "exports": tuple(raw["exports"])})
+
+
+def read_routes(data: bytes) -> Routes:
+    """The routes in `data`. Raises StateError for another format or a broken file."""
+    raw = _load(data, ROUTES_FORMAT, "routes.json")
+    sources = {
+        name: SourceRoute(
+            **{
+                **s,
+                "hosts": tuple(s["hosts"]),
+                "credentials": tuple(s["credentials"]),
+                "headers": tuple((k, v, bool(r)) for k, v, r in s["headers"]),
+            }
+        )
+        for name, s in raw["sources"].items()
+    }
+    channels = {
+        cid: tuple(
+            Alternative(
+                **{
+                    **a,
+                    "more_urls": tuple(a["more_urls"]),
+                    "headers": tuple((k, v) for k, v in a["headers"]),
+                }
+            )
+            for a in alternatives
+        )
+        for cid, alternatives in raw["channels"].items()
+    }
+    return Routes(raw["generation"], sources, channels)
+
+
+def _dump(value: object) -> bytes:
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _load(data: bytes, wanted: str, what: str) -> dict[str, Any]:
+    # Any: JSON as it comes; the constructors above refuse what does not fit.
+    try:
+        raw = json.loads(data)
+        found = raw.pop("format")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise StateError(f"{what} is broken: {error}", next_step="ptctl refresh") from error
+    if found != wanted:
+        raise StateError(
+            f"{what} has format {found!r}, this version reads {wanted!r}", next_step="upgrade ptctl"
+        )
+    return dict(raw)
