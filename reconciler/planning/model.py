@@ -25,8 +25,8 @@ __all__ = [
     "Loss",
     "NamedChannel",
     "Plan",
+    "PlanWarning",
     "Summary",
-    "Warning_",
 ]
 
 ChangeKind = Literal["add", "change", "adopt", "move", "replace", "delete", "disown", "same"]
@@ -155,7 +155,7 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning_:
+class PlanWarning:
     """A W code with one sentence and the command that explains it."""
 
     code: str
@@ -220,7 +220,7 @@ class Plan:
     drift: tuple[DriftItem, ...]
     foreign: tuple[Foreign, ...]
     changes: tuple[Change, ...]
-    warnings: tuple[Warning_, ...]
+    warnings: tuple[PlanWarning, ...]
     actions: tuple[Action, ...]
     summary: Summary
     files_written: tuple[str, ...]
