@@ -1,0 +1,103 @@
+"""What every test gets: an empty environment, a bounded `trio.run`, and honest skips.
+
+A test that needs a program of the operating system (`@pytest.mark.program("ffprobe")`) or the shared samples
+(`@pytest.mark.shared`) is skipped where they are missing, with the reason; under CI=true it fails instead, so that
+nothing is skipped unseen. Outcomes of marked tests are kept for `python -m tests.acceptance`.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Generator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import pytest
+import trio
+
+from tests.acceptance import OUTCOMES, ROOT
+
+T = TypeVar("T")
+Run = Callable[[Callable[[], Awaitable[T]]], T]
+
+SHARED: Final = ROOT.parent / "shared"
+TEST_LIMIT_S: Final = 120.0
+KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "CI", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proxies, tokens and PTCTL_ variables of the developer's shell play no part."""
+    for name in set(os.environ) - set(KEPT_VARIABLES):
+        if name.upper().endswith("_PROXY") or name.startswith(("PTCTL_", "PLEX_", "IPTV_", "NO_COLOR")):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def run() -> Run[Any]:
+    """`run(main)`: trio.run with a limit, so that a test that waits for ever fails and says so."""
+
+    def runner(main: Callable[[], Awaitable[T]]) -> T:
+        async def bounded() -> T:
+            with trio.fail_after(TEST_LIMIT_S):
+                return await main()
+
+        return trio.run(bounded)
+
+    return runner
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real playlists and guides. For tests marked `shared`."""
+    return SHARED / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--acceptance-marks`: print which tests carry which acceptance ids, as one line of JSON."""
+    parser.addoption("--acceptance-marks", action="store_true", help="print test -> acceptance ids as JSON")
+
+
+def _marks(item: pytest.Item) -> list[str]:
+    return [str(i) for mark in item.iter_markers("accepts") for i in mark.args]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Answer `--acceptance-marks`."""
+    if config.getoption("--acceptance-marks"):
+        print(json.dumps({item.nodeid: _marks(item) for item in items if _marks(item)}))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose program or sample is missing; in CI let it fail."""
+    missing = [str(m.args[0]) for m in item.iter_markers("program") if shutil.which(m.args[0]) is None]
+    if next(item.iter_markers("shared"), None) and not SHARED.is_dir():
+        missing.append("../shared")
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"CI must have {', '.join(missing)}", pytrace=False)
+    elif missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember how each marked test ended."""
+    report = yield
+    if _marks(item) and (report.when == "call" or (report.when == "setup" and not report.passed)):
+        outcomes: dict[str, str] = item.config.stash.setdefault(_OUTCOMES, {})
+        outcomes[item.nodeid] = report.outcome
+    return report
+
+
+_OUTCOMES = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Merge this run's outcomes into the record."""
+    fresh = session.config.stash.get(_OUTCOMES, {})
+    if fresh:
+        known = json.loads(OUTCOMES.read_text("utf-8")) if OUTCOMES.exists() else {}
+        OUTCOMES.parent.mkdir(exist_ok=True)
+        OUTCOMES.write_text(json.dumps({**known, **fresh}, indent=1, sort_keys=True), "utf-8")

@@ -1,0 +1,133 @@
+"""Who may import whom: the layers of the package, read from its import statements."""
+
+import ast
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PACKAGE: Final = Path(__file__).resolve().parent.parent / "reconciler"
+LEAVES: Final = {"errors", "diagnostics", "secret"}
+NETWORK: Final = {"httpx", "trio", "hypercorn", "starlette", "h11", "anyio", "asyncio", "socket", "ssl"}
+CLOCKS: Final = {"time", "random", "secrets", "uuid"}
+PURE_PLEX: Final = {"plex.model", "plex.answers", "plex.requests"}
+
+# What each part may import of ours (prefixes), and which outside modules it must never load.
+RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
+    "errors": (set(), NETWORK | CLOCKS),
+    "diagnostics": (set(), NETWORK | CLOCKS),
+    "secret": (set(), NETWORK | CLOCKS),
+    "spec": (LEAVES | {"spec"}, NETWORK | {"lxml", "rich", "deepdiff"}),
+    "catalog": (LEAVES | {"catalog", "spec.model"}, NETWORK | CLOCKS),
+    "lineups": (LEAVES | {"lineups", "catalog", "ledger.model", "spec.model"}, NETWORK | CLOCKS),
+    "plex.model": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
+    "plex.answers": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
+    "plex.requests": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
+    "plex": (LEAVES | {"plex"}, {"hypercorn"}),
+    "ledger.model": (LEAVES | {"ledger.model"}, NETWORK | CLOCKS),
+    "ledger": (LEAVES | {"ledger", "lineups.manifest", "lineups.model"}, {"httpx", "hypercorn"}),
+    "planning": (
+        LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
+        NETWORK | CLOCKS,
+    ),
+    "rendering": (LEAVES | {"rendering", "planning.model", "planning.document"}, NETWORK | CLOCKS),
+    "applying": (
+        LEAVES | {"applying", "planning", "plex", "ledger", "lineups", "spec.model", "catalog.entry"},
+        {"hypercorn"},
+    ),
+    "sources": (LEAVES | {"sources", "catalog", "spec.model", "lineups.manifest"}, {"hypercorn"}),
+    "pipeline": (
+        LEAVES | {"pipeline", "spec", "catalog", "sources", "lineups", "ledger", "planning", "plex"},
+        {"hypercorn"},
+    ),
+    "serving": (
+        LEAVES
+        | {
+            "serving",
+            "lineups.manifest",
+            "lineups.artifacts",
+            "ledger.model",
+            "ledger.generations",
+            "sources",
+            "spec.model",
+        },
+        set(),
+    ),
+    "sandbox": (LEAVES | {"sandbox"}, {"hypercorn"}),
+    "cli": ({""}, set()),
+}
+EXTRA: Final = {"serving.loop": {"pipeline", "applying", "planning", "ledger", "spec"}}
+
+
+def module_name(path: Path) -> str:
+    """`plex.reader` for reconciler/plex/reader.py."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path) -> set[str]:
+    """All modules a file imports, wherever in the file the statement stands."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide the layer"
+            if node.module in {"reconciler", *(f"reconciler.{p}" for p in ("plex", "spec", "ledger"))}:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            else:
+                found.add(node.module)
+    return found
+
+
+def rule_for(name: str) -> tuple[set[str], set[str]] | None:
+    """The most particular rule that covers a module."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        rule = RULES.get(".".join(parts[:length]))
+        if rule is not None:
+            return rule
+    return None
+
+
+MODULES: Final = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_layers_hold(path: Path) -> None:
+    """A module imports only what its layer may, and no outside library its layer must not load."""
+    name = module_name(path)
+    rule = rule_for(name)
+    if rule is None:
+        assert name in {"", "__init__", "__main__"}, f"no rule covers {name}: add one"
+        return
+    allowed, banned = rule
+    allowed = allowed | EXTRA.get(name, set())
+    found = imports(path)
+    ours = {m.removeprefix("reconciler.") for m in found if m.startswith("reconciler.")}
+    wrong = {m for m in ours if not any(m == a or m.startswith(a + ".") or a == "" for a in allowed)}
+    # `from reconciler.plex import x` may name a value instead of a module
+    wrong = {m for m in wrong if m.rpartition(".")[0] not in allowed}
+    assert set() == wrong, f"{name} must not import {sorted(wrong)}"
+    outside = {m.split(".")[0] for m in found}
+    assert set() == outside & banned, f"{name} must not load {sorted(outside & banned)}"
+
+
+def test_only_applying_writes_to_plex() -> None:
+    """`plex.writer` is imported by `applying` alone: this is what makes "plan writes nothing" true."""
+    users = {
+        module_name(p) for p in MODULES if any(m.startswith("reconciler.plex.writer") for m in imports(p))
+    }
+    assert set() == {u for u in users if not u.startswith("applying")}
+
+
+def test_no_module_of_many_uses() -> None:
+    """No `utils`, `helpers`, `common`, `misc`, `base`: a function without a home is a missing noun."""
+    banned = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+    assert [str(p) for p in MODULES if p.stem in banned] == []
+
+
+def test_version_is_light() -> None:
+    """Importing the package for its version loads none of the libraries."""
+    assert "reconciler" in sys.modules or __import__("reconciler")
+    assert {"__all__", "__version__"} <= set(vars(sys.modules["reconciler"]))
