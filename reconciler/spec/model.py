@@ -517,7 +517,8 @@ class Safety:
     minimum: int = 10
 
 
-_NO_CREDENTIALS: Final[Mapping[str, Credentials]] = MappingProxyType({})
+def _no_credentials() -> Mapping[str, Credentials]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,7 +535,7 @@ class Spec:
     filters: tuple[Filter, ...]
     buckets: tuple[Bucket, ...]
     dvrs: Mapping[str, Dvr]
-    credentials: Mapping[str, Credentials] = _NO_CREDENTIALS
+    credentials: Mapping[str, Credentials] = field(default_factory=_no_credentials)
     overrides: tuple[Override, ...] = ()
     moved: tuple[Moved, ...] = ()
     removed: tuple[Removed, ...] = ()
