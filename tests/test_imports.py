@@ -31,7 +31,11 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
         NETWORK | CLOCKS,
     ),
-    "rendering": (LEAVES | {"rendering", "planning.model", "planning.document"}, NETWORK | CLOCKS),
+    # `catalog.entry` for `SourceReport`, which is a part of the plan document
+    "rendering": (
+        LEAVES | {"rendering", "planning.model", "planning.document", "catalog.entry"},
+        NETWORK | CLOCKS,
+    ),
     "applying": (
         LEAVES | {"applying", "planning", "plex", "ledger", "lineups", "spec.model", "catalog.entry"},
         {"hypercorn"},

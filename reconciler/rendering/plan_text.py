@@ -1,0 +1,370 @@
+"""The plan for a person at a terminal, from the plan document alone (output.md 1).
+
+The first word of each line carries its meaning without colour; width is 100 cells, names are cut, numbers never;
+order is the plan's own. Refuses to count, compare or decide: every figure stands in the plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.catalog.entry import SourceReport
+from reconciler.planning.model import Change, Counts, NamedChannel, Plan
+from reconciler.rendering.ink import Role, cut, number, pad, paint, plural, size
+
+__all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
+
+WIDTH: Final = 100
+EXAMPLES: Final = 3
+DETAILED: Final = 6
+FOLD_SAME_ABOVE: Final = 30
+
+_ROLES: Final[dict[str, Role]] = {
+    "add": "add",
+    "change": "change",
+    "adopt": "change",
+    "move": "change",
+    "replace": "danger",
+    "delete": "danger",
+    "disown": "change",
+    "same": "dim",
+}
+_KIND_WORDS: Final = (
+    ("add", "to add"),
+    ("change", "to change"),
+    ("adopt", "to adopt"),
+    ("move", "to move"),
+    ("replace", "to replace"),
+    ("delete", "to delete"),
+    ("disown", "to let go"),
+    ("same", "the same"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Where the plan was saved, and the SHA-256 of the file."""
+
+    path: str
+    sha256: str
+
+
+def render(plan: Plan, *, color: bool, saved: Saved | None = None, actions: bool = False) -> str:
+    """The whole plan as text ending in a newline. `actions` adds the steps of apply one by one."""
+    if plan.empty and not plan.warnings and not plan.blocks and not actions:
+        return "\n".join([_header(plan, color=color), _nothing(plan)]) + "\n"
+    parts = [
+        [_header(plan, color=color)],
+        list(_sources(plan, color=color)),
+        list(_outside(plan, color=color)),
+        list(_table(plan, color=color)),
+        list(_details(plan)),
+        list(_held(plan)),
+        list(_actions(plan)) if actions else [],
+        list(_warnings(plan, color=color)),
+        list(_summary(plan, saved, color=color)),
+        list(_blocked(plan, color=color)),
+        list(_next(plan, saved)),
+    ]
+    return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
+
+
+def render_channels(plan: Plan, wanted: str, *, color: bool) -> str:
+    """Every channel of one DVR's change, or of all (`--channels DVR|all`)."""
+    changes = [c for c in plan.changes if wanted in {"all", c.dvr}]
+    blocks = []
+    for change in changes:
+        counts = change.counts
+        head = f"{change.dvr}   {_moved(counts)}   + {len(counts.added)}   - {len(counts.removed)}   ~ {len(counts.changed)}"
+        lines = [paint(head, "head", color=color)]
+        for sign, role, channels in (
+            ("+", "add", counts.added),
+            ("-", "danger", counts.removed),
+            ("~", "change", counts.changed),
+        ):
+            lines += [
+                "  " + paint(f"{sign} {c.number:<5}", _as_role(role), color=color) + _channel_line(c)
+                for c in channels
+            ]
+        blocks.append("\n".join(line.rstrip() for line in lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def summary_line(plan: Plan) -> str:
+    """`1 to add, 5 to change, …, 3 blocked (shrink, replace, delete)`."""
+    parts = [f"{count} {words}" for kind, words in _KIND_WORDS if (count := getattr(plan.summary, kind))]
+    if plan.summary.blocked:
+        codes = sorted({b.code for c in plan.changes for b in c.blocks} | {b.code for b in plan.blocks})
+        parts.append(f"{plan.summary.blocked} blocked ({', '.join(codes)})")
+    return ", ".join(parts) or "nothing to do"
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min`, `2 h`, `4 d`: one unit, rounded."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 1.5 * length:
+            return f"{round(seconds / length)} {unit}"
+    return f"{round(seconds)} s" if seconds >= 10 or seconds == 0 else f"{seconds:.1f} s"
+
+
+def _as_role(role: str) -> Role:
+    return {"add": "add", "danger": "danger"}.get(role, "change")  # type: ignore[return-value]  # closed above
+
+
+def _header(plan: Plan, *, color: bool) -> str:
+    files = len(plan.spec_files) - 1
+    spec = plan.spec_files[0] if plan.spec_files else plan.spec_name
+    parts = [f"ptctl {plan.version}", f"spec {spec}" + (f" + {plural(files, 'file')}" if files > 0 else "")]
+    if plan.env:
+        parts.append(f"env {plan.env}")
+    match plan.plex:
+        case "known":
+            parts.append(
+                f'plex "{plan.server_name or plan.server_machine}" {plan.server_version.partition("-")[0]}'
+            )
+        case "absent":
+            parts.append("no plex in the spec")
+        case "unknown":
+            parts.append("plex UNKNOWN")
+    parts.append(f"ledger serial {plan.ledger_serial}")
+    return paint("   ".join(parts), "head", color=color)
+
+
+def _nothing(plan: Plan) -> str:
+    dvrs = sum(c.kind == "same" or c.content_only for c in plan.changes)
+    text = (
+        f"No changes. {plural(dvrs, 'DVR')} with {plural(plan.channels_after, 'channel')} match the spec "
+        f"({plan.made.replace('T', ' ').removesuffix('Z')}, {plural(plan.requests, 'request')}, {plan.seconds:.1f} s)."
+    )
+    content = sum(c.content_only for c in plan.changes)
+    return text + (f"\nThe guide of {plural(content, 'DVR')} moved on." if content else "")
+
+
+def _sources(plan: Plan, *, color: bool) -> Iterator[str]:
+    if not plan.sources:
+        return
+    yield paint("Sources", "head", color=color)
+    width = max(8, *(len(s.name) for s in plan.sources))
+    for report in plan.sources:
+        yield cut(_source_line(report, width), WIDTH)
+        for dropped in report.dropped:
+            examples = f" ({', '.join(dropped.examples[:EXAMPLES])})" if dropped.examples else ""
+            yield cut(f"  {'':{width}} left out {number(dropped.count)}: {dropped.reason}{examples}", WIDTH)
+    filtered = sum(count for _, count in plan.filtered)
+    unbucketed = sum(count for _, count in plan.unbucketed)
+    live = [c for c in plan.changes if c.kind not in {"delete", "disown"}]
+    yield (
+        f"  {plural(plan.entries, 'entry')}: {number(plan.without_guide)} without guide, {number(filtered)} filtered, "
+        f"{number(unbucketed)} in no bucket -> {plural(sum(c.counts.after for c in live), 'channel')} in "
+        f"{plural(len(live), 'DVR')}"
+    )
+
+
+def _source_line(report: SourceReport, width: int) -> str:
+    state = {"fresh": "ok", "unchanged": "ok", "cached": "cached", "absent": "ABSENT"}[report.fetched]
+    what = "channels" if report.kind == "xmltv" else "entries"
+    took = f"{report.seconds:.1f} s" if report.fetched == "fresh" else "-"
+    notes: list[str] = []
+    if report.fetched == "unchanged":
+        notes.append("unchanged")
+    if report.hosts > 1 and report.host:
+        notes.append(f"host {report.host} of {report.hosts}")
+    if report.via:
+        notes.append(f"by {report.via}")
+    if report.age_s >= 1:
+        notes.append(f"{duration(report.age_s)} old" + (", TOO OLD" if report.stale else ""))
+    if report.kind == "xmltv" and report.size_bytes:
+        notes.append(size(report.size_bytes))
+    notes += report.notes
+    return (
+        f"  {pad(report.name, width)} {report.kind:<7} {state:<7} {took:>7}   {number(report.entries):>7} {what:<8}"
+        f"   {'; '.join(notes)}"
+    )
+
+
+def _outside(plan: Plan, *, color: bool) -> Iterator[str]:
+    if plan.drift:
+        yield paint("Changed outside ptctl since the last apply", "head", color=color)
+        width = max(10, *(len(d.dvr) for d in plan.drift))
+        for item in plan.drift:
+            text = item.note or f"{item.path} is {item.found or 'gone'}, was {item.recorded}"
+            yield f"  {pad(item.dvr, width)} {cut(text, WIDTH - width - len(item.resolution) - 13)}    plan: {item.resolution}"
+    for foreign in plan.foreign:
+        device = f" ({foreign.device})" if foreign.device else ""
+        yield f'  not ours   DVR {foreign.key} "{cut(foreign.title, 30)}"{device}, {plural(foreign.channels, "channel")}    left alone'
+
+
+def _table(plan: Plan, *, color: bool) -> Iterator[str]:
+    if not plan.changes:
+        return
+    width = max(14, *(len(c.dvr) for c in plan.changes))
+    yield paint(f"DVRs {'':{width - 1}} {'channels':>14}     +     -     ~   map size", "head", color=color)
+    folded = len(plan.changes) > FOLD_SAME_ABOVE
+    for change in plan.changes:
+        if folded and change.kind == "same" and not change.blocks:
+            continue
+        word = "BLOCKED" if change.blocks else "content" if change.content_only else change.kind
+        role: Role = "blocked" if change.blocks else "dim" if change.content_only else _ROLES[change.kind]
+        counts = change.counts
+        figures = (
+            f"{_moved(counts):>14} {_count(counts.added)} {_count(counts.removed)} {_count(counts.changed)}"
+            f"   {size(change.map_bytes) if change.map_bytes and change.kind != 'same' else '':>8}"
+        )
+        note = "; ".join(
+            [f"{b.code} {b.message}" for b in change.blocks] or ([change.note] if change.note else [])
+        )
+        line = f"  {pad(word, 8)} {pad(change.dvr, width)} {figures}   "
+        yield (
+            paint(f"  {pad(word, 8)}", role, color=color) + line[10:] + cut(note, max(20, WIDTH - len(line)))
+        )
+    if folded:
+        yield f"  same     {plural(sum(c.kind == 'same' and not c.blocks for c in plan.changes), 'more DVR')}"
+    added, removed, changed = (
+        sum(len(getattr(c.counts, k)) for c in plan.changes) for k in ("added", "removed", "changed")
+    )
+    total = f"{number(plan.channels_before)} -> {number(plan.channels_after)}"
+    yield f"  {'':8} {pad('total', width)} {total:>14} {added or '.':>5} {removed or '.':>5} {changed or '.':>5}"
+
+
+def _moved(counts: Counts) -> str:
+    if counts.before == counts.after:
+        return number(counts.after)
+    after = number(counts.after) if counts.after or not counts.removed else "gone"
+    return f"{number(counts.before)} -> {after}"
+
+
+def _count(channels: Sequence[NamedChannel]) -> str:
+    return f"{number(len(channels)) if channels else '.':>5}"
+
+
+def _details(plan: Plan) -> Iterator[str]:
+    shown = 0
+    hidden = 0
+    width = max(10, *(len(c.dvr) for c in plan.changes)) if plan.changes else 10
+    lines: list[str] = []
+    for change in plan.changes:
+        own = list(_detail(change, width, with_channels=shown < DETAILED))
+        has_channels = bool(change.counts.added or change.counts.removed or change.counts.changed)
+        if has_channels and shown < DETAILED:
+            shown += 1
+        elif has_channels:
+            hidden += 1
+        lines += own
+    if lines:
+        yield "Details"
+        yield from lines
+    if hidden:
+        yield f"  (channels of {plural(hidden, 'more DVR')} not shown: --channels DVR, or --channels all)"
+
+
+def _detail(change: Change, width: int, *, with_channels: bool) -> Iterator[str]:
+    rows: list[str] = []
+    if with_channels and change.kind != "add":
+        for sign, channels in (
+            ("+", change.counts.added),
+            ("-", change.counts.removed),
+            ("~", change.counts.changed),
+        ):
+            if channels:
+                rows.append(f"{sign}  {_examples(channels, WIDTH - width - 8)}")
+    rows += [f"{f.path}  {f.before or '-'} -> {f.after or '-'}" for f in change.fields]
+    rows += change.details
+    for loss in change.loses:
+        count = "an unknown number of" if loss.count < 0 else number(loss.count)
+        rows.append(f"{count} {loss.what} are lost with it")
+    for index, row in enumerate(rows):
+        yield f"  {pad(change.dvr if index == 0 else '', width)} {row}"
+
+
+def _examples(channels: Sequence[NamedChannel], width: int) -> str:
+    first = channels[:EXAMPLES]
+    share = max(12, (width - 14) // len(first) - 8)
+    text = " · ".join(f"{c.number} {cut(c.name, share)}" for c in first)
+    more = f"  and {number(len(channels) - len(first))} more" if len(channels) > len(first) else ""
+    reasons = {c.why for c in channels if c.why}
+    return text + more + (f"   {next(iter(reasons))}" if len(reasons) == 1 else "")
+
+
+def _channel_line(channel: NamedChannel) -> str:
+    parts = [pad(cut(channel.name, 26), 26), pad(channel.id, 16)]
+    parts.append(f"group {channel.group}" if channel.group else "")
+    parts.append(channel.before)
+    parts.append(channel.why)
+    return "  ".join(p for p in parts if p)
+
+
+def _held(plan: Plan) -> Iterator[str]:
+    if not plan.held:
+        return
+    yield f"Held: {plural(len(plan.held), 'channel')} would now be sorted elsewhere and stays where it lives"
+    for held in plan.held[:EXAMPLES]:
+        yield f"  {held.dvr}  {cut(held.name, 30)}  group {held.group_before} -> {held.group_now}, would be {held.would_be}"
+    dvrs = sorted({h.dvr for h in plan.held})
+    yield f"  move them with  {' '.join(f'--allow moved:{d}' for d in dvrs)}"
+
+
+def _actions(plan: Plan) -> Iterator[str]:
+    if not plan.actions:
+        return
+    yield "Actions"
+    for index, action in enumerate(plan.actions, 1):
+        yield f"  {index:>3}  {pad(action.kind, 16)} {pad(action.dvr, 14)} {action.effect or action.reason}"
+
+
+def _warnings(plan: Plan, *, color: bool) -> Iterator[str]:
+    if not plan.warnings:
+        return
+    yield paint("Warnings", "head", color=color)
+    for warning in plan.warnings:
+        yield f"  {paint(warning.code, 'change', color=color)}  {warning.message}"
+        if warning.next_step:
+            yield f"        {warning.next_step}"
+
+
+def _summary(plan: Plan, saved: Saved | None, *, color: bool) -> Iterator[str]:
+    yield paint(f"Plan: {summary_line(plan)}", "head", color=color)
+    costs = []
+    if plan.files_written:
+        costs.append(f"{plural(len(plan.files_written), 'file')} to write")
+    if plan.guide_loads:
+        costs.append(plural(plan.guide_loads, "guide load"))
+    if plan.estimate_s is not None:
+        costs.append(
+            f"about {duration(plan.estimate_s)}"
+            + (f" ({plan.estimate_basis})" if plan.estimate_basis else "")
+        )
+    if costs:
+        yield "      " + ", ".join(costs)
+    if plan.plex == "unknown":
+        yield f"      Plex could not be read: {plan.plex_why}. Nothing will be written to it."
+    if plan.allowed:
+        yield f"      allowed: {', '.join(plan.allowed)}"
+    if saved:
+        yield ""
+        yield f"Saved as {saved.path} (sha256 {saved.sha256[:6]}…{saved.sha256[-4:]}); refused if the spec, the selection or Plex changes."
+
+
+def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
+    blocks = [(c.dvr, b, c) for c in plan.changes for b in c.blocks]
+    everywhere = [b for b in plan.blocks if all(b != other for _, other, _ in blocks)]
+    if not blocks and not everywhere:
+        return
+    yield paint("Blocked - nothing is applied until each is decided:", "blocked", color=color)
+    width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
+    for dvr, block, change in blocks:
+        losses = ", ".join(f"{number(x.count)} {x.what} are lost" for x in change.loses if x.count > 0)
+        lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"
+        yield f"  {pad(dvr, width)} {block.code}  {lift}" + (f"    ({losses})" if losses else "")
+    for block in everywhere:
+        lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"
+        yield f"  {pad(block.dvr or 'all', width)} {block.code}  {block.message}: {lift}"
+
+
+def _next(plan: Plan, saved: Saved | None) -> Iterator[str]:
+    target = f" {saved.path}" if saved else ""
+    if plan.summary.blocked or plan.blocks:
+        others = sum(getattr(plan.summary, k) for k, _ in _KIND_WORDS if k != "same")
+        if others:
+            yield f"Next:  ptctl apply{target} --skip-blocked            the other {plural(others, 'change')}, now"
+    elif plan.actions:
+        yield f"Next:  ptctl apply{target}"
