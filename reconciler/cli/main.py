@@ -1,0 +1,145 @@
+"""The root command: finds the subcommand's module, runs it, and turns what it raises into an exit status.
+
+Commands are loaded when they are called, so that `ptctl validate` does not pay for `serve`. This module refuses to do
+any command's work.
+"""
+
+import difflib
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.console import Console
+from reconciler.cli.exits import Exit, choose
+from reconciler.errors import PtctlError
+
+__all__ = ["COMMANDS", "root", "run"]
+
+# name -> (module, attribute, one line for `ptctl --help`); the order is that of a user's first hour
+COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "demo": ("reconciler.cli.demo", "demo", "See it work: provider, Plex, plan, apply, a tuned channel"),
+    "validate": ("reconciler.cli.validate", "validate", "Check specs, offline: all errors at once"),
+    "plan": ("reconciler.cli.plan", "plan", "Show how the world differs from the spec"),
+    "apply": ("reconciler.cli.apply", "apply", "Make the world match the spec"),
+    "refresh": (
+        "reconciler.cli.refresh",
+        "refresh",
+        "Fetch sources and publish artifacts; never touches Plex",
+    ),
+    "serve": ("reconciler.cli.serve", "serve", "Be every declared tuner"),
+    "sandbox": ("reconciler.cli.sandbox", "sandbox", "A simulated provider and Plex on loopback"),
+    "schema": ("reconciler.cli.schema", "schema", "Print the JSON Schema of the spec, plan or diagnostics"),
+    "completion": ("reconciler.cli.completion", "completion", "Print the completion script of a shell"),
+    "help": ("reconciler.cli.help", "help_", "Explain a command or a code such as V102"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for, and which suggests near misses."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """All names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """The command, imported now; None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion where the name is unknown."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.6)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise click.UsageError(f'no command "{args[0]}"{hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """The list for `--help`, without importing the commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, "-V", "--version", message="ptctl %(version)s")
+@click.option("--no-color", is_flag=True, help="Same text without colour (also: NO_COLOR).")
+@click.option("--traceback", "show_traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.pass_context
+def root(ctx: click.Context, *, no_color: bool, show_traceback: bool) -> None:
+    """Live TV for Plex as code: one YAML spec, every tuner, one plan."""
+    ctx.obj = Console.here(no_color=no_color)
+    ctx.meta["traceback"] = show_traceback
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns the exit status; prints every error with its next step."""
+    console = Console.here(no_color="--no-color" in arguments)
+    try:
+        result = root.main(list(arguments), prog_name="ptctl", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        _usage(console, error)
+        return Exit.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        console.note("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left; nothing more can be said
+        return Exit.DONE
+    except BaseException as error:  # trio wraps in groups what must be told apart here
+        return _fail(console, error, verbose="--traceback" in arguments)
+    return int(result) if isinstance(result, int) else Exit.DONE
+
+
+def _usage(console: Console, error: click.ClickException) -> None:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "ptctl"
+    message = error.format_message()
+    console.error(PtctlError(message[:1].lower() + message[1:].rstrip("."), next_step=f"{command} --help"))
+
+
+def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
+    leaves = list(_leaves(error))
+    if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
+        console.note("interrupted")
+        return Exit.INTERRUPTED
+    ours = [leaf for leaf in leaves if isinstance(leaf, PtctlError)]
+    if ours and len(ours) == len(leaves):
+        for own in ours:
+            console.error(own)
+            if verbose:
+                console.note("".join(traceback.format_tb(own.__traceback__)))
+        return choose(Exit(own.code) for own in ours)
+    # Messages of foreign exceptions may hold URLs with credentials: only kind and place are shown.
+    for leaf in leaves:
+        where = traceback.extract_tb(leaf.__traceback__)[-1:]
+        place = f"{where[0].filename}:{where[0].lineno}" if where else "?"
+        console.error(
+            PtctlError(
+                f"unexpected {type(leaf).__name__} at {place}; this is a bug in ptctl",
+                next_step="run it again with --traceback and report what it prints",
+            )
+        )
+        if verbose:
+            console.note("".join(traceback.format_tb(leaf.__traceback__)))
+    return Exit.FAILED
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
