@@ -6,7 +6,6 @@ no provider URL, so it may be kept in git. This module refuses to touch files: `
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 __all__ = ["FORMAT", "Applied", "ChannelRecord", "DvrRecord", "Ledger", "Retired"]
@@ -91,18 +90,14 @@ class DvrRecord:
     peaks: tuple[tuple[str, int], ...] = ()
 
 
-_NO_DVRS: Final[Mapping[str, DvrRecord]] = MappingProxyType({})
-_NO_CHANNELS: Final[Mapping[str, ChannelRecord]] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The whole of it. `lineage` names this history, `serial` rises once per run that changed it (0: never written)."""
 
     lineage: str = ""
     serial: int = 0
-    dvrs: Mapping[str, DvrRecord] = field(default=_NO_DVRS)
-    channels: Mapping[str, ChannelRecord] = field(default=_NO_CHANNELS)
+    dvrs: Mapping[str, DvrRecord] = field(default_factory=dict)
+    channels: Mapping[str, ChannelRecord] = field(default_factory=dict)
     retired: tuple[Retired, ...] = ()
     spent: tuple[str, ...] = ()
     """Approvals that were used (`word until`), so that they lift nothing twice."""
