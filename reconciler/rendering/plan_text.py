@@ -119,15 +119,18 @@ def _header(plan: Plan, *, color: bool) -> str:
         parts.append(f"env {plan.env}")
     match plan.plex:
         case "known":
-            parts.append(
-                f'plex "{plan.server_name or plan.server_machine}" {plan.server_version.partition("-")[0]}'
-            )
+            parts.append(f'plex "{plan.server_name or plan.server_machine}" {_release(plan.server_version)}')
         case "absent":
             parts.append("no plex in the spec")
         case "unknown":
             parts.append("plex UNKNOWN")
     parts.append(f"ledger serial {plan.ledger_serial}")
     return paint("   ".join(parts), "head", color=color)
+
+
+def _release(version: str) -> str:
+    """`1.43.2` of Plex's `1.43.2.10687-563d026ea`."""
+    return ".".join(version.partition("-")[0].split(".")[:3])
 
 
 def _nothing(plan: Plan) -> str:
@@ -353,7 +356,9 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
     for dvr, block, change in blocks:
         losses = ", ".join(f"{number(x.count)} {x.what} are lost" for x in change.loses if x.count > 0)
-        lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"
+        lift = (
+            f"plan again with  --allow {block.lift}" if block.lift else f"{block.message}: cannot be lifted"
+        )
         yield f"  {pad(dvr, width)} {block.code}  {lift}" + (f"    ({losses})" if losses else "")
     for block in everywhere:
         lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"

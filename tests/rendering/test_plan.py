@@ -1,0 +1,103 @@
+"""Plans as text and Markdown: compared with stored files, bounded, and the same without colour.
+
+`PTCTL_STORE=1 python -m pytest tests/rendering` writes the stored files again; the change is read in review.
+"""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.planning.model import Counts, Plan
+from reconciler.rendering import plan_markdown, plan_text
+from reconciler.rendering.ink import cells, cut
+from tests.rendering.plans import busy_plan, channels, quiet_plan
+
+STORED: Final = Path(__file__).parent / "stored"
+STORE: Final = os.environ.get("PTCTL_STORE") == "1"
+CODES: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def check(name: str, text: str) -> None:
+    """Compare with the stored file, or write it."""
+    path = STORED / name
+    if STORE:
+        path.write_text(text, "utf-8")
+    assert path.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "actions"),
+    [
+        ("plan-quiet.txt", quiet_plan(), False),
+        ("plan-busy.txt", busy_plan(), False),
+        ("plan-actions.txt", busy_plan(), True),
+    ],
+)
+def test_text_is_as_stored(name: str, plan: Plan, actions: bool) -> None:
+    """The text changes only where somebody meant it to."""
+    saved = plan_text.Saved("friday.plan", "7f3ad1" + "0" * 54 + "c41e") if plan.actions else None
+    check(name, plan_text.render(plan, color=False, saved=saved, actions=actions))
+
+
+def test_channel_list_is_as_stored() -> None:
+    """`--channels DVR` names every channel once."""
+    check("plan-channels.txt", plan_text.render_channels(busy_plan(), "bcastus", color=False))
+
+
+def test_markdown_is_as_stored() -> None:
+    """The comment changes only where somebody meant it to."""
+    check("plan-busy.md", plan_markdown.render(busy_plan()))
+
+
+@pytest.mark.parametrize("plan", [quiet_plan(), busy_plan()])
+def test_colour_only_repeats(plan: Plan) -> None:
+    """Without its escape codes the coloured text is the plain text."""
+    assert plan_text.render(plan, color=False) == CODES.sub("", plan_text.render(plan, color=True))
+
+
+def test_lines_keep_to_the_width() -> None:
+    """Names are cut so that rows of the table stay within 100 cells."""
+    long = tuple(replace(c, note="x" * 300) for c in busy_plan().changes if not c.blocks)
+    text = plan_text.render(replace(busy_plan(), changes=long, blocks=()), color=False)
+    table = [line for line in text.splitlines() if "xxx" in line]
+    assert table
+    assert all(cells(line) <= 100 for line in table)
+
+
+def test_every_block_ends_with_its_word() -> None:
+    """Each refusal shows the words that lift it, or that nothing does."""
+    text = plan_text.render(busy_plan(), color=False)
+    assert all(f"--allow {b.lift}" in text for b in busy_plan().blocks if b.lift)
+    assert "cannot be lifted" in text
+
+
+@pytest.mark.parametrize("count", [10, 2_000, 20_000])
+def test_markdown_stays_in_budget_and_says_what_it_left_out(count: int) -> None:
+    """Under 60,000 characters whatever the size; the largest lists go first, and a line says so."""
+    change = replace(busy_plan().changes[0], counts=Counts(0, count, channels(1000, count, name="A" * 40)))
+    text = plan_markdown.render(replace(busy_plan(), changes=(change, *busy_plan().changes[1:])))
+    assert len(text) <= plan_markdown.BUDGET
+    assert ("left out" in text) == (count > 10)
+
+
+@settings(max_examples=60)
+@given(st.text(max_size=80))
+def test_provider_text_cannot_break_the_table(name: str) -> None:
+    """A name full of Markdown stays on one line and in one cell."""
+    text = plan_markdown.escape(name)
+    assert "\n" not in text
+    assert re.search(r"(?<!\\)\|", text.replace("\\\\", "")) is None
+    assert "<" not in text.replace("\\<", "")
+
+
+@given(st.text(), st.integers(1, 40))
+def test_cut_keeps_to_its_width(text: str, width: int) -> None:
+    """What is cut has at most the cells asked for, and nothing is cut that fits."""
+    assert cells(cut(text, width)) <= max(width, cells(text) if cells(text) <= width else width)
+    assert cut(text, 10_000) == text
