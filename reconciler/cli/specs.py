@@ -1,0 +1,53 @@
+"""Finding, reading and judging the spec for the commands that need one: arguments in, a `Spec` or exit 3 out."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.console import Console
+from reconciler.errors import SpecError
+from reconciler.spec import find, load
+from reconciler.spec.model import Spec
+
+__all__ = ["console_of", "load_or_fail", "spec_argument", "spec_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: click hands each command its own arguments
+
+
+def console_of(ctx: click.Context) -> Console:
+    """The console the root command made."""
+    console = ctx.find_object(Console)
+    assert console is not None
+    return console
+
+
+def spec_argument(function: F) -> F:
+    """The `[SPEC]` argument: else $PTCTL_SPEC, else ./ptctl.yaml."""
+    return click.argument("spec", required=False, type=click.Path(path_type=str))(function)
+
+
+def spec_options(function: F) -> F:
+    """`--env` and `--allow-exec`, for every command that reads a spec."""
+    env = click.option("--env", metavar="NAME", help="Merge <spec>.NAME.yaml over the spec.")
+    allow_exec = click.option("--allow-exec", is_flag=True, help="Let credential references run commands.")
+    return env(allow_exec(function))
+
+
+def load_or_fail(console: Console, argument: str | None, *, env: str | None, allow_exec: bool) -> Spec:
+    """The spec. Prints every finding to stderr and raises SpecError (exit 3) where it is invalid; warnings do not stop."""
+    path = find(argument, os.environ)
+    spec, found, texts = load(path, env=env, allow_exec=allow_exec)
+    if len(found):
+        from reconciler.rendering import diagnostics_text
+
+        console.note(diagnostics_text.render(found.sorted(), texts, color=console.color_err))
+    if spec is None:
+        raise SpecError(
+            f"{Path(path).name} is invalid; nothing was done",
+            diagnostics=found.sorted(),
+            next_step=f"mend it, then ptctl validate {path}",
+        )
+    return spec
