@@ -8,9 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["FORMAT", "Applied", "ChannelRecord", "DvrRecord", "Ledger", "Retired"]
+__all__ = ["FORMAT", "Applied", "ChannelRecord", "DvrRecord", "Ledger", "MemberFacts", "Retired"]
 
 FORMAT: Final = "ptctl-ledger/1"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What finds a merged member without a stream id again, as `ChannelRecord` holds it for the channel itself."""
+
+    id: str
+    source: str
+    guide_id: str = ""
+    name: str = ""
+    path: str = ""
+    quality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,10 @@ class ChannelRecord:
     path: str = ""
     group: str = ""
     since: str = ""
+    quality: str = ""
+    """What the name claims: variants of one channel share guide id and normalised name."""
+    members: tuple[MemberFacts, ...] = ()
+    """Facts of those aliases that have no stream id, by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,8 @@ class Retired:
     guide_id: str = ""
     name: str = ""
     path: str = ""
+    quality: str = ""
+    members: tuple[MemberFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +119,5 @@ class Ledger:
     retired: tuple[Retired, ...] = ()
     spent: tuple[str, ...] = ()
     """Approvals that were used (`word until`), so that they lift nothing twice."""
+    spec: str = ""
+    """Digest of the spec when the channels last changed: newcomers under another digest are the spec's doing."""

@@ -25,6 +25,7 @@ __all__ = [
     "Lineup",
     "Row",
     "Unbucketed",
+    "Verdict",
 ]
 
 Cause = Literal["spec", "source", "guide", "probe", "version", "drift"]
@@ -81,6 +82,18 @@ class Lineup:
 
     dvr: str
     rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe, a list of bad streams or a pruned guide says of one channel id.
+
+    "off": stays in the lineup without programmes and is not mapped; "out": leaves lineup and guide, number kept.
+    """
+
+    effect: Literal["off", "out"]
+    cause: Cause
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
