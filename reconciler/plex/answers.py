@@ -1,0 +1,262 @@
+"""What Plex answers, XML or JSON, as values of `plex.model`.
+
+Plex writes XML unless asked for JSON; the array of DVRs is `Dvr` in both, though one description says `DVR`; a single
+child may come as an object instead of an array; numbers come as text or numbers (plex-livetv.md 1). All of that ends
+here. A body that cannot be read gives `Unknown`, never an empty list; 200 with `status="-1"` is a refusal and raises
+`PlexRefused`; 200 without a body where content is due is `Unknown` (style.md, habit 3). This module refuses to send,
+and to decide what a value means for us.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lxml import etree
+
+from reconciler.errors import PlexRefused
+from reconciler.plex.model import Activity, ChannelPair, Device, Dvr, Server, Unknown
+
+__all__ = [
+    "Node",
+    "acknowledged",
+    "activities",
+    "channel_map",
+    "channels",
+    "container",
+    "devices",
+    "dvrs",
+    "friendly_name",
+    "rules_by_dvr",
+    "server",
+]
+
+_GUIDE_OF: Final = re.compile(r"tv\.plex\.providers\.epg\.[a-z]+(?::|%3A)(\d+)", re.IGNORECASE)
+"""A guide provider names its DVR behind the colon (4.3); rules and grabs mention it in several attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An element of either format: attributes as text, children by name in order."""
+
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    children: tuple["Node", ...] = ()
+
+    def get(self, name: str, default: str = "") -> str:
+        """An attribute's text."""
+        return self.attributes.get(name, default)
+
+    def number(self, name: str) -> int:
+        """An attribute as a whole number; 0 where there is none or it is something else."""
+        text = self.get(name)
+        return int(text) if text.removeprefix("-").isdecimal() else 0
+
+    def every(self, name: str) -> tuple["Node", ...]:
+        """The children of this name, whatever its case in the first letters (`Dvr`, `DVR`)."""
+        return tuple(child for child in self.children if child.name.lower() == name.lower())
+
+    def walk(self) -> Iterator["Node"]:
+        """This element and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def container(body: bytes, *, what: str) -> Node | Unknown:
+    """The `MediaContainer` in a body. `what` names the request in words, for messages.
+
+    Raises PlexRefused for a logical refusal, which Plex sends with HTTP 200 (1, table).
+    """
+    if not body.strip():
+        return Unknown(f"{what}: Plex answered without a body")
+    try:
+        root = _from_json(body) if body.lstrip()[:1] == b"{" else _from_xml(body)
+    except ValueError as error:
+        return Unknown(f"{what}: the answer cannot be read ({error})")
+    if root.name != "MediaContainer":
+        return Unknown(f'{what}: the answer is "{root.name[:40]}", not a MediaContainer')
+    _refuse(root, what)
+    return root
+
+
+def acknowledged(body: bytes, *, what: str) -> Node | None:
+    """The answer to a write, which often has no body or is an HTML page (1, table). Raises PlexRefused as `container`."""
+    found = container(body, what=what)
+    return None if isinstance(found, Unknown) else found
+
+
+def server(node: Node) -> Server | Unknown:
+    """The identity in an answer of `/identity` or `/`."""
+    machine = node.get("machineIdentifier")
+    if not machine:
+        return Unknown("identity: the answer names no machine")
+    return Server(machine=machine, version=node.get("version"), name=node.get("friendlyName"))
+
+
+def friendly_name(node: Node) -> str:
+    """The server's name in an answer of `/`, where it tells one."""
+    return node.get("friendlyName")
+
+
+def devices(node: Node) -> tuple[Device, ...] | Unknown:
+    """All devices of an answer, by key. One without a key makes the whole answer unknown."""
+    found = tuple(_device(child, parent="") for child in node.every("Device"))
+    if any(not device.key for device in found):
+        return Unknown("devices: one of them has no key")
+    return tuple(sorted(found, key=lambda device: _order(device.key)))
+
+
+def dvrs(node: Node) -> tuple[Dvr, ...] | Unknown:
+    """All DVRs of an answer with their devices, by key. One without a key makes the whole answer unknown."""
+    found = tuple(_dvr(child) for child in node.every("Dvr"))
+    if any(not dvr.key or not all(device.key for device in dvr.devices) for dvr in found):
+        return Unknown("DVRs: one of them, or a device in it, has no key")
+    return tuple(sorted(found, key=lambda dvr: _order(dvr.key)))
+
+
+def channel_map(node: Node) -> tuple[ChannelPair, ...]:
+    """What Plex can pair (4.2), sorted. Entries without all three identifiers cannot be used and are left out."""
+    pairs = (_pair(child, default="1") for child in node.every("ChannelMapping"))
+    return tuple(sorted(pair for pair in pairs if pair.device and pair.lineup and pair.key))
+
+
+def channels(node: Node) -> tuple[str, ...]:
+    """The numbers of a guide's active channels (4.3), in the order of the answer."""
+    return tuple(child.get("vcn") or child.get("key") or child.get("id") for child in node.every("Channel"))
+
+
+def activities(node: Node) -> tuple[Activity, ...]:
+    """Running tasks (5)."""
+    return tuple(
+        Activity(
+            uuid=child.get("uuid"),
+            type=child.get("type"),
+            title=child.get("title"),
+            subtitle=child.get("subtitle"),
+            progress=child.number("progress"),
+        )
+        for child in node.every("Activity")
+    )
+
+
+def rules_by_dvr(node: Node) -> dict[str, int]:
+    """How many recording rules each DVR has, by its key; under "" those that do not say where they belong.
+
+    No field of a rule is documented as naming its DVR. What names one is the guide provider, whose identifier ends in
+    the DVR's key and stands in the rule's own grabs, keys or parameters.
+    """
+    counts: dict[str, int] = {}
+    for rule in node.every("MediaSubscription"):
+        named = {
+            match.group(1)
+            for part in rule.walk()
+            for value in part.attributes.values()
+            for match in _GUIDE_OF.finditer(value)
+        }
+        for key in named if len(named) == 1 else {""}:
+            counts[key] = counts.get(key, 0) + 1
+    return counts
+
+
+def _device(node: Node, *, parent: str) -> Device:
+    return Device(
+        key=node.get("key"),
+        uuid=node.get("uuid"),
+        device_id=node.get("deviceId"),
+        uri=node.get("uri"),
+        title=node.get("title"),
+        make=node.get("make"),
+        model=node.get("model"),
+        tuners=node.number("tuners"),
+        status=node.get("status"),
+        state=node.get("state"),
+        parent=node.get("parentID", parent),
+        pairs=tuple(sorted(_pair(child, default="0") for child in node.every("ChannelMapping"))),
+    )
+
+
+def _dvr(node: Node) -> Dvr:
+    key = node.get("key")
+    return Dvr(
+        key=key,
+        uuid=node.get("uuid"),
+        lineup=node.get("lineup") or next((child.get("id") for child in node.every("Lineup")), ""),
+        lineup_title=node.get("lineupTitle"),
+        language=node.get("language"),
+        epg_identifier=node.get("epgIdentifier"),
+        refreshed_at=node.number("refreshedAt"),
+        devices=tuple(_device(child, parent=key) for child in node.every("Device")),
+    )
+
+
+def _pair(node: Node, *, default: str) -> ChannelPair:
+    return ChannelPair(
+        device=node.get("deviceIdentifier"),
+        lineup=node.get("lineupIdentifier"),
+        key=node.get("channelKey"),
+        enabled=node.get("enabled", default) in {"1", "true"},
+    )
+
+
+def _refuse(root: Node, what: str) -> None:
+    # A non-zero status in a 200 is an error; "The device is in use with an existing DVR" comes that way (1, table).
+    status = root.get("status", "0")
+    if status not in {"", "0"}:
+        reason = root.get("message") or "no reason given"
+        raise PlexRefused(f'{what}: Plex refused: "{reason}"', status=int(_whole(status)), reason=reason)
+
+
+def _whole(text: str) -> str:
+    return text if text.removeprefix("-").isdecimal() else "-1"
+
+
+def _order(key: str) -> tuple[int, str]:
+    return (int(key), "") if key.isdecimal() else (1 << 62, key)
+
+
+def _from_xml(body: bytes) -> Node:
+    # No entity is resolved and nothing is fetched: the answer comes from the network.
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"bad XML in line {error.lineno or 0}") from None
+    return _xml_node(root)
+
+
+def _xml_node(element: etree._Element) -> Node:
+    return Node(
+        name=str(etree.QName(element).localname),
+        attributes={str(key): str(value) for key, value in element.attrib.items()},
+        children=tuple(_xml_node(child) for child in element if isinstance(child.tag, str)),
+    )
+
+
+def _from_json(body: bytes) -> Node:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError("bad JSON") from None
+    match document:
+        case {**members} if len(members) == 1:
+            name, content = next(iter(members.items()))
+            if isinstance(content, dict):
+                return _json_node(str(name), content)
+    raise ValueError("JSON without one outermost object")
+
+
+def _json_node(name: str, content: dict[str, Any]) -> Node:  # Any: JSON as it comes
+    attributes: dict[str, str] = {}
+    children: list[Node] = []
+    for key, value in content.items():
+        if isinstance(value, dict):  # one child written without an array (1)
+            children.append(_json_node(key, value))
+        elif isinstance(value, list):
+            children += [_json_node(key, item) for item in value if isinstance(item, dict)]
+        elif isinstance(value, bool):
+            attributes[key] = str(int(value))
+        elif value is not None:
+            attributes[key] = str(value)
+    return Node(name, attributes, tuple(children))
