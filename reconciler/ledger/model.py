@@ -80,6 +80,9 @@ class Applied:
     guide_digest: str = ""
     loaded_at: str = ""
     """When its guide was last loaded by Plex (ISO second, UTC)."""
+    lineup_digest: str = ""
+    unmatched: tuple[str, ...] = ()
+    """Numbers that Plex could not pair then: not tried again until lineup or guide change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class DvrManifest:
     buffer_bytes: int | None = None
     first_byte_s: float | None = None
     also: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    """Numbers (text, in order) that stay in the lineup but are not mapped in Plex: pruned with scope guide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,10 @@ def routes_bytes(routes: Routes) -> bytes:
 def read_manifest(data: bytes) -> Manifest:
     """The manifest in `data`. Raises StateError for another format or a broken file."""
     raw = _load(data, MANIFEST_FORMAT, "manifest.json")
-    dvrs = tuple(DvrManifest(**{**d, "also": tuple(d["also"])}) for d in raw.pop("dvrs"))
+    dvrs = tuple(
+        DvrManifest(**{**d, "also": tuple(d["also"]), "off": tuple(d.get("off", ()))})
+        for d in raw.pop("dvrs")
+    )
     return Manifest(**{**raw, "dvrs": dvrs, "exports": tuple(raw["exports"])})
 
 
