@@ -42,6 +42,11 @@ class Request:
         return next((v for k, v in reversed(self.query) if k == name), default)
 
     @property
+    def segments(self) -> tuple[str, ...]:
+        """The parts of the path, decoded one by one: an encoded slash inside a part stays inside it."""
+        return tuple(unquote(part) for part in urlsplit(self.target).path.split("/") if part)
+
+    @property
     def line_bytes(self) -> int:
         """Length of the request line without its line end: method, target and version with two blanks."""
         return len(self.method) + len(self.target) + len("HTTP/1.1") + 2
@@ -55,6 +60,7 @@ class Exchange:
     stream: trio.SocketStream
     _connection: h11.Connection
     started: bool = field(default=False, init=False)
+    status: int = field(default=0, init=False)
     sent_bytes: int = field(default=0, init=False)
 
     async def respond(
@@ -72,7 +78,7 @@ class Exchange:
 
     async def start(self, status: int, headers: Headers = ()) -> None:
         """Status and headers. Without Content-Length the body is chunked (HTTP/1.1) or ends with the connection."""
-        self.started = True
+        self.started, self.status = True, status
         reply = h11.Response(status_code=status, headers=list(headers))
         await self._write(self._connection.send(reply))
 
@@ -90,6 +96,7 @@ class Exchange:
         """Bytes past h11: for answers that are not HTTP. The connection cannot be used again."""
         self.started = True
         await self.stream.send_all(data)
+        self.sent_bytes += len(data)
 
     async def reset(self) -> None:
         """Cut the connection with RST instead of FIN."""

@@ -1,0 +1,254 @@
+"""The clip library: what the simulated channels show, made once by ffmpeg and kept in a directory.
+
+Every channel shows its own number, so there is a clip per channel; making one takes about 0.2 s, so it is made
+when somebody first asks for that channel, never ahead. Eight seconds are the shortest length in which whole
+GOPs (25 frames) and whole AAC frames (1,024 samples at 48 kHz) both fit, which is what makes the loop seamless.
+The figures are drawn here, as a picture of seven-segment digits: `drawtext` needs fonts, and containers have none.
+This module refuses to pace, to serve and to guess: without ffmpeg it says so.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import trio
+
+from reconciler.errors import OperatorError
+from reconciler.sandbox.packets import CLOCK_HZ, Clip, normalised
+
+__all__ = [
+    "CLIP_S",
+    "FRAMES",
+    "FRAMES_PER_S",
+    "StreamLibrary",
+    "Variant",
+    "default_cache",
+    "find_ffmpeg",
+    "logo_png",
+]
+
+Variant = Literal["main", "other-pids", "mpeg2", "video-only", "audio-only"]
+Container = Literal["ts", "mp4", "mkv"]
+
+FRAMES_PER_S: Final = 25
+CLIP_S: Final = 8
+FRAMES: Final = FRAMES_PER_S * CLIP_S
+TICKS_PER_FRAME: Final = CLOCK_HZ // FRAMES_PER_S
+RECIPE: Final = 3  # raised whenever the arguments below change what comes out
+FFMPEG_LIMIT_S: Final = 60
+DIGIT_WIDTH: Final = 24
+DIGIT_HEIGHT: Final = 44
+STROKE: Final = 6
+
+# The sources end by themselves: with `-frames` one stream that ends cuts the other a frame short.
+# AAC puts one frame of priming before the first sample, AC-3 a sixth of one.
+AAC: Final = ("-c:a", "aac", "-b:a", "64k", "-ac", "2")
+AAC_SAMPLES: Final = 374 * 1024
+AC3: Final = ("-c:a", "ac3", "-b:a", "96k", "-ac", "2")
+AC3_SAMPLES: Final = 250 * 1536 - 256
+H264: Final = (
+    *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline"),
+    *("-b:v", "600k", "-maxrate", "700k", "-bufsize", "300k", "-g", "25", "-keyint_min", "25"),
+    *("-sc_threshold", "0", "-threads", "1"),
+)
+MPEG2: Final = (
+    *("-c:v", "mpeg2video", "-b:v", "700k", "-maxrate", "900k", "-bufsize", "400k"),
+    *("-g", "25", "-bf", "0", "-sc_threshold", "1000000000", "-threads", "1"),
+)
+TRANSPORT: Final = ("-f", "mpegts", "-pcr_period", "40", "-pes_payload_size", "512")
+OTHER_PIDS: Final = (
+    "-mpegts_start_pid",
+    "0x1e1",
+    "-mpegts_pmt_start_pid",
+    "0x1f0",
+    "-mpegts_service_id",
+    "7",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """What ffmpeg is asked for."""
+
+    sound: tuple[str, ...] = AAC
+    samples: int = AAC_SAMPLES
+    picture: tuple[str, ...] = H264
+    transport: tuple[str, ...] = ()
+
+
+RECIPES: Final[dict[Variant, _Recipe]] = {
+    "main": _Recipe(),
+    "other-pids": _Recipe(transport=OTHER_PIDS),
+    "mpeg2": _Recipe(sound=AC3, samples=AC3_SAMPLES, picture=MPEG2),
+    "video-only": _Recipe(sound=("-an",)),
+    "audio-only": _Recipe(picture=("-vn",)),
+}
+
+# Segments a to g of each figure, clockwise from the top, the middle one last; letters only as far as words need.
+FIGURES: Final = (
+    "0abcdef 1bc 2abged 3abgcd 4fgbc 5afgcd 6afgedc 7abc 8abcdefg 9abcdfg -g "
+    "Aabcefg Dbcdeg Ief Ldef Mabcef Tdefg"
+)
+SEGMENTS: Final = {word[0]: word[1:] for word in FIGURES.split()}
+
+
+def default_cache() -> Path:
+    """Where clips are kept unless told otherwise: below $XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptctl" / "sandbox"
+
+
+def find_ffmpeg() -> str:
+    """The ffmpeg of the optional extra, else the one on PATH. Raises OperatorError where there is none."""
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError, OSError):
+        pass
+    found = shutil.which("ffmpeg")
+    if found is None:
+        raise OperatorError(
+            "the sandbox makes its streams with 'ffmpeg', and there is none",
+            next_step="install ffmpeg, or 'pip install ptctl[ffmpeg]'",
+        )
+    return found
+
+
+def figures(text: str) -> tuple[int, int, bytes]:
+    """Width, height and grey pixels of `text` in seven-segment figures. Pure."""
+    width, height = DIGIT_WIDTH * max(1, len(text)) + STROKE, DIGIT_HEIGHT + 2 * STROKE
+    picture = bytearray(width * height)
+
+    def fill(left: int, top: int, wide: int, high: int) -> None:
+        for row in range(top, top + high):
+            picture[row * width + left : row * width + left + wide] = b"\xff" * wide
+
+    wide, half = DIGIT_WIDTH - STROKE, DIGIT_HEIGHT // 2
+    for place, figure in enumerate(text.upper()):
+        left, top = STROKE + place * DIGIT_WIDTH, STROKE
+        boxes = {
+            "a": (left, top, wide, STROKE),
+            "b": (left + wide - STROKE, top, STROKE, half),
+            "c": (left + wide - STROKE, top + half, STROKE, half),
+            "d": (left, top + DIGIT_HEIGHT - STROKE, wide, STROKE),
+            "e": (left, top + half, STROKE, half),
+            "f": (left, top, STROKE, half),
+            "g": (left, top + half - STROKE // 2, wide, STROKE),
+        }
+        for segment in SEGMENTS.get(figure, "adg"):
+            fill(*boxes[segment])
+    return width, height, bytes(picture)
+
+
+@dataclass(slots=True)
+class StreamLibrary:
+    """Clips by label and variant, made on first use into `root` and shared by everyone who asks.
+
+    `ffmpeg` is looked up when the first clip has to be made. Any number of processes may share `root`.
+    """
+
+    root: Path
+    ffmpeg: str | None = None
+    _clips: dict[tuple[str, Variant], Clip] = field(default_factory=dict)
+    _locks: dict[str, trio.Lock] = field(default_factory=dict)
+    _encoders: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
+
+    async def clip(self, label: str, variant: Variant = "main") -> Clip:
+        """The clip that shows `label`. Costs about 0.2 s the first time, a file read after a restart.
+
+        Raises OperatorError where ffmpeg is missing or fails. Cancellation abandons the waiting, not the clip.
+        """
+        found = self._clips.get((label, variant))
+        if found is None:
+            path = await self._made(f"{variant}-{label}.ts", lambda out: self._encode(out, label, variant))
+            body = memoryview(await trio.to_thread.run_sync(path.read_bytes))
+            found = Clip.of(body, frames=FRAMES, ticks=TICKS_PER_FRAME)
+            self._clips[label, variant] = found
+        return found
+
+    async def file(self, label: str, container: Container) -> Path:
+        """A finished film of eight seconds as a file, for movie and series URLs."""
+        if container == "ts":
+            await self.clip(label)
+            return self._place(f"main-{label}.ts")
+        source = await self._made(f"main-{label}.ts", lambda out: self._encode(out, label, "main"))
+        return await self._made(f"film-{label}.{container}", lambda out: self._remux(source, out, container))
+
+    def _place(self, name: str) -> Path:
+        recipe = hashlib.sha256(repr((RECIPE, RECIPES)).encode()).hexdigest()[:12]
+        safe = "".join(c if c.isalnum() or c in "-." else "_" for c in name)
+        return self.root / recipe / safe
+
+    async def _made(self, name: str, make: Callable[[Path], None]) -> Path:
+        path = self._place(name)
+        async with self._locks.setdefault(name, trio.Lock()):
+            if not path.exists():
+                await trio.to_thread.run_sync(self._write, path, make, limiter=self._encoders)
+        return path
+
+    def _write(self, path: Path, make: Callable[[Path], None]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            made = Path(scratch) / path.name
+            make(made)
+            made.replace(path)
+
+    def _encode(self, out: Path, label: str, variant: Variant) -> None:
+        recipe = RECIPES[variant]
+        width, height, picture = figures(label or "-")
+        tone = 300 + sum(label.encode()) * 7 % 500
+        seconds = recipe.samples / 48_000
+        sources = (
+            *("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate={FRAMES_PER_S}:duration={CLIP_S}"),
+            *("-f", "lavfi", "-i", f"sine=frequency={tone}:sample_rate=48000:duration={seconds:.6f}"),
+            *("-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{width}x{height}", "-r", "25", "-i", "pipe:0"),
+        )
+        maps: tuple[str, ...] = ()
+        if "-vn" not in recipe.picture:
+            graph = f"[0:v][2:v]overlay={(320 - width) // 2}:{(180 - height) // 2},format=yuv420p[v]"
+            maps += ("-filter_complex", graph, "-map", "[v]", *recipe.picture)
+        if "-an" not in recipe.sound:
+            maps += ("-map", "1:a", *recipe.sound)
+        self._run((*sources, *maps, *TRANSPORT, *recipe.transport, str(out)), picture)
+        out.write_bytes(normalised(out.read_bytes()))
+
+    def _remux(self, source: Path, out: Path, container: Container) -> None:
+        options = ("-f", "mp4", "-movflags", "+faststart") if container == "mp4" else ("-f", "matroska")
+        self._run(("-i", str(source), "-c", "copy", *options, str(out)), b"")
+
+    def _run(self, arguments: tuple[str, ...], picture: bytes) -> None:
+        self.ffmpeg = self.ffmpeg or find_ffmpeg()
+        command = [self.ffmpeg, "-hide_banner", "-loglevel", "error", "-y", *arguments]
+        try:
+            done = subprocess.run(
+                command, input=picture, capture_output=True, timeout=FFMPEG_LIMIT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise OperatorError(f"ffmpeg could not make a clip: {type(error).__name__}") from error
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise OperatorError(f"ffmpeg could not make a clip: {' '.join(words)}")
+
+
+def logo_png(text: str) -> bytes:
+    """A small grey PNG that shows `text`: the logo of an invented channel. Pure."""
+    width, height, picture = figures(text[:8])
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    rows = b"".join(b"\0" + picture[at : at + width] for at in range(0, len(picture), width))
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
