@@ -1,0 +1,313 @@
+"""M3U text becomes entries: streaming, tolerant by written rules, and quick where a list is regular.
+
+Published lists are untidy (iptv-streams.md A2 counts how); each oddity has one rule here and a test. Panels' lists are
+tidy and long, so runs of regular entries are read in bulk by `catalog.regular`, which must agree with the line reader in
+this module on every list (a property test holds them against each other). Entries hold no credential. This module
+refuses to open files, to fetch, and to judge whether a list is good enough: it counts.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.catalog.address import Concealer
+from reconciler.catalog.assembly import Assembly
+from reconciler.catalog.directives import kodi_headers, split_pipe, vlc_header
+from reconciler.catalog.entry import Dropped, Entry
+from reconciler.catalog.extinf import attributes, read_extinf
+from reconciler.catalog.pause import collector_paused
+from reconciler.catalog.regular import Regular
+
+__all__ = ["LINE_LIMIT_CHARS", "Playlist", "parse"]
+
+BLOCK_BYTES: Final = 1 << 18
+LINE_LIMIT_CHARS: Final = 1 << 20
+"""A longer line is left out and counted; the longest seen in the wild are a few kilobytes."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
+_CP1252_HOLES: Final = {0x81: 0x81, 0x8D: 0x8D, 0x8F: 0x8F, 0x90: 0x90, 0x9D: 0x9D}
+
+
+@dataclass(frozen=True, slots=True)
+class Playlist:
+    """What one list gave. `guide_urls` stand in its header (with placeholders, perhaps relative to the list).
+
+    `notes` are short sentences about the list as a whole. `header` says whether it began with `#EXTM3U`.
+    """
+
+    entries: tuple[Entry, ...]
+    dropped: tuple[Dropped, ...] = ()
+    guide_urls: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    header: bool = True
+
+
+def parse(
+    chunks: Iterable[bytes],
+    *,
+    source: str,
+    concealer: Concealer | None = None,
+    panel: bool = False,
+    in_bulk: bool = True,
+) -> Playlist:
+    """The entries of an M3U list that arrives in pieces of any size.
+
+    `concealer` turns the account's user name and password into placeholders; `panel` says that the list is a panel's
+    own (`get.php`), whose addresses are made from hosts and stream id. `in_bulk=False` reads line by line alone: the
+    same result, three times the time. Never raises for what the list contains. Memory: the entries and a block.
+    """
+    reader = _Reader(Assembly(source, concealer or Concealer(()), panel=panel), in_bulk=in_bulk)
+    with collector_paused():
+        for text in _texts(chunks, reader):
+            reader.block(text)
+        return reader.result()
+
+
+def _texts(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[str]:
+    """The list as text in blocks that end at line ends (the last one may not), each line end being one line feed."""
+    held = bytearray()
+    first, skipping = True, False
+    for chunk in chunks:
+        for start in range(0, len(chunk), BLOCK_BYTES):
+            held += chunk[start : start + BLOCK_BYTES]
+            if len(held) < BLOCK_BYTES:
+                continue
+            if skipping and (end := _first_end(held)):
+                del held[:end]
+                skipping = False
+            cut = 0 if skipping else max(held.rfind(b"\n"), held.rfind(b"\r", 0, -1)) + 1
+            if cut:
+                yield _decoded(bytes(held[:cut]), reader, first=first)
+                first = False
+                del held[:cut]
+            if skipping:
+                held.clear()
+            elif len(held) > 4 * LINE_LIMIT_CHARS:  # more characters than the limit in any encoding
+                reader.long_line()
+                skipping = True
+                held.clear()
+    if skipping:
+        del held[: _first_end(held) or len(held)]
+    if held:
+        yield _decoded(bytes(held), reader, first=first)
+
+
+def _first_end(held: bytearray) -> int:
+    ends = [i for i in (held.find(b"\n"), held.find(b"\r")) if i >= 0]
+    return min(ends) + 1 if ends else 0
+
+
+def _decoded(block: bytes, reader: "_Reader", *, first: bool) -> str:
+    if first:
+        block = block.removeprefix(_BOM)
+    try:
+        text = block.decode()
+    except UnicodeDecodeError:
+        text = "\n".join(reader.decoded_line(line) for line in re.split(rb"\r\n|\r|\n", block))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+class _Reader:
+    """The state between lines: the open `#EXTINF`, what waits for the next one, and the sticky group."""
+
+    __slots__ = (
+        "_address", "_attributes", "_bulk", "_carried", "_foreign", "_group", "_headers", "_heading", "_hosts",
+        "_local_group", "_name", "_open", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number",
+        "long_lines", "seen_text",
+    )  # fmt: skip
+
+    def __init__(self, assembly: Assembly, *, in_bulk: bool) -> None:
+        self.assembly = assembly
+        self._bulk = Regular(assembly) if in_bulk else None
+        self._carried = ""
+        self._open = False
+        self._attributes: dict[str, str] = {}
+        self._name = ""
+        self._address: list[str] = []
+        self._hosts: list[str] = []
+        self._headers: list[tuple[str, str]] = []
+        self._waiting: list[tuple[str, str]] = []
+        self._foreign = ""
+        self._local_group = ""
+        self._group = ""
+        self._wrong_bytes = 0
+        self.line_number = 0
+        self.long_lines = 0
+        self.header = False
+        self.seen_text = False
+        self.guide_urls: list[str] = []
+
+    def decoded_line(self, line: bytes) -> str:
+        """A line of a block that is not UTF-8 as a whole: UTF-8 where it can be, else cp1252, counted."""
+        try:
+            return line.decode()
+        except UnicodeDecodeError:
+            self._wrong_bytes += 1
+            # the five holes of cp1252 are read as latin-1 has them: control characters, which `tidy` removes
+            return (
+                bytes(line)
+                .decode("cp1252", "surrogateescape")
+                .translate({0xDC00 + b: c for b, c in _CP1252_HOLES.items()})
+            )
+
+    def block(self, text: str) -> None:
+        """Read whole lines. The last entry is kept back: what follows it is not known yet."""
+        text = self._carried + text
+        self._carried = ""
+        if self._bulk is None or len(text) > LINE_LIMIT_CHARS:
+            self.lines(text)
+            return
+        begin = 0 if text.startswith("#EXTINF:") else text.find("\n#EXTINF:") + 1
+        end = text.rfind("\n#EXTINF:") + 1
+        if end <= begin:
+            if text.startswith("#EXTINF:"):
+                self._carried = text
+            else:
+                self.lines(text[:begin] or text)
+                self._carried = text[begin:] if begin else ""
+            return
+        self.lines(text[:begin])
+        self._carried = text[end:]
+        self._in_bulk(text[begin:end])
+
+    def _in_bulk(self, text: str) -> None:
+        assert self._bulk is not None
+        for part, regular in self._bulk.parts(text):
+            if regular is None:
+                self.lines(part)
+                continue
+            self._close()
+            if self._waiting:
+                # headers that stood before this entry are its own
+                head, _, rest = part.partition("\n#EXTINF:")
+                self.lines(head + "\n")
+                self._close()
+                if rest:
+                    self._in_bulk("#EXTINF:" + rest)
+                continue
+            self.line_number += part.count("\n")
+            self._bulk.take(regular, self._group)
+
+    def long_line(self) -> None:
+        """A line too long to look at: it may have been anything, so the open entry ends here."""
+        carried, self._carried = self._carried, ""
+        self.lines(carried)
+        self._close()
+        self.long_lines += 1
+
+    def lines(self, text: str) -> None:
+        """Read lines one by one."""
+        if not text:
+            return
+        lines = text.split("\n")
+        if not lines[-1]:
+            lines.pop()
+        for raw in lines:
+            self.line_number += 1
+            if len(raw) > LINE_LIMIT_CHARS:
+                self.long_line()
+                continue
+            line = raw.strip()
+            if not line:
+                continue
+            if line[0] == "\ufeff":  # lists glued together keep the marks of each
+                line = line.lstrip("\ufeff \t")
+            if line[:1] == "#":
+                self._directive(line)
+            elif line:
+                self._url(line)
+            self.seen_text = True
+
+    def _directive(self, line: str) -> None:
+        word = line[:11].upper()
+        if word.startswith("#EXTINF:"):
+            self._close()
+            self._open = True
+            self._attributes, self._name = read_extinf(line[8:])
+            self._headers, self._waiting = self._waiting, []
+        elif word.startswith("#EXTVLCOPT:"):
+            header = vlc_header(line[11:])
+            if header:
+                self._header_target().append(header)
+        elif word.startswith("#EXTGRP:"):
+            group = line[8:].strip()
+            if self._open and not self._address:
+                self._local_group = group
+            else:
+                self._group = group
+        elif word.startswith("#KODIPROP:"):
+            self._header_target().extend(kodi_headers(line[10:]))
+        elif word.startswith("#EXTM3U"):
+            self.header = self.header or not self.seen_text
+            self._read_header(line[7:])
+
+    def _header_target(self) -> list[tuple[str, str]]:
+        return self._headers if self._open and not self._address else self._waiting
+
+    def _read_header(self, text: str) -> None:
+        found = attributes(text)
+        for key in _GUIDE_KEYS:
+            for listed in found.get(key, "").split(","):
+                url = self.assembly.concealer.conceal(listed.strip())
+                if url and url not in self.guide_urls:
+                    self.guide_urls.append(url)
+
+    def _url(self, line: str) -> None:
+        scheme = _SCHEME.match(line)
+        if scheme is None:
+            return  # plain text: the rest of a broken name, or a relative path that leads nowhere
+        if not self._open:
+            self.assembly.drop("an address without #EXTINF before it", f"line {self.line_number}")
+            return
+        if scheme[1].lower() not in {"http", "https"}:
+            self._foreign = self._foreign or scheme[1].lower()
+            return
+        url, headers = split_pipe(line)
+        host = url.split("/", 3)[2].lower()
+        if host in self._hosts or not host:
+            self.assembly.drop("an address without #EXTINF before it", f"line {self.line_number}")
+            return
+        self._hosts.append(host)
+        self._address.append(url)
+        self._headers.extend(headers)
+
+    def _close(self) -> None:
+        """The open entry is complete: keep or drop it."""
+        if not self._open:
+            return
+        if self._address:
+            self.assembly.add(
+                self._attributes,
+                self._name,
+                self._address,
+                self._headers,
+                group=self._local_group,
+                sticky_group=self._group,
+            )
+        elif self._foreign:
+            self.assembly.drop(f"the address is {self._foreign}, not http or https", self._name)
+        else:
+            self.assembly.drop("no address after #EXTINF", self._name)
+        self._open = False
+        self._address, self._hosts, self._headers = [], [], []
+        self._foreign = self._local_group = ""
+
+    def result(self) -> Playlist:
+        """Everything read, finished."""
+        if self._carried:
+            self.lines(self._carried)
+        self._close()
+        notes = []
+        if not self.header and self.seen_text:
+            notes.append("the list does not begin with #EXTM3U")
+        if self._wrong_bytes:
+            notes.append(f"{self._wrong_bytes} lines are not UTF-8 and were read as cp1252")
+        if self.long_lines:
+            notes.append(f"{self.long_lines} lines longer than {LINE_LIMIT_CHARS:,} characters were left out")
+        entries = self.assembly.entries()
+        return Playlist(entries, self.assembly.dropped(), tuple(self.guide_urls), tuple(notes), self.header)
