@@ -1,0 +1,162 @@
+"""A guide file as plain bytes: decompressed by what it is, not by its name, and never more than it may become.
+
+gzip goes through ISA-L where the wheel is installed (three times zlib's speed, performance.md 2). This module refuses
+to look at XML and to trust a size that a file states about itself.
+"""
+
+import importlib
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, Self
+
+from reconciler.errors import ProviderError
+
+__all__ = ["BLOCK_BYTES", "LIMIT_BYTES", "RATIO_LIMIT", "GuideBytes", "open_guide"]
+
+BLOCK_BYTES: Final = 1 << 20
+LIMIT_BYTES: Final = 8 << 30
+"""The largest guide known was 1.04 GB plain (iptv-streams.md D3)."""
+RATIO_LIMIT: Final = 250
+"""Real guides pack 6 to 9 times, made-up ones 40 times; a bomb packs 1,000 times and more."""
+_RATIO_FLOOR: Final = 64 << 20  # below this size a high ratio does no harm
+_XZ_MEMORY: Final = 128 << 20
+
+
+class GuideBytes(Iterator[bytes]):
+    """The bytes of a guide in blocks of about a MiB. `damage` says what was wrong once they have been read."""
+
+    __slots__ = ("_blocks", "damage")
+
+    def __init__(self, stream: BinaryIO, what: str, limit_bytes: int) -> None:
+        self.damage = ""
+        self._blocks = self._read(stream, what, limit_bytes)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._blocks)
+
+    def _read(self, stream: BinaryIO, what: str, limit_bytes: int) -> Iterator[bytes]:
+        with stream:
+            head = stream.read(6)
+            stream.seek(0)
+            total = 0
+            blocks = self._packed(stream, what) if _packing(head) else _plain(stream)
+            for block in blocks:
+                total += len(block)
+                if total > limit_bytes:
+                    raise ProviderError(
+                        f"{what} is larger than {limit_bytes >> 20} MiB unpacked",
+                        next_step="look at what the provider sends",
+                    )
+                if total > _RATIO_FLOOR and _packing(head) and total > RATIO_LIMIT * max(stream.tell(), 1):
+                    raise ProviderError(
+                        f"{what} unpacks to more than {RATIO_LIMIT} times its size: this is no guide",
+                        next_step="look at what the provider sends",
+                    )
+                yield block
+
+    def _packed(self, stream: BinaryIO, what: str) -> Iterator[bytes]:
+        head = stream.read(6)
+        stream.seek(0)
+        packing = _packing(head)
+        try:
+            if packing == "zip":
+                yield from _unzipped(stream, what)
+                return
+            yield from self._inflated(stream, packing)
+        except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+            # What came before is whole; the caller decides what a damaged tail means.
+            self.damage = f"{what} is damaged ({packing}): {error}"
+
+    def _inflated(self, stream: BinaryIO, packing: str) -> Iterator[bytes]:
+        unpack = _unpacker(packing)
+        begun = False
+        data = b""
+        while data := data or stream.read(BLOCK_BYTES // 4):
+            begun = True
+            yield from _drained(unpack, data)
+            data = b""
+            if unpack.eof:
+                # Several members in one file are legal; what else follows the end is padding or rubbish.
+                data = unpack.unused_data.lstrip(b"\0")
+                unpack, begun = _unpacker(packing), False
+                if data and not _packing(data):
+                    return
+        if begun:
+            self.damage = f"the {packing} data ends early"
+
+
+def open_guide(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> GuideBytes:
+    """The plain bytes of the guide at `path`: gzip, xz and zip are known by their first bytes.
+
+    The file is closed when the iterator ends. Costs about 2 MiB of memory. Raises ProviderError while being read
+    when the content outgrows `limit_bytes` or `RATIO_LIMIT`; a packed file that ends early or is broken gives what is
+    whole and says so in `damage`. OSError passes through.
+    """
+    return GuideBytes(path.open("rb"), f"guide {path.name!r}", limit_bytes)
+
+
+class _Unpacker(Protocol):
+    """What the decompressors of zlib, isal, zlib-ng and lzma share."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def _drained(unpack: _Unpacker, data: bytes) -> Iterator[bytes]:
+    """Everything `data` unpacks to, at most a block at a time."""
+    while True:
+        block = unpack.decompress(data, BLOCK_BYTES)
+        if block:
+            yield block
+        data = getattr(unpack, "unconsumed_tail", b"")  # zlib hands back what it did not read, lzma keeps it
+        if unpack.eof or (not data and len(block) < BLOCK_BYTES):
+            return
+
+
+def _packing(head: bytes) -> str:
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"\xfd7zXZ\0"):
+        return "xz"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    return ""
+
+
+def _unpacker(packing: str) -> _Unpacker:
+    if packing == "xz":
+        return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+    for module in ("isal.isal_zlib", "zlib_ng.zlib_ng"):
+        try:
+            fast: _Unpacker = importlib.import_module(module).decompressobj(31)
+        except ImportError:
+            continue
+        return fast
+    return zlib.decompressobj(31)
+
+
+def _plain(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(BLOCK_BYTES):
+        yield block
+
+
+def _unzipped(stream: BinaryIO, what: str) -> Iterator[bytes]:
+    with zipfile.ZipFile(stream) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        xml = [m for m in members if m.filename.lower().endswith((".xml", ".xmltv"))] or members
+        if not xml:
+            raise ProviderError(
+                f"{what} is an empty zip archive", next_step="look at what the provider sends"
+            )
+        with archive.open(max(xml, key=lambda m: m.file_size)) as member:
+            while block := member.read(BLOCK_BYTES):
+                yield block
