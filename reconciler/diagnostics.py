@@ -1,14 +1,26 @@
 """What is wrong with a spec, as data: code, place, message, hints, related places, suggestions.
 
 Diagnostics are collected, never raised one by one; phases run to their end (style.md, habit 18). How they look
-is the business of `rendering`. This module refuses to read files and to know any rule.
+is the business of `rendering`. The text they point into travels beside them and never shows a secret. This module
+refuses to read files and to know any rule.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-__all__ = ["Diagnostic", "Diagnostics", "Related", "Severity", "Span", "Suggestion"]
+__all__ = [
+    "EIGHT_STARS",
+    "Diagnostic",
+    "Diagnostics",
+    "Related",
+    "Severity",
+    "SourceLine",
+    "SourceTexts",
+    "Span",
+    "Suggestion",
+]
 
 Severity = Literal["error", "warning"]
 
@@ -95,3 +107,80 @@ class Diagnostics:
         return tuple(
             sorted(self._found, key=lambda d: (d.span or nowhere, _RANK[d.severity], d.code, d.summary))
         )
+
+
+EIGHT_STARS: Final = "********"
+"""What stands where a secret stood; always eight, so that the length does not show."""
+
+_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One line as it may be shown: secrets are stars, tabs are spaces. `masks` are the hidden stretches (from 0)."""
+
+    text: str
+    masks: tuple[tuple[int, int], ...] = ()
+
+    def column(self, column: int) -> int:
+        """Where a column (from 1) of the file is in `text` (from 1)."""
+        moved = column - 1
+        for start, end in self.masks:
+            if column - 1 >= end:
+                moved += len(EIGHT_STARS) - (end - start)
+            elif column - 1 > start:
+                moved -= column - 1 - start
+                break
+        return moved + 1
+
+
+class SourceTexts:
+    """The text of the files that diagnostics point into, line by line, with secrets hidden.
+
+    `hidden` tells for file, line number and raw text which stretches (from 0, end exclusive) are secret. Lines are
+    prepared when they are asked for; a file is split once.
+    """
+
+    __slots__ = ("_hidden", "_lines", "_texts")
+
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        hidden: Callable[[str, int, str], Iterable[tuple[int, int]]] = lambda _file, _line, _text: (),
+    ) -> None:
+        self._texts = texts
+        self._hidden = hidden
+        self._lines: dict[str, list[str]] = {}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read, the main one first."""
+        return tuple(self._texts)
+
+    def line(self, file: str, number: int) -> SourceLine | None:
+        """One line (from 1), or None where the file has no such line."""
+        if file not in self._texts:
+            return None
+        if file not in self._lines:
+            self._lines[file] = _BREAK.split(self._texts[file])
+        lines = self._lines[file]
+        if not 1 <= number <= len(lines):
+            return None
+        raw = lines[number - 1]
+        masks: list[tuple[int, int]] = []
+        for start, end in sorted(self._hidden(file, number, raw)):
+            if masks and start <= masks[-1][1]:
+                masks[-1] = (masks[-1][0], max(end, masks[-1][1]))
+            elif end > start:
+                masks.append((start, end))
+        parts, last = [], 0
+        for start, end in masks:
+            parts += [raw[last:start], EIGHT_STARS]
+            last = end
+        text = "".join([*parts, raw[last:]])
+        # Control characters would move the cursor of a terminal or change its colours.
+        text = "".join(
+            " " if sign == "\t" else sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}"
+            for sign in text
+        )
+        return SourceLine(text, tuple(masks))
