@@ -36,14 +36,15 @@ class Programme(NamedTuple):
     """A programme as text in pieces, so that an identity can be put between them.
 
     Times are seconds since 1970 UTC, before any shift; `stop` None where the guide has none that makes sense.
-    `title` is the first title (""), `film` whether its categories call it one. The other fields are rendered XML,
-    "" for none, in DTD order.
+    `title` is the first title (""), `film` whether its categories call it one, `numbered` whether season and episode are
+    known. The other fields are rendered XML, "" for none, in DTD order.
     """
 
     start: int
     stop: int | None
     title: str
     film: bool
+    numbered: bool
     titles: str
     sub_titles: str
     about: str
@@ -81,8 +82,8 @@ def programmes_in(data: bytes, units: Callable[[], Iterable[bytes]]) -> tuple[li
     return kept, len(read) - len(kept)
 
 
-_TITLE, _CATEGORY, _LENGTH, _EPISODE = (
-    KINDS[tag][0] for tag in ("title", "category", "length", "episode-num")
+_TITLE, _SUB_TITLE, _CATEGORY, _LENGTH, _EPISODE = (
+    KINDS[tag][0] for tag in ("title", "sub-title", "category", "length", "episode-num")
 )
 _SHOWN, _NEW = KINDS["previously-shown"][0], KINDS["new"][0]
 _FILMS: Final = frozenset(
@@ -128,17 +129,19 @@ def programme_of(element: Element) -> Programme | None:
         rendered_at[place] += render(child)
     if rendered_at[_NEW]:
         rendered_at[_SHOWN] = ""  # mutually exclusive (D5); `new` is the one a provider has to say on purpose
+    numbered, episodes = _episodes(numbers, rendered_at[_SUB_TITLE])
     return Programme(
         start,
         stop,
         title,
         film,
+        numbered,
         rendered_at[0],
         rendered_at[1],
         rendered_at[2] + rendered_at[3],
         rendered_at[4],
         "".join(rendered_at[_CATEGORY:_EPISODE]),
-        _episodes(numbers, rendered_at[1]),
+        episodes,
         "".join(rendered_at[_EPISODE + 1 :]),
     )
 
@@ -152,31 +155,41 @@ def _stop_by_length(start: int, element: Element) -> int | None:
     return start + seconds if 0 < seconds <= 24 * 3600 else None
 
 
-_NS: Final = re.compile(r"\s*(\d+)?\s*(?:/\s*\d+\s*)?\.\s*(\d+)?\s*(?:/\s*\d+\s*)?(?:\.\s*[\d/\s]*)?")
+_NS: Final = re.compile(
+    r"\s*(?:(\d{1,5})\s*(/\s*\d+)?|-\d+)?\s*\.\s*(?:(\d{1,9})\s*(/\s*\d+)?|-\d+)?\s*(?:\.\s*(\d+\s*(?:/\s*\d+)?)?\s*)?"
+)
 _ONSCREEN: Final = re.compile(
     r"\bS(?:eason)?\s*\.?\s*(\d{1,4})\s*[.,:x-]?\s*E(?:p(?:isode)?)?\s*\.?\s*(\d{1,5})\b|\b(\d{1,3})x(\d{1,4})\b",
     re.IGNORECASE,
 )
 
 
-def _episodes(numbers: Sequence[tuple[str, str]], sub_titles: str) -> str:
-    """The `episode-num` elements, with `xmltv_ns` and `onscreen` both there when season and episode are known."""
-    systems = {system for system, _ in numbers}
+def _episodes(numbers: Sequence[tuple[str, str]], sub_titles: str) -> tuple[bool, str]:
+    """Whether season and episode are known, and the `episode-num` elements: then with both systems."""
     known: tuple[int, int] | None = None
+    kept: dict[tuple[str, str], None] = {}
     for system, value in numbers:
         if system == "xmltv_ns":
             ns = _NS.fullmatch(value)
-            if ns and ns[1] and ns[2] and len(ns[1]) < 6 and len(ns[2]) < 10:
-                known = int(ns[1]) + 1, int(ns[2]) + 1
-        elif system == "onscreen" and known is None:
-            known = _season_and_episode(value)
-    if not numbers:
-        # Samsung TV Plus has "S08 E05" as sub-title and nothing else.
-        known = _season_and_episode(sub_titles) if sub_titles else None
+            if ns is None or ns[3] is None:
+                continue  # says no episode: seen are "-1.-1.0" and "2025.-1.0"
+            if ns[1] is not None:
+                known = int(ns[1]) + 1, int(ns[3]) + 1
+            kept[
+                system, f"{ns[1] or ''}{ns[2] or ''}.{ns[3]}{ns[4] or ''}.{ns[5] or ''}".replace(" ", "")
+            ] = None
+        else:
+            if system == "onscreen" and known is None:
+                known = _season_and_episode(value)
+            kept[system, value] = None
+    if not kept and sub_titles:
+        known = _season_and_episode(sub_titles)  # Samsung TV Plus has "S08 E05" as sub-title and nothing else
     written = "".join(
-        f'<episode-num system="{attribute(system)}">{text(value)}</episode-num>' for system, value in numbers
+        f'<episode-num system="{attribute(system)}">{text(value)}</episode-num>' for system, value in kept
     )
-    return written if known is None else written + _numbered(*known, without=systems)
+    if known is None:
+        return False, written
+    return True, written + _numbered(*known, without={system for system, _ in kept})
 
 
 def _season_and_episode(value: str) -> tuple[int, int] | None:
@@ -221,27 +234,28 @@ def airings(programmes: Iterable[Programme]) -> list[Airing]:
 
 
 def _by_start(programme: Programme) -> tuple[int, int, tuple[str, ...], int]:
-    pieces = programme[4:]
+    pieces = programme[5:]
     return programme.start, sum(map(len, pieces)), pieces, programme.stop or 0
 
 
 def rendered(airing: Airing, channel: str, name: str, shift_s: int) -> str:
     """The airing as one line of XMLTV for `channel`, moved by `shift_s`; `name` stands in for a missing title.
 
-    An identity is made of the start where there is none: a programme without episode number gets one, with `date` and
-    a `sub-title` that tells the day, unless it is a film or carries a date and no sub-title as films do.
+    Where season and episode are not known an identity is made of the start: a `sub-title` that tells the day, `date` and
+    `episode-num`, as far as they are missing. Not for films: those get a `date` at most, and one that has a date and
+    neither sub-title nor number is taken for a film.
     """
     start, stop, programme = airing
-    _, _, _, film, titles, sub_titles, about, date, kinds, episodes, tail = programme
+    _, _, _, film, numbered, titles, sub_titles, about, date, kinds, episodes, tail = programme
     began = time_text(start + shift_s)
     if not titles:
         titles = f"<title>{text(name)}</title>"
-    if not episodes and not (date and not sub_titles):
+    if not numbered and (sub_titles or episodes or not date):
         date = date or f"<date>{began[:8]}</date>"
         if not film:
-            # Season = year, episode = month, day, hour, minute: the same for the same airing whoever computes it.
-            episodes = _numbered(int(began[:4]), int(began[4:12]))
             sub_titles = sub_titles or f"<sub-title>{day_and_time(began)}</sub-title>"
+            # Season = year, episode = month, day, hour, minute: the same for the same airing whoever computes it.
+            episodes = episodes or _numbered(int(began[:4]), int(began[4:12]))
     return (
         f'<programme start="{began} +0000" stop="{time_text(stop + shift_s)} +0000" channel="{channel}">'
         f"{titles}{sub_titles}{about}{date}{kinds}{episodes}{tail}</programme>\n"

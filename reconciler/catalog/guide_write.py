@@ -190,6 +190,7 @@ def _filler(row: GuideWanted, window: tuple[int, int], length_s: int) -> Iterato
             stop=start + length_s,
             title="",
             film=True,
+            numbered=False,
             titles=title,
             sub_titles=f"<sub-title>{day_and_time(began)}</sub-title>",
             about="<desc>No guide data</desc>",
