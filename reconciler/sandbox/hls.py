@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.sandbox.panel import Shape
 
-__all__ = ["AD_SEGMENTS", "Window", "is_ad", "master_playlist", "media_playlist"]
+__all__ = ["AD_SEGMENTS", "TURN_SEGMENTS", "Window", "is_ad", "master_playlist", "media_playlist"]
 
 AD_SEGMENTS: Final = 2
 TURN_SEGMENTS: Final = 4
@@ -51,6 +51,7 @@ def media_playlist(
     a segment inside its file of four, for byte ranges.
     """
     modern = shape.segments == "fmp4"
+    ending = "m4s" if modern else "ts"
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{7 if modern else 4 if shape.byteranges else 3}",
@@ -62,25 +63,26 @@ def media_playlist(
     if modern:
         lines.append(f'#EXT-X-MAP:URI="{uri("init.mp4")}"')
     for number in range(window.first, window.last + 1):
-        name = window.name(number)
         if number > window.first and is_ad(shape, number) != is_ad(shape, number - 1):
             lines.append("#EXT-X-DISCONTINUITY")
         if shape.encrypted:
-            # A new key every four segments, and the IV left to the media sequence number.
-            lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{uri(f"key-{name // TURN_SEGMENTS}.bin")}"')
+            # The IV is left to the media sequence number (RFC 8216 5.2), unless a fault took that away.
+            vector = f",IV=0x{number:032x}" if window.sequence != window.first else ""
+            key = uri(f"key-{number // TURN_SEGMENTS}.bin")
+            lines.append(f'#EXT-X-KEY:METHOD=AES-128,URI="{key}"{vector}')
         lines.append(f"#EXTINF:{window.seconds:.3f},")
         if range_of is not None:
             length, offset = range_of(number)
-            lines += [f"#EXT-X-BYTERANGE:{length}@{offset}", uri(f"turn-{name // TURN_SEGMENTS}.ts")]
+            lines += [f"#EXT-X-BYTERANGE:{length}@{offset}", uri(f"turn-{number // TURN_SEGMENTS}.{ending}")]
         else:
-            lines.append(uri(f"{name}.{'m4s' if modern else 'ts'}"))
+            lines.append(uri(f"{window.name(number)}.{ending}"))
     if window.ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 
 def master_playlist(shape: Shape, target: str, audio: str) -> str:
-    """A master playlist with two variants, the better one last; `audio` is the sound's playlist where it is apart."""
+    """A master playlist with two variants, the better one last, or with one and the sound's playlist `audio`."""
     lines = ["#EXTM3U", "#EXT-X-VERSION:4"]
     group = ""
     if shape.separate_audio:
@@ -89,9 +91,10 @@ def master_playlist(shape: Shape, target: str, audio: str) -> str:
             f'LANGUAGE="en",URI="{audio}"'
         )
         group = ',AUDIO="sound"'
-    for bandwidth, size in ((BANDWIDTH // 2, "320x180"), (BANDWIDTH, "320x180")):
-        lines.append(f'#EXT-X-STREAM-INF:BANDWIDTH={bandwidth},RESOLUTION={size},CODECS="{CODECS}"{group}')
-        lines.append(target + ("?low=1" if bandwidth < BANDWIDTH else ""))
+    # The lesser variant comes first: a reader that takes the first one is a reader that takes the worst.
+    for bandwidth in (BANDWIDTH,) if shape.separate_audio else (BANDWIDTH // 2, BANDWIDTH):
+        facts = f'BANDWIDTH={bandwidth},RESOLUTION=320x180,CODECS="{CODECS}"{group}'
+        lines += [f"#EXT-X-STREAM-INF:{facts}", target + ("?low=1" if bandwidth < BANDWIDTH else "")]
     return "\n".join(lines) + "\n"
 
 

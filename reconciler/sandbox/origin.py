@@ -10,17 +10,17 @@ from typing import Final
 
 import trio
 
-from reconciler.sandbox.hls import is_ad
+from reconciler.sandbox.hls import TURN_SEGMENTS, is_ad
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.packets import Clip
 from reconciler.sandbox.panel import Channel, Shape
+from reconciler.sandbox.sealing import sealed
 from reconciler.sandbox.streams import FRAMES, FRAMES_PER_S, StreamLibrary, Variant
 
 __all__ = ["EXPIRED_SEGMENTS", "Origin"]
 
 EXPIRED_SEGMENTS: Final = 3  # so many may still be had after they left the playlist
 PHASES: Final = 997
-TURN_SEGMENTS: Final = 4
 
 
 @dataclass(slots=True)
@@ -61,23 +61,36 @@ class Origin:
         return channel.id % PHASES * FRAMES
 
     async def segment(
-        self, channel: Channel, shape: Shape, number: int, seconds: int, variant: Variant
+        self, channel: Channel, shape: Shape, number: int, *, seconds: int, variant: Variant
     ) -> bytes:
-        """One HLS segment as TS. In an advertisement block another clip with other PIDs and its own time."""
+        """One HLS segment as it goes over the wire. In an advertisement block it is another clip with other PIDs
+        and its own time.
+        """
         frames = seconds * FRAMES_PER_S
         if is_ad(shape, number):
             advertisement = await self.library.clip("AD", "other-pids")
-            return advertisement.span(number % TURN_SEGMENTS * frames, frames)
-        clip = await self.clip(channel, variant)
-        return clip.span(self.phase(channel) + number * frames, frames)
+            body = advertisement.span(number % TURN_SEGMENTS * frames, frames)
+        elif shape.segments == "fmp4":
+            fragments = await self.library.fragments(self.label(channel), variant)
+            body = fragments.span(number * seconds, seconds)
+        else:
+            clip = await self.clip(channel, variant)
+            body = clip.span(self.phase(channel) + number * frames, frames)
+        return sealed(body, number) if shape.encrypted else body
 
-    async def turn(self, channel: Channel, shape: Shape, number: int, seconds: int) -> list[bytes]:
+    async def turn(
+        self, channel: Channel, shape: Shape, number: int, *, seconds: int, variant: Variant
+    ) -> list[bytes]:
         """The four segments that share a file where byte ranges are used."""
         first = number * TURN_SEGMENTS
         return [
-            await self.segment(channel, shape, first + n, seconds, shape.variant)
+            await self.segment(channel, shape, first + n, seconds=seconds, variant=variant)
             for n in range(TURN_SEGMENTS)
         ]
+
+    async def opening(self, channel: Channel, variant: Variant) -> bytes:
+        """The initialisation section of fMP4 segments."""
+        return (await self.library.fragments(self.label(channel), variant)).init
 
     def newest(self, seconds: int) -> int:
         """The number of the last segment that is complete."""

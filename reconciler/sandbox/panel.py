@@ -51,6 +51,10 @@ class Shape:
     ads_every: int = 0
     cookie: bool = False
 
+    def __post_init__(self) -> None:
+        if self.segments == "fmp4" and (self.ads_every or self.encrypted or self.variant == "mpeg2"):
+            raise ValueError("advertisements, encryption and MPEG-2 need TS segments")
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:

@@ -15,6 +15,7 @@ from reconciler.sandbox.hls import TURN_SEGMENTS, Window, master_playlist, media
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.origin import EXPIRED_SEGMENTS, Origin
 from reconciler.sandbox.panel import Channel
+from reconciler.sandbox.sealing import segment_key
 from reconciler.sandbox.sessions import Session
 from reconciler.sandbox.streams import Variant
 from reconciler.sandbox.wire import Request
@@ -23,6 +24,7 @@ __all__ = ["HLS_TYPE", "Playlists"]
 
 HLS_TYPE: Final = "application/vnd.apple.mpegurl"
 TS_TYPE: Final = "video/mp2t"
+MP4_TYPE: Final = "video/mp4"
 TRACKS: Final[dict[str, Variant]] = {"video": "video-only", "audio": "audio-only"}
 
 
@@ -50,10 +52,13 @@ class Playlists:
             audio = self._uri(request, "audio", "index.m3u8")
             return master_playlist(shape, self._uri(request, video, "index.m3u8"), audio)
         window = self._window()
+        variant = TRACKS.get(track, shape.variant)
         sizes: dict[int, list[int]] = {}
         if shape.byteranges:
             for turn in range(window.first // TURN_SEGMENTS, window.last // TURN_SEGMENTS + 1):
-                pieces = await self.origin.turn(self.channel, shape, turn, window.seconds)
+                pieces = await self.origin.turn(
+                    self.channel, shape, turn, seconds=window.seconds, variant=variant
+                )
                 sizes[turn] = [len(piece) for piece in pieces]
 
         def range_of(number: int) -> tuple[int, int]:
@@ -104,26 +109,37 @@ class Playlists:
     async def piece(self, request: Request, track: str, name: str, variant: Variant | None) -> Answer:
         """A segment by its file name, or 404 for one that has left the window or is not there yet."""
         shape, seconds = self.channel.shape, self.manners.segment
-        stem, _, _ending = name.rpartition(".")
-        if stem.startswith("turn-") and stem[5:].isdecimal():
-            pieces = await self.origin.turn(self.channel, shape, int(stem[5:]), seconds)
-            return ranged(request, b"".join(pieces), TS_TYPE)
-        if not stem.isdecimal():
-            return Answer(404)
-        number = self._number(int(stem))
+        chosen = variant or TRACKS.get(track, shape.variant)
+        kind = MP4_TYPE if shape.segments == "fmp4" else TS_TYPE
+        stem = name.rpartition(".")[0]
+        if name == "init.mp4" and shape.segments == "fmp4":
+            return Answer(200, await self.origin.opening(self.channel, chosen), kind)
+        if stem.startswith("key-") and stem[4:].isdecimal() and shape.encrypted:
+            return Answer(200, segment_key(int(stem[4:])), "application/octet-stream")
+        if stem.startswith("turn-") and stem[5:].isdecimal() and shape.byteranges:
+            turn = int(stem[5:])
+            if not self._oldest() <= (turn + 1) * TURN_SEGMENTS or turn * TURN_SEGMENTS > self._newest():
+                return Answer(404)
+            pieces = await self.origin.turn(self.channel, shape, turn, seconds=seconds, variant=chosen)
+            return ranged(request, b"".join(pieces), kind)
+        number = self._number(int(stem)) if stem.isdecimal() else None
         if number is None:
             return Answer(404)
-        chosen = variant or TRACKS.get(track, shape.variant)
-        body = await self.origin.segment(self.channel, shape, number, seconds, chosen)
-        return Answer(200, body, TS_TYPE)
+        body = await self.origin.segment(self.channel, shape, number, seconds=seconds, variant=chosen)
+        return Answer(200, body, kind)
+
+    def _newest(self) -> int:
+        return self.origin.newest(self.manners.segment)
+
+    def _oldest(self) -> int:
+        """The oldest segment that may be had: while a playlist is frozen, whatever it names."""
+        if any(f.kind == "frozen" for f in self.faults.active()):
+            return 0
+        return self._newest() - self.manners.window - EXPIRED_SEGMENTS + 1
 
     def _number(self, name: int) -> int | None:
         """The segment behind a name: itself, or with repeating names the newest that has it."""
-        newest = self.origin.newest(self.manners.segment)
-        oldest = newest - self.manners.window - EXPIRED_SEGMENTS + 1
         if any(f.kind == "names-loop" for f in self.faults.active()):
             repeat = 2 * self.manners.window
-            return newest - (newest - name) % repeat if name < repeat else None
-        if any(f.kind == "frozen" for f in self.faults.active()):
-            oldest = 0
-        return name if oldest <= name <= newest else None
+            return self._newest() - (self._newest() - name) % repeat if name < repeat else None
+        return name if self._oldest() <= name <= self._newest() else None

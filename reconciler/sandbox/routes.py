@@ -90,9 +90,10 @@ class Site:
         self.journal.visits.append(visit)
         try:
             await self._route(visit, exchange)
-        except OperatorError as error:
+        except (OperatorError, ValueError) as error:
+            # No ffmpeg, or an ffmpeg whose output is not what it should be: say so where the client sees it.
             if not exchange.started:
-                await exchange.respond(500, error.message, "text/plain")
+                await exchange.respond(500, str(error), "text/plain")
         finally:
             visit.closed = self.clock()
             visit.status = visit.status or exchange.status

@@ -21,6 +21,7 @@ from typing import Final, Literal
 import trio
 
 from reconciler.errors import OperatorError
+from reconciler.sandbox.fragments import FRAGMENT_ARGUMENTS, FragmentClip
 from reconciler.sandbox.packets import CLOCK_HZ, Clip, normalised
 
 __all__ = [
@@ -63,6 +64,10 @@ MPEG2: Final = (
     *("-g", "25", "-bf", "0", "-sc_threshold", "1000000000", "-threads", "1"),
 )
 TRANSPORT: Final = ("-f", "mpegts", "-pcr_period", "40", "-pes_payload_size", "512")
+FILMS: Final = {
+    "mp4": ("-c", "copy", "-f", "mp4", "-movflags", "+faststart"),
+    "mkv": ("-c", "copy", "-f", "matroska"),
+}
 OTHER_PIDS: Final = (
     "-mpegts_start_pid",
     "0x1e1",
@@ -157,6 +162,7 @@ class StreamLibrary:
     root: Path
     ffmpeg: str | None = None
     _clips: dict[tuple[str, Variant], Clip] = field(default_factory=dict)
+    _fragments: dict[tuple[str, Variant], FragmentClip] = field(default_factory=dict)
     _locks: dict[str, trio.Lock] = field(default_factory=dict)
     _encoders: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(2))
 
@@ -179,10 +185,23 @@ class StreamLibrary:
             await self.clip(label)
             return self._place(f"main-{label}.ts")
         source = await self._made(f"main-{label}.ts", lambda out: self._encode(out, label, "main"))
-        return await self._made(f"film-{label}.{container}", lambda out: self._remux(source, out, container))
+        return await self._made(
+            f"film-{label}.{container}", lambda out: self._remux(source, out, FILMS[container])
+        )
+
+    async def fragments(self, label: str, variant: Variant = "main") -> FragmentClip:
+        """The same clip as fragmented MP4."""
+        found = self._fragments.get((label, variant))
+        if found is None:
+            source = await self._made(f"{variant}-{label}.ts", lambda out: self._encode(out, label, variant))
+            name = f"{variant}-{label}.m4s"
+            path = await self._made(name, lambda out: self._remux(source, out, FRAGMENT_ARGUMENTS))
+            found = FragmentClip.of(await trio.to_thread.run_sync(path.read_bytes), seconds=CLIP_S)
+            self._fragments[label, variant] = found
+        return found
 
     def _place(self, name: str) -> Path:
-        recipe = hashlib.sha256(repr((RECIPE, RECIPES)).encode()).hexdigest()[:12]
+        recipe = hashlib.sha256(repr((RECIPE, RECIPES, FILMS, FRAGMENT_ARGUMENTS)).encode()).hexdigest()[:12]
         safe = "".join(c if c.isalnum() or c in "-." else "_" for c in name)
         return self.root / recipe / safe
 
@@ -219,9 +238,8 @@ class StreamLibrary:
         self._run((*sources, *maps, *TRANSPORT, *recipe.transport, str(out)), picture)
         out.write_bytes(normalised(out.read_bytes()))
 
-    def _remux(self, source: Path, out: Path, container: Container) -> None:
-        options = ("-f", "mp4", "-movflags", "+faststart") if container == "mp4" else ("-f", "matroska")
-        self._run(("-i", str(source), "-c", "copy", *options, str(out)), b"")
+    def _remux(self, source: Path, out: Path, options: tuple[str, ...]) -> None:
+        self._run(("-i", str(source), *options, str(out)), b"")
 
     def _run(self, arguments: tuple[str, ...], picture: bytes) -> None:
         self.ffmpeg = self.ffmpeg or find_ffmpeg()
