@@ -16,7 +16,15 @@ import httpx
 import trio
 from lxml import etree
 
-from reconciler.sandbox import plex_devices, plex_dvrs, plex_epg, plex_server, wire
+from reconciler.sandbox import (
+    plex_devices,
+    plex_dvrs,
+    plex_epg,
+    plex_recordings,
+    plex_server,
+    plex_sessions,
+    wire,
+)
 from reconciler.sandbox.plex_activities import Activities
 from reconciler.sandbox.plex_database import Database
 from reconciler.sandbox.plex_faults import Behaviour, FaultRule, PlexOptions
@@ -25,8 +33,10 @@ from reconciler.sandbox.plex_handle import CLOUD_LINEUP, PlexHandle
 from reconciler.sandbox.plex_journal import Journal, JournalEntry
 from reconciler.sandbox.plex_loads import GuideLoads
 from reconciler.sandbox.plex_machine import Machine, Route
+from reconciler.sandbox.plex_poll import polled
 from reconciler.sandbox.plex_probe import USER_AGENT
 from reconciler.sandbox.plex_state import State
+from reconciler.sandbox.plex_tuning import Grabs
 
 __all__ = ["CLOUD_LINEUP", "FaultRule", "JournalEntry", "PlexHandle", "PlexOptions", "run_plex"]
 
@@ -35,6 +45,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *plex_devices.ROUTES,
     *plex_dvrs.ROUTES,
     *plex_epg.ROUTES,
+    *plex_sessions.ROUTES,
+    *plex_recordings.ROUTES,
 )
 PREFERENCES: Final = "Preferences.xml"
 
@@ -70,6 +82,7 @@ async def run_plex(
                     on = await _other(handle, listen, on=True)
                     nursery.cancel_scope.cancel()
             handle._machine = None  # noqa: SLF001 - the handle's own other half
+            behaviour.restarted()
             if not on:
                 _switched(handle)
                 on = await _other(handle, listen, on=False)
@@ -92,7 +105,6 @@ async def _run_once(
 ) -> None:
     """One run between start and stop: memory is read from the database, and gone at the end."""
     behaviour = handle._behaviour  # noqa: SLF001 - the handle's own other half
-    behaviour.wedged = False
     database = Database(handle.directory, legacy=behaviour.options.legacy_extra_data)
     send, receive = trio.open_memory_channel[Callable[[], Awaitable[None]]](float("inf"))
     try:
@@ -117,6 +129,7 @@ async def _run_once(
                     behaviour=behaviour,
                     spawn=send.send_nowait,
                 ),
+                grabs=Grabs(client=client, behaviour=behaviour, spawn=send.send_nowait),
                 client=client,
                 spawn=send.send_nowait,
             )
@@ -124,6 +137,7 @@ async def _run_once(
             front = Front(machine, ROUTES, handle.journal, state.dump)
             bound = await nursery.start(partial(wire.serve, front.handle, port=handle.port))
             task_status.started(bound)
+            nursery.start_soon(polled, machine)
             async with receive:
                 async for job in receive:
                     nursery.start_soon(job)

@@ -42,6 +42,8 @@ class Element:
     name: str
     attributes: Mapping[str, Value] = field(default_factory=dict)
     children: tuple["Element", ...] = ()
+    json_name: str = ""
+    """The name in JSON where it differs: `Video` is `Metadata` there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def _json(element: Element, *, single_objects: bool) -> dict[str, Any]:  # Any: 
     written: dict[str, Any] = dict(element.attributes)
     groups: dict[str, list[dict[str, Any]]] = {}
     for child in element.children:
-        groups.setdefault(child.name, []).append(_json(child, single_objects=single_objects))
+        groups.setdefault(child.json_name or child.name, []).append(
+            _json(child, single_objects=single_objects)
+        )
     for name, group in groups.items():
         written[name] = group[0] if single_objects and len(group) == 1 else group
     return written

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from reconciler.sandbox.plex_guide import GuideChannel, GuideIndex, Wanted
-from reconciler.sandbox.plex_state import Device, LineupEntry, Mapping
+from reconciler.sandbox.plex_guide import GuideIndex, Wanted
+from reconciler.sandbox.plex_records import Device, LineupEntry, Mapping
+from reconciler.sandbox.plex_xmltv import GuideChannel
 
 __all__ = ["active_channels", "channel_map", "pairing", "wanted_channels"]
 

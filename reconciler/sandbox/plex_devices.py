@@ -11,7 +11,7 @@ from reconciler.sandbox.plex_answers import Answer, Element, Refused, acknowledg
 from reconciler.sandbox.plex_channelmap import channel_map
 from reconciler.sandbox.plex_machine import Call, Machine, Route, route
 from reconciler.sandbox.plex_probe import Tuner, Unreachable, base_uri, probed, scanned, tuner_lineup
-from reconciler.sandbox.plex_state import (
+from reconciler.sandbox.plex_records import (
     DEVICE_SETTINGS,
     GRABBER,
     THUMB,

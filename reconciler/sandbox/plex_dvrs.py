@@ -16,7 +16,7 @@ from reconciler.sandbox.plex_answers import (
 )
 from reconciler.sandbox.plex_devices import device_element, setting_elements
 from reconciler.sandbox.plex_machine import Call, Machine, Route, route
-from reconciler.sandbox.plex_state import DVR_SETTINGS, XMLTV, Dvr, decoded, decoded_lineup, lineup_parts
+from reconciler.sandbox.plex_records import DVR_SETTINGS, XMLTV, Dvr, decoded, decoded_lineup, lineup_parts
 
 __all__ = ["ROUTES", "dvr_element"]
 

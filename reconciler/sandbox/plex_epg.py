@@ -1,6 +1,6 @@
 """`/livetv/epg`, the guide providers and their grids in the simulated Plex (plex-livetv.md 4)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import groupby
@@ -11,9 +11,10 @@ import trio
 from reconciler.sandbox.plex_answers import Answer, Element, Refused, container, error
 from reconciler.sandbox.plex_channelmap import active_channels, pairing
 from reconciler.sandbox.plex_devices import mapping_element
-from reconciler.sandbox.plex_guide import EPISODE, MOVIE, Airing, airings, grid_key
+from reconciler.sandbox.plex_guide import Airing, airings, grid_key
 from reconciler.sandbox.plex_machine import Call, Machine, Route, route
-from reconciler.sandbox.plex_state import XMLTV, Dvr, decoded_lineup
+from reconciler.sandbox.plex_records import XMLTV, Dvr, decoded_lineup
+from reconciler.sandbox.plex_xmltv import EPISODE, MOVIE
 
 __all__ = ["ROUTES"]
 
@@ -165,7 +166,7 @@ async def grid(machine: Machine, call: Call) -> Answer:
     except ValueError:
         raise Refused(error(400)) from None
     found = await _airings(machine, dvr, channel=call.arg("channelGridKey"), day=day, kinds=kinds)
-    return Answer(body=container(*_programmes(dvr, found)))
+    return Answer(body=container(*_programmes(machine, dvr, found)))
 
 
 async def sections(machine: Machine, call: Call) -> Answer:
@@ -189,7 +190,7 @@ async def section(machine: Machine, call: Call) -> Answer:
     dvr = _provided(machine, call)
     allowed = {"1": MOVIE, "2": EPISODE}.get(call.groups["id"])
     kinds = [allowed] if allowed and call.arg("type", str(allowed)) == str(allowed) else [0]
-    return Answer(body=container(*_programmes(dvr, await _airings(machine, dvr, kinds=kinds))))
+    return Answer(body=container(*_programmes(machine, dvr, await _airings(machine, dvr, kinds=kinds))))
 
 
 async def metadata(machine: Machine, call: Call) -> Answer:
@@ -198,7 +199,7 @@ async def metadata(machine: Machine, call: Call) -> Answer:
     found = await _airings(machine, dvr, item=int(call.groups["id"]))
     if not found:
         raise Refused(error(404))
-    return Answer(body=container(*_programmes(dvr, found)))
+    return Answer(body=container(*_programmes(machine, dvr, found)))
 
 
 async def discover(machine: Machine, call: Call) -> Answer:
@@ -210,7 +211,7 @@ async def discover(machine: Machine, call: Call) -> Answer:
     hub = Element(
         "Hub",
         {"hubIdentifier": "livetv.onnow", "title": "On Now", "type": "mixed", "size": len(on_now)},
-        tuple(_programmes(dvr, on_now)),
+        tuple(_programmes(machine, dvr, on_now)),
     )
     return Answer(body=container(hub))
 
@@ -230,15 +231,17 @@ async def _airings(
     return await trio.to_thread.run_sync(read)
 
 
-def _programmes(dvr: Dvr, found: list[Airing]) -> list[Element]:
+def _programmes(machine: Machine, dvr: Dvr, found: list[Airing]) -> list[Element]:
     """One `Metadata` per programme, in order of its first airing; neighbours of equal identity are one (7.4)."""
     by_item: dict[int, list[Airing]] = {}
     for airing in found:
         by_item.setdefault(airing.item, []).append(airing)
-    return [_programme(dvr, group) for group in by_item.values()]
+    index = machine.loads.indexes.get(dvr.key)
+    thumbs = {} if index is None else {key: channel.icon for key, channel in index.channels.items()}
+    return [_programme(dvr, group, thumbs) for group in by_item.values()]
 
 
-def _programme(dvr: Dvr, group: list[Airing]) -> Element:
+def _programme(dvr: Dvr, group: list[Airing], thumbs: Mapping[str, str]) -> Element:
     first = group[0]
     key = f"/{dvr.epg_identifier}/metadata/{first.item}"
     shown: dict[str, str | int | bool] = {"ratingKey": str(first.item), "key": key, "guid": first.guid}
@@ -251,7 +254,7 @@ def _programme(dvr: Dvr, group: list[Airing]) -> Element:
     if first.released:
         shown["originallyAvailableAt"] = first.released
     shown |= {"summary": first.summary, "onAir": _is_on(group)}
-    return Element("Metadata", shown, tuple(_media(airing) for airing in _merged(group)))
+    return Element("Video", shown, tuple(_media(run, thumbs) for run in _merged(group)), "Metadata")
 
 
 def _merged(group: list[Airing]) -> list[tuple[Airing, int]]:
@@ -265,7 +268,7 @@ def _merged(group: list[Airing]) -> list[tuple[Airing, int]]:
     return merged
 
 
-def _media(run: tuple[Airing, int]) -> Element:
+def _media(run: tuple[Airing, int], thumbs: Mapping[str, str]) -> Element:
     airing, ends_at = run
     channel = airing.channel
     return Element(
@@ -278,7 +281,7 @@ def _media(run: tuple[Airing, int]) -> Element:
             "channelVcn": channel["at:channelVcn"],
             "channelCallSign": channel["at:channelCallSign"],
             "channelTitle": channel["at:channelTitle"],
-            "channelThumb": channel.get("at:channelThumb", ""),
+            "channelThumb": thumbs.get(channel["at:channelIdentifier"], ""),
             "premiere": airing.premiere,
             "onAir": _is_on([airing]),
             "protocol": "livetv",

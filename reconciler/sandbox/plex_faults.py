@@ -42,8 +42,11 @@ class PlexOptions:
     tune_timeout_s: float = 30.0
     rolling_grab_s: float = 300.0
     """A rolling grab ends so long after the last timeline ping (6.1)."""
-    hidden_grabs: int = 0
-    """Grabs that no list shows and that block every tune until a restart (6.1)."""
+    tune_query: str = ""
+    """Query that Plex appends to a stream's URL, which is otherwise used verbatim (6.2)."""
+    segment_s: float = 1.0
+    hidden_grabs: bool = False
+    """Grabs that no list shows block every tune until a restart (6.1)."""
     hidden_grab_wait_s: float = 30.0
 
     request_line_limit_bytes: int = 32_768
@@ -182,6 +185,11 @@ class Behaviour:
         self.faults = FaultTable()
         self.wedged = False
         """A deadlock has happened: nothing is answered until a restart."""
+
+    def restarted(self) -> None:
+        """What a restart cures."""
+        self.wedged = False
+        self.options = replace(self.options, hidden_grabs=False)
 
     def reset(self) -> None:
         """Back to the options of the start, without faults."""

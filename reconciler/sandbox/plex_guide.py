@@ -8,23 +8,33 @@ title folded into one item (7.4). Everything here blocks and belongs in a worker
 import calendar
 import hashlib
 import json
-import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import quote
 
 from lxml import etree
 
+from reconciler.sandbox.plex_xmltv import (
+    EPISODE,
+    MOVIE,
+    SEASON,
+    SHOW,
+    GuideChannel,
+    Programme,
+    epoch,
+    guide_channel,
+    guide_elements,
+    guide_programme,
+)
+
 __all__ = [
     "Airing",
-    "GuideChannel",
     "GuideIndex",
-    "NotXmltv",
     "Wanted",
     "airings",
     "grid_key",
@@ -43,22 +53,6 @@ CREATE INDEX IF NOT EXISTS index_media_items_on_channel ON media_items (channel_
 CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, tag varchar(255), tag_type integer, extra_data text);
 """
 CHANNEL_TAG: Final = 310
-MOVIE, SHOW, SEASON, EPISODE = 1, 2, 3, 4
-ONSCREEN: Final = re.compile(r"S(\d+)\s*E(\d+)", re.IGNORECASE)
-TIME: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?\s*(?:([+-])(\d\d):?(\d\d))?")
-
-
-class NotXmltv(ValueError):
-    """A guide whose root is something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuideChannel:
-    """One `<channel>`: id, display-names in order, logo."""
-
-    id: str
-    names: tuple[str, ...]
-    icon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,43 +97,33 @@ class Airing:
     premiere: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Programme:
-    type: int
-    guid: str
-    title: str
-    summary: str
-    subtitle: str
-    season: int | None
-    episode: int | None
-    released: str
-
-
 def grid_key(channel_key: str) -> str:
     """The opaque key by which the grid is asked for a channel."""
     return hashlib.sha1(channel_key.encode(), usedforsecurity=False).hexdigest()[:24]
 
 
-def read_guide(source: IO[bytes], database: Path, wanted: Sequence[Wanted]) -> GuideIndex:
-    """Replace what `database` holds by this guide, keeping the airings of the wanted channels.
+def read_guide(sources: Sequence[IO[bytes]], database: Path, wanted: Sequence[Wanted]) -> GuideIndex:
+    """Replace what `database` holds by these guides, keeping the airings of the wanted channels.
 
-    Raises `etree.XMLSyntaxError` for what is not well-formed and NotXmltv for what is something else; the database is then as it was.
+    Raises `etree.XMLSyntaxError` for what is not well-formed and NotXmltv for what is something else; the database is
+    then as it was.
     """
     channels: dict[str, GuideChannel] = {}
     seen: Counter[str] = Counter()
+    programmes = 0
     with _opened(database) as connection:
         store = _Store(connection, {w.key: w for w in wanted})
-        programmes = 0
-        for element in _elements(source):
+        for element in (element for source in sources for element in guide_elements(source)):
             if element.tag == "channel":
-                channel = _channel(element)
-                seen[channel.id] += 1
-                channels.setdefault(channel.id, channel)
-                continue
-            programmes += 1
-            store.programme(element)
-        store.channels(channels.values(), duplicates := frozenset(i for i, n in seen.items() if n > 1))
-        return GuideIndex(channels, duplicates, programmes)
+                found = guide_channel(element)
+                seen[found.id] += 1
+                channels.setdefault(found.id, found)
+            else:
+                programmes += 1
+                store.programme(element)
+        duplicates = frozenset(i for i, n in seen.items() if n > 1)
+        store.channels(channels.values(), duplicates)
+    return GuideIndex(channels, duplicates, programmes)
 
 
 def guide_index(database: Path) -> GuideIndex | None:
@@ -229,7 +213,7 @@ class _Store:
     def programme(self, element: etree._Element) -> None:
         """Store one programme if its channel is wanted and its times make sense."""
         wanted = self._wanted.get(element.get("channel", ""))
-        begins, ends = _time(element.get("start", "")), _time(element.get("stop", ""))
+        begins, ends = epoch(element.get("start", "")), epoch(element.get("stop", ""))
         if wanted is None or begins is None or ends is None or ends <= begins:
             return
         fresh = element.find("new") is not None or element.find("premiere") is not None
@@ -243,7 +227,7 @@ class _Store:
         }
         self._connection.execute(
             "INSERT INTO media_items (metadata_item_id, begins_at, ends_at, channel_id, extra_data) VALUES (?,?,?,?,?)",
-            (self._item(_programme(element)), begins, ends, self._tags[wanted.key], json.dumps(extra)),
+            (self._item(guide_programme(element)), begins, ends, self._tags[wanted.key], json.dumps(extra)),
         )
 
     def channels(self, channels: Iterable[GuideChannel], duplicates: frozenset[str]) -> None:
@@ -265,7 +249,7 @@ class _Store:
             )
         self._connection.executemany("INSERT INTO tags VALUES (?,?,?,?)", rows)
 
-    def _item(self, programme: _Programme) -> int:
+    def _item(self, programme: Programme) -> int:
         if (known := self._items.get(programme.guid)) is not None:
             return known
         parent = None
@@ -304,85 +288,6 @@ class _Store:
         assert cursor.lastrowid is not None
         self._items[guid] = cursor.lastrowid
         return cursor.lastrowid
-
-
-def _elements(source: IO[bytes]) -> Iterator[etree._Element]:
-    found = etree.iterparse(
-        source,
-        events=("end",),
-        tag=("channel", "programme"),
-        huge_tree=True,
-        resolve_entities=False,
-        no_network=True,
-    )
-    for _, element in found:
-        yield element
-        element.clear()
-        while element.getprevious() is not None:
-            parent = element.getparent()
-            assert parent is not None
-            del parent[0]
-    root = found.root
-    if root is None or root.tag != "tv":
-        raise NotXmltv("not an XMLTV document")
-
-
-def _channel(element: etree._Element) -> GuideChannel:
-    icon = element.find("icon")
-    names = tuple(name.text.strip() for name in element.findall("display-name") if name.text)
-    return GuideChannel(element.get("id", ""), names, icon.get("src", "") if icon is not None else "")
-
-
-def _programme(element: etree._Element) -> _Programme:
-    title, subtitle = _text(element, "title"), _text(element, "sub-title")
-    released = _text(element, "date")
-    season, episode, number = _numbers(element)
-    if not subtitle and not released and not number:
-        # 7.4: such programmes are movies by title alone, and recordings bind to the title
-        guid = f"tv.plex.xmltv://movie/{quote(title, safe='')}"
-        return _Programme(MOVIE, guid, title, _text(element, "desc"), "", None, None, "")
-    identity = number or subtitle or released
-    guid = f"tv.plex.xmltv://episode/{quote(title, safe='')}/{quote(identity, safe='')}"
-    if not number and released:
-        guid += f"/{quote(released, safe='')}"
-    day = f"{released[:4]}-{released[4:6]}-{released[6:8]}" if len(released) >= 8 else released
-    return _Programme(EPISODE, guid, title, _text(element, "desc"), subtitle, season, episode, day)
-
-
-def _numbers(element: etree._Element) -> tuple[int | None, int | None, str]:
-    """Season and episode, and the text that identifies the episode. `xmltv_ns` (zero-based) is preferred (7.4)."""
-    numbers = {n.get("system", ""): (n.text or "").strip() for n in element.findall("episode-num")}
-    parts = numbers.get("xmltv_ns", "").split(".")
-    if len(parts) >= 2 and (first := _count(parts[0])) is not None:
-        return first, _count(parts[1]), numbers["xmltv_ns"].replace(" ", "")
-    if hit := ONSCREEN.search(numbers.get("onscreen", "")):
-        return int(hit[1]), int(hit[2]), hit[0].upper()
-    return None, None, next(filter(None, numbers.values()), "")
-
-
-def _count(part: str) -> int | None:
-    head = part.partition("/")[0].strip()
-    return int(head) + 1 if head.isdigit() else None
-
-
-def _text(element: etree._Element, name: str) -> str:
-    found = element.find(name)
-    return (found.text or "").strip() if found is not None else ""
-
-
-def _time(text: str) -> int | None:
-    hit = TIME.match(text)
-    if hit is None:
-        return None
-    year, month, day, hour, minute = (int(hit[i]) for i in range(1, 6))
-    try:
-        moment = calendar.timegm(
-            datetime(year, month, day, hour, minute, int(hit[6] or 0), tzinfo=UTC).timetuple()
-        )
-    except ValueError:
-        return None
-    offset = (int(hit[8]) * 60 + int(hit[9])) * 60 if hit[7] else 0
-    return moment - offset if hit[7] != "-" else moment + offset
 
 
 def _airing(row: Sequence[object]) -> Airing:

@@ -18,7 +18,9 @@ from reconciler.sandbox.plex_faults import Behaviour, FaultRule, PlexOptions
 from reconciler.sandbox.plex_journal import Journal, JournalEntry
 from reconciler.sandbox.plex_loads import Load
 from reconciler.sandbox.plex_machine import Machine
-from reconciler.sandbox.plex_state import GRABBER, XMLTV, Device, Dvr, LineupEntry, Mapping, lineup_parts
+from reconciler.sandbox.plex_records import GRABBER, XMLTV, Device, Dvr, LineupEntry, Mapping, lineup_parts
+from reconciler.sandbox.plex_sessions import channel_sources
+from reconciler.sandbox.plex_tuning import Grab
 
 __all__ = ["CLOUD_LINEUP", "PlexHandle"]
 
@@ -186,6 +188,20 @@ class PlexHandle:
             section=section,
             prefs=(),
         )
+
+    async def record(self, device_id: str, number: str) -> Grab:
+        """A recording begins on this channel: it holds a tuner and shows as a running operation until stopped.
+
+        Raises TuneFailed.
+        """
+        device, dvr = self.device(device_id), self.dvr_of(device_id)
+        sources = [(d, m) for d, m in channel_sources(self.machine, dvr, number) if d is device]
+        return await self.machine.grabs.tune(dvr.key, sources, consumer="recorder", rolling=False)
+
+    @property
+    def grabs(self) -> list[Grab]:
+        """All streams that were read in this run, with what was measured."""
+        return self.machine.grabs.history
 
     def set_uri(self, device_id: str, uri: str) -> None:
         """The address drifts, as after a restart (plex-livetv.md 6.3)."""

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,9 +23,11 @@ from reconciler.sandbox.plex_activities import GUIDE_LOAD, Activities, Activity
 from reconciler.sandbox.plex_channelmap import wanted_channels
 from reconciler.sandbox.plex_database import DATABASES
 from reconciler.sandbox.plex_faults import Behaviour
-from reconciler.sandbox.plex_guide import GuideIndex, NotXmltv, Wanted, guide_index, read_guide
+from reconciler.sandbox.plex_guide import GuideIndex, Wanted, guide_index, read_guide
 from reconciler.sandbox.plex_probe import Unreachable, tuner_lineup
-from reconciler.sandbox.plex_state import XMLTV, Device, Dvr, LineupEntry, State, lineup_parts
+from reconciler.sandbox.plex_records import XMLTV, Device, Dvr, LineupEntry, lineup_parts
+from reconciler.sandbox.plex_state import State
+from reconciler.sandbox.plex_xmltv import NotXmltv
 
 __all__ = ["GuideLoads", "Load", "Spawn"]
 
@@ -189,37 +192,39 @@ class GuideLoads:
         return lineup
 
     async def _guide(self, dvr: Dvr, wanted: list[Wanted]) -> GuideIndex | None:
-        provider, location, _ = lineup_parts(dvr.lineups[0])
-        if provider != XMLTV:
+        """Fetch and index all XMLTV lineups of a DVR; None for a guide that comes from elsewhere."""
+        locations = [
+            location for provider, location, _ in map(lineup_parts, dvr.lineups) if provider == XMLTV
+        ]
+        if not locations:
             return None
-        read = partial(read_guide, database=self.database(dvr), wanted=wanted)
-        try:
-            if "://" not in location:
-                return await trio.to_thread.run_sync(_from_file, location, read, limiter=self._parsers)
-            with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
-                with trio.fail_after(self._behaviour.options.load_timeout_s):
-                    await self._fetch(location, spool)
-                return await trio.to_thread.run_sync(read, spool, limiter=self._parsers)
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            OSError,
-            etree.XMLSyntaxError,
-            NotXmltv,
-            sqlite3.Error,
-        ) as problem:
-            raise _LoadFailed(f"{location}: {problem}") from problem
-        except trio.TooSlowError as problem:
-            raise _LoadFailed(f"{location}: not in time") from problem
+        with ExitStack() as files:
+            try:
+                sources = [await self._source(location, files) for location in locations]
+                read = partial(read_guide, sources, self.database(dvr), wanted)
+                return await trio.to_thread.run_sync(read, limiter=self._parsers)
+            except (
+                httpx.HTTPError,
+                httpx.InvalidURL,
+                OSError,
+                etree.XMLSyntaxError,
+                NotXmltv,
+                sqlite3.Error,
+            ) as problem:
+                raise _LoadFailed(f"{locations}: {problem}") from problem
+            except trio.TooSlowError as problem:
+                raise _LoadFailed(f"{locations}: not in time") from problem
 
-    async def _fetch(self, url: str, spool: IO[bytes]) -> None:
-        async with self._client.stream("GET", url, timeout=self._behaviour.options.load_timeout_s) as answer:
-            answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
-                spool.write(chunk)
+    async def _source(self, location: str, files: ExitStack) -> IO[bytes]:
+        if "://" not in location:
+            return files.enter_context(await trio.to_thread.run_sync(Path(location).open, "rb"))
+        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed by the stack
+        files.push(spool)
+        limit = self._behaviour.options.load_timeout_s
+        with trio.fail_after(limit):
+            async with self._client.stream("GET", location, timeout=limit) as answer:
+                answer.raise_for_status()
+                async for chunk in answer.aiter_bytes():
+                    spool.write(chunk)
         spool.seek(0)
-
-
-def _from_file(path: str, read: Callable[[IO[bytes]], GuideIndex]) -> GuideIndex:
-    with Path(path).open("rb") as file:
-        return read(file)
+        return spool

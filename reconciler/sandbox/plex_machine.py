@@ -14,7 +14,9 @@ from reconciler.sandbox.plex_activities import Activities
 from reconciler.sandbox.plex_answers import Answer, Refused, error
 from reconciler.sandbox.plex_faults import Behaviour
 from reconciler.sandbox.plex_loads import GuideLoads, Spawn
-from reconciler.sandbox.plex_state import Device, Dvr, State
+from reconciler.sandbox.plex_records import Device, Dvr
+from reconciler.sandbox.plex_state import State
+from reconciler.sandbox.plex_tuning import Grabs
 from reconciler.sandbox.wire import Request
 
 __all__ = ["Call", "Handler", "Machine", "Route", "route"]
@@ -51,6 +53,7 @@ class Machine:
     state: State
     activities: Activities
     loads: GuideLoads
+    grabs: Grabs
     client: httpx.AsyncClient
     spawn: Spawn
 
@@ -78,6 +81,8 @@ class Machine:
             self.behaviour.wedged = True
             return
         self.loads.forget(dvr)
+        for device in self.state.devices_of(dvr.key):
+            self.grabs.stop_device(device.key)
         self.state.drop_dvr(dvr)
 
     def detach(self, device: Device) -> None:
@@ -87,6 +92,7 @@ class Machine:
             self.remove_dvr(dvr)
         if self.behaviour.wedged:
             return
+        self.grabs.stop_device(device.key)
         device.parent = None
         self.state.save_device(device)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from reconciler.sandbox.plex_state import LineupEntry
+from reconciler.sandbox.plex_records import LineupEntry
 
 __all__ = ["USER_AGENT", "Tuner", "Unreachable", "base_uri", "probed", "scanned", "tuner_lineup"]
 

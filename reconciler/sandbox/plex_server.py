@@ -4,7 +4,7 @@ from typing import Final
 
 from reconciler.sandbox.plex_answers import Answer, Element, Refused, container, empty, error
 from reconciler.sandbox.plex_machine import Call, Machine, Route, route
-from reconciler.sandbox.plex_state import XMLTV
+from reconciler.sandbox.plex_records import XMLTV
 
 __all__ = ["ROUTES"]
 
