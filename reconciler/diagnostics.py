@@ -20,6 +20,7 @@ __all__ = [
     "SourceTexts",
     "Span",
     "Suggestion",
+    "joined",
 ]
 
 Severity = Literal["error", "warning"]
@@ -184,3 +185,30 @@ class SourceTexts:
             for sign in text
         )
         return SourceLine(text, tuple(masks))
+
+
+def joined(reports: Iterable[tuple[Diagnostics, SourceTexts]]) -> tuple[Diagnostics, SourceTexts]:
+    """Several validations as one, for reporting them together. Each file keeps the masks of its own validation."""
+    diagnostics = Diagnostics()
+    owners: dict[str, SourceTexts] = {}
+    for found, texts in reports:
+        for diagnostic in found:
+            diagnostics.add(diagnostic)
+        for file in texts.files:
+            owners.setdefault(file, texts)
+    return diagnostics, _Joined(owners)
+
+
+class _Joined(SourceTexts):
+    """The texts of several validations; every line is asked of the one that read the file."""
+
+    __slots__ = ("_owners",)
+
+    def __init__(self, owners: Mapping[str, SourceTexts]) -> None:
+        super().__init__(dict.fromkeys(owners, ""))
+        self._owners = owners
+
+    def line(self, file: str, number: int) -> SourceLine | None:
+        """One line (from 1) as its own validation shows it."""
+        owner = self._owners.get(file)
+        return owner.line(file, number) if owner else None
