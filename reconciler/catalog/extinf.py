@@ -32,7 +32,8 @@ _BOUNDARY: Final = re.compile(
     re.IGNORECASE,
 )
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]+")
+# surrogates come alone out of JSON escapes and cannot be written anywhere; the last two are no characters in XML
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]+")
 
 
 def tidy(value: str) -> str:
