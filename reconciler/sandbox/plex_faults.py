@@ -127,7 +127,10 @@ class FaultRule:
             raise ValueError(f'there is no fault "{self.kind}", only {", ".join(FAULT_KINDS)}')
         if self.nth < 1 or self.times < 0:
             raise ValueError("nth begins at 1, times at 0")
-        re.compile(self.path)
+        try:
+            re.compile(self.path)
+        except re.error as problem:
+            raise ValueError(f'path "{self.path}" is no regular expression: {problem}') from problem
 
     @property
     def has_effect(self) -> bool:

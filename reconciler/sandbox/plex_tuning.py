@@ -202,7 +202,8 @@ class Grabs:
             if grab.first_byte_s is None:
                 if (start := _sync(pending)) is None:
                     if len(pending) > SYNC_SEARCH_BYTES:
-                        raise TuneFailed("what the tuner sends is no transport stream")
+                        # Not raised: httpx's nested generators unwind cleanly only when cancelled inside.
+                        self.stop(grab, "what the tuner sends is no transport stream")
                     continue
                 pending = pending[start:]
                 grab.first_byte_s = now - grab.begun

@@ -1,7 +1,7 @@
 """A small real tuner and a world of tuner, simulated Plex and client, for the tests of the simulated Plex."""
 
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -130,11 +130,19 @@ class Tuner:
         self.streaming += 1
         try:
             await exchange.start(200, [("Content-Type", "video/mp2t")])
-            while True:
-                await exchange.send(self.stream)
-                await trio.sleep(self.stream_pause_s)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pour, exchange)
+                await exchange.stream.receive_some()  # nothing, when the client has left
+                nursery.cancel_scope.cancel()
+        except* trio.BrokenResourceError:
+            pass
         finally:
             self.streaming -= 1
+
+    async def _pour(self, exchange: wire.Exchange) -> None:
+        while True:
+            await exchange.send(self.stream)
+            await trio.sleep(self.stream_pause_s)
 
 
 @dataclass(slots=True)
@@ -190,6 +198,16 @@ class World:
         await self.put_map(dvr["Device"][0]["key"], [str(n) for n in self.tuner.numbers])
         shown = (await self.get(f"/livetv/dvrs/{dvr['key']}"))["Dvr"][0]
         return shown, shown["Device"][0]
+
+
+async def until(true: Callable[[], Awaitable[bool] | bool], *, limit_s: float = 10.0) -> None:
+    """Look again and again until it holds; trio.TooSlowError after the limit."""
+    with trio.fail_after(limit_s):
+        while True:
+            seen = true()
+            if seen if isinstance(seen, bool) else await seen:
+                return
+            await trio.sleep(0.01)
 
 
 async def start_tuner(nursery: trio.Nursery, tuner: Tuner) -> Tuner:
