@@ -194,15 +194,15 @@ class Record(Shape):
                 walk, node, where, hints=("write {} for one without settings",) if empty else ()
             )
         values: dict[str, Val] = {}
-        meant: set[str] = set()
         for index, (key, item, via) in enumerate(node.pairs):
             known = self._keys.get(key.text)
             if via is not None:
                 walk.findings.enter(via)
             if known is None:
+                # What was probably meant counts as given and refused, so that nothing follows from its absence.
                 better = self._unknown(walk, node, index, where)
                 if better is not None:
-                    meant.add(better)
+                    values[better] = Val(item, INVALID, key)
             else:
                 label = key.text
                 inner = Where(
@@ -214,7 +214,7 @@ class Record(Shape):
                 value.key = key
             if via is not None:
                 walk.findings.leave()
-        self._counted(walk, node, values, meant, where)
+        self._counted(walk, node, values, where)
         return Val(node, values)
 
     def _unknown(self, walk: Walk, node: Mapping, index: int, where: Where) -> str | None:
@@ -247,12 +247,10 @@ class Record(Shape):
         of = self.noun if self.noun.startswith(("the ", '"')) else f"{article} {self.noun}"
         return f"keys of {of}: {', '.join(names)}"
 
-    def _counted(
-        self, walk: Walk, node: Mapping, values: MappingOf[str, Val], meant: set[str], where: Where
-    ) -> None:
+    def _counted(self, walk: Walk, node: Mapping, values: MappingOf[str, Val], where: Where) -> None:
         at = Span(node.file, node.line, node.column, node.line, node.column)
         called = where.place or "the spec"
-        missing = [k for k in self.keys if k.required and k.name not in values and k.name not in meant]
+        missing = [k for k in self.keys if k.required and k.name not in values]
         for key in missing:
             walk.findings.error(
                 "V103",
@@ -263,7 +261,7 @@ class Record(Shape):
             )
         if self.one_of:
             given = [name for name in self.one_of if name in values]
-            if not given and not meant & set(self.one_of):
+            if not given:
                 walk.findings.error(
                     "V112", at, f"{called} needs one of {', '.join(self.one_of)}", path=where.path
                 )
@@ -279,7 +277,7 @@ class Record(Shape):
                     hints=(f"keep one of {', '.join(self.one_of)}",),
                     path=(*where.path, name),
                 )
-        if self.some_of and not meant and not any(name in values for name in self.some_of):
+        if self.some_of and not any(name in values for name in self.some_of):
             walk.findings.error(
                 "V112",
                 at,

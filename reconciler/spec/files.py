@@ -14,7 +14,7 @@ from reconciler.errors import SpecError
 from reconciler.spec.findings import Findings
 from reconciler.spec.text import LARGEST_BYTES
 
-__all__ = ["find", "matching", "mode_of", "overlay_path", "read", "shown", "state_directory"]
+__all__ = ["find", "matching", "mode_of", "newest", "overlay_path", "read", "shown", "state_directory"]
 
 DEFAULT = "ptctl.yaml"
 
@@ -99,6 +99,16 @@ def matching(base: Path, pattern: str) -> list[Path]:
         return sorted(path for path in root.glob(relative) if path.is_file())
     except (ValueError, OSError, NotImplementedError):
         return []
+
+
+def newest(base: Path, pattern: str) -> Path | None:
+    """The newest file that a glob names, or None."""
+    found = [
+        (path.stat().st_mtime, path)
+        for path in matching(base, str(Path(pattern).expanduser()))
+        if path.is_file()
+    ]
+    return max(found)[1] if found else None
 
 
 def mode_of(path: Path) -> int | None:

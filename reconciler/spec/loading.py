@@ -120,7 +120,12 @@ def _check(path: Path, *, env: str | None, allow_exec: bool, today: date | None)
             day = today or datetime.now(tz=UTC).date()
             base = path.absolute().parent
             given = checks.Given(
-                allow_exec=allow_exec, today=day, base=base, texts=reading.texts, mode_of=files.mode_of
+                allow_exec=allow_exec,
+                today=day,
+                base=base,
+                texts=reading.texts,
+                mode_of=files.mode_of,
+                newest=files.newest,
             )
             checks.check(root, given, findings)
     diagnostics, texts = found.hide(findings, reading.texts)

@@ -1,0 +1,167 @@
+"""Regular expressions: they compile, their replacement fits, and they end in reasonable time.
+
+A pattern in which a repetition repeats a repetition can take years on one channel name; it is found by its parse
+tree, not by trying. Refuses to run a pattern on anything.
+"""
+
+import re
+import warnings
+from re import _constants as sre  # type: ignore[attr-defined]  # not in typeshed; the parser every `re` call uses
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, Final
+
+from reconciler.spec.checks.subject import Subject, inner
+from reconciler.spec.nodes import Scalar
+from reconciler.spec.places import inside
+from reconciler.spec.shape import Val
+
+__all__ = ["check", "explosive"]
+
+LONGEST: Final = 2000
+_MANY: Final = 8
+"""A repetition that may run at least so often counts as unlimited."""
+
+
+def check(subject: Subject) -> None:
+    """V125 and V307 for every pattern."""
+    for _, condition in subject.conditions():
+        if (pattern := inner(condition, "regex")) is not None:
+            _pattern(subject, pattern)
+    for step in subject.listed("filters"):
+        pattern, to = inner(step, "rename", "regex"), inner(step, "rename", "to")
+        compiled = _pattern(subject, pattern) if pattern is not None else None
+        if compiled is not None and to is not None:
+            _replacement(subject, compiled, to)
+
+
+def _pattern(subject: Subject, pattern: Val) -> re.Pattern[str] | None:
+    text: str = pattern.data
+    node = pattern.node
+    assert isinstance(node, Scalar)
+    if len(text) > LONGEST:
+        subject.findings.error(
+            "V125", node, f"this pattern is longer than {LONGEST} characters", hints=("split it into a list",)
+        )
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compiled = re.compile(text)
+            tree = parser.parse(text)
+    except re.error as error:
+        at = error.pos if error.pos is not None else 0
+        reason, label, hint, whole = _reason(error.msg, text, at)
+        end = len(text) if whole else min(len(text), at + 1)
+        subject.findings.error(
+            "V125",
+            inside(node, subject.lines.line(node.file, node.line), at, max(end, at + 1)),
+            f"this pattern is not a valid regular expression: {reason}",
+            label=label,
+            hints=(hint,),
+        )
+        return None
+    except (RecursionError, OverflowError, MemoryError):
+        subject.findings.error(
+            "V125", node, "this pattern is nested or repeated too far", hints=("split it into a list",)
+        )
+        return None
+    if explosive(tree):
+        subject.findings.warning(
+            "V307",
+            node,
+            "this pattern can take very long: a repetition repeats a repetition",
+            hints=("make the inner one possessive (a++), or write the parts as a list",),
+        )
+    return compiled
+
+
+def _reason(message: str, text: str, at: int) -> tuple[str, str, str, bool]:
+    """Python's words in ours: the reason, the label, a hint, and whether the rest of the pattern is marked."""
+    if message.startswith("missing )"):
+        return 'missing ")"', "opened here", r"to match a bracket itself write \(", True
+    if message.startswith("unbalanced parenthesis"):
+        return 'a ")" too many', "", r"to match a bracket itself write \)", False
+    if message.startswith("unterminated character set"):
+        return 'missing "]"', "opened here", r"to match a bracket itself write \[", True
+    if message.startswith("nothing to repeat"):
+        sign = text[at : at + 1]
+        return (
+            f'nothing before "{sign}" to repeat',
+            "",
+            f"for any text write .*; to match the sign itself write \\{sign}",
+            False,
+        )
+    if message.startswith("multiple repeat"):
+        return "a repetition of a repetition", "", "to match the sign itself put a backslash before it", False
+    if message.startswith("bad escape (end"):
+        return "it ends with a backslash", "", "to match a backslash write two", False
+    return message, "", "patterns are Python's; a backslash takes a sign's meaning away", False
+
+
+def _replacement(subject: Subject, compiled: re.Pattern[str], to: Val) -> None:
+    try:
+        parser.parse_template(to.data, compiled)
+    except (re.error, IndexError) as error:
+        assert isinstance(to.node, Scalar)
+        at = getattr(error, "pos", None) or 0
+        reason = str(getattr(error, "msg", error))
+        if "invalid group reference" in reason:
+            count = compiled.groups
+            reason = f"the pattern has {count or 'no'} group{'' if count == 1 else 's'}"
+        subject.findings.error(
+            "V125",
+            inside(to.node, subject.lines.line(to.node.file, to.node.line), at, min(len(to.data), at + 2)),
+            f"this replacement does not fit its pattern: {reason}",
+            hints=(r"\1 is what the first ( ) found; write \\ for a backslash",),
+        )
+
+
+# The parse tree is made of lists of pairs whose second part depends on the first.
+def explosive(tree: Any) -> bool:
+    """Whether a repetition that backtracks contains another one whose turns can be cut in many ways."""
+    for kind, value in tree:
+        if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
+            _, most, body = value
+            if most >= _MANY and _loose(body):
+                return True
+            if explosive(body):
+                return True
+        elif (
+            (kind is sre.SUBPATTERN and explosive(value[3]))
+            or (kind is sre.BRANCH and any(explosive(branch) for branch in value[1]))
+            or (kind in (sre.ASSERT, sre.ASSERT_NOT) and explosive(value[1]))
+        ):
+            return True
+    return False
+
+
+def _loose(body: Any) -> bool:
+    """Whether a text can be cut into turns of `body` in more than one way: a repetition inside, and nothing firm
+    beside it that a turn has to begin or end with.
+    """
+    parts = list(body)
+    while len(parts) == 1 and parts[0][0] is sre.SUBPATTERN:
+        parts = list(parts[0][1][3])
+    if len(parts) == 1 and parts[0][0] is sre.BRANCH:
+        return any(_loose(branch) for branch in parts[0][1][1])
+    repeats = [
+        value for kind, value in parts if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and value[1] >= _MANY
+    ]
+    firm = [
+        (kind, value)
+        for kind, value in parts
+        if not (kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and (value[0] == 0 or value[1] >= _MANY))
+        and kind is not sre.AT
+    ]
+    if not repeats:
+        return False
+    return not firm or any(_takes_anything(value[2]) for value in repeats)
+
+
+def _takes_anything(body: Any) -> bool:
+    """`.` or a negated set: it can take over what stands firmly beside it."""
+    return any(
+        kind is sre.ANY
+        or (kind is sre.IN and any(k is sre.NEGATE for k, _ in value) is True and len(value) == 1)
+        for kind, value in body
+    )

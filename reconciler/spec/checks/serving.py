@@ -1,0 +1,91 @@
+"""Serving: addresses that others can reach, and intervals that providers put up with.
+
+Whether an address answers is asked by `ptctl doctor`. Refuses to resolve a host name.
+"""
+
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from reconciler.spec.checks.subject import Subject, inner
+from reconciler.spec.nodes import Scalar
+
+__all__ = ["check"]
+
+_HOUR_S: Final = 3600.0
+
+
+def check(subject: Subject) -> None:
+    """V153, V301, V302, V305."""
+    _advertise(subject)
+    every = subject.value("serve", "refresh", "every")
+    if every is not None and every.data < _HOUR_S and isinstance(every.node, Scalar):
+        subject.findings.warning(
+            "V305",
+            every.node,
+            f"refreshing every {every.node.text} is under an hour: providers take that for abuse",
+            hints=("6h is usual; `ptctl refresh` fetches at once when you need it",),
+        )
+
+
+def _host(address: str) -> str:
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_here(host: str) -> bool:
+    """Whether the name means the machine of whoever asks."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return _is_address(host) and (ip_address(host).is_loopback or ip_address(host).is_unspecified)
+
+
+def _advertise(subject: Subject) -> None:
+    root = subject.root.data
+    plex = subject.value("plex")
+    serve = root.get("serve")
+    advertise = subject.value("serve", "advertise")
+    if plex is not None and (serve is None or (serve.ok and "advertise" not in serve.data)):
+        subject.findings.error(
+            "V153",
+            (serve.key if serve is not None else plex.key) or plex.node,
+            "Plex cannot be told where the tuners are: serve has no advertise",
+            hints=("write serve: {advertise: http://NAME:5004}, with a name that Plex can resolve",),
+        )
+    if advertise is None:
+        return
+    given = inner(advertise, "plex") if isinstance(advertise.data, dict) else advertise
+    if given is None:
+        return
+    host = _host(given.data)
+    plex_url = subject.value("plex", "url")
+    plex_host = _host(plex_url.data) if plex_url is not None else ""
+    location = subject.value("plex", "guide_location")
+    if _is_here(host):
+        if plex_host and not _is_here(plex_host):
+            subject.findings.warning(
+                "V302",
+                given.node,
+                f'"{host}" means Plex itself when Plex asks, and Plex is at "{plex_host}"',
+                hints=("advertise a name of this machine that Plex can resolve",),
+            )
+    elif _is_address(host) and not (location is not None and location.data.startswith("file:")):
+        subject.findings.warning(
+            "V301",
+            given.node,
+            f"{host} is an address, not a name: Plex keeps it in each DVR's guide for good",
+            hints=(
+                "advertise a name that can move with the machine; changing an address later replaces DVRs",
+                "or write plex: {guide_location: file:/…} from the beginning",
+            ),
+        )
