@@ -3,14 +3,16 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reconciler.cli.console import Console
 from reconciler.errors import SpecError
 from reconciler.spec import find, load
-from reconciler.spec.model import Spec
+
+if TYPE_CHECKING:
+    from reconciler.spec.model import Spec  # half of a validation's time would be making its classes
 
 __all__ = ["console_of", "load_or_fail", "spec_argument", "spec_options"]
 
@@ -36,14 +38,14 @@ def spec_options(function: F) -> F:
     return env(allow_exec(function))
 
 
-def load_or_fail(console: Console, argument: str | None, *, env: str | None, allow_exec: bool) -> Spec:
+def load_or_fail(console: Console, argument: str | None, *, env: str | None, allow_exec: bool) -> "Spec":
     """The spec. Prints every finding to stderr and raises SpecError (exit 3) where it is invalid; warnings do not stop."""
     path = find(argument, os.environ)
-    spec, found, texts = load(path, env=env, allow_exec=allow_exec)
+    spec, found, texts = load(path, env=env, allow_exec=allow_exec, state=os.environ.get("PTCTL_STATE"))
     if len(found):
         from reconciler.rendering import diagnostics_text
 
-        console.note(diagnostics_text.render(found.sorted(), texts, color=console.color_err))
+        console.note(diagnostics_text.render(found, texts, color=console.color_err))
     if spec is None:
         raise SpecError(
             f"{Path(path).name} is invalid; nothing was done",

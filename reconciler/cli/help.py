@@ -1,0 +1,46 @@
+"""`ptctl help`: a command's own help, or the page of a code."""
+
+import difflib
+
+import click
+
+from reconciler.cli.main import COMMANDS
+from reconciler.cli.specs import console_of
+from reconciler.errors import UsageError
+
+__all__ = ["help_"]
+
+
+@click.command("help")
+@click.argument("topic", metavar="[COMMAND|CODE]", required=False)
+@click.pass_context
+def help_(ctx: click.Context, *, topic: str | None) -> None:
+    """Explain a command or a code such as V102.
+
+    Code letters: V the spec, W plan warnings, S safety, P a run. Without a topic: all commands.
+    """
+    console = console_of(ctx)
+    parent = ctx.find_root()
+    if topic is None:
+        console.data(parent.get_help())
+        return
+    if topic in COMMANDS:
+        group = parent.command
+        assert isinstance(group, click.Group)
+        command = group.get_command(parent, topic)
+        assert command is not None
+        with click.Context(command, info_name=topic, parent=parent) as inner:
+            console.data(command.get_help(inner))
+        return
+    from reconciler.rendering import help_pages
+
+    page = help_pages.page(topic)
+    if page is not None:
+        console.data(page.text)
+        return
+    near = difflib.get_close_matches(topic.upper(), help_pages.codes(), n=1, cutoff=0.6)
+    near += difflib.get_close_matches(topic, COMMANDS, n=1, cutoff=0.6)
+    hint = f'; did you mean "{near[0]}"?' if near else ""
+    raise UsageError(
+        f'there is no command and no code "{topic}"{hint}', next_step="ptctl help, or docs/codes.md"
+    )

@@ -1,0 +1,1 @@
+"""The command line from outside: a real process against the simulated provider and the simulated Plex."""

@@ -1,0 +1,234 @@
+"""One world for a test: provider, Plex, a spec with addresses filled in, and `ptctl` as a process.
+
+Servers run in the test's own nursery on free ports of 127.0.0.1 and end with it. Nothing here fakes anything of
+`ptctl`: commands are run as a user runs them, and what they did is read from the servers' journals and from disk.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import httpx
+import trio
+
+from reconciler.sandbox.panel import Account, Panel
+from reconciler.sandbox.plex import PlexHandle, PlexOptions, run_plex
+from reconciler.sandbox.provider import ProviderHandle, run_provider
+from reconciler.sandbox.streams import default_cache
+
+__all__ = ["Result", "World", "free_block", "world"]
+
+USER: Final = "viewer-7261"
+PASSWORD: Final = "p/ss w+rd-8841"
+TOKEN: Final = "plextoken-5530"
+COMMAND_LIMIT_S: Final = 110.0
+READY_LIMIT_S: Final = 20.0
+
+SPEC: Final = """\
+version: 1
+name: test-home
+credentials:
+  panel: {{username: "env:TEST_USER", password: "env:TEST_PASS"}}
+  plex: {{token: "env:TEST_TOKEN"}}
+sources:
+  panel: {{kind: xtream, hosts: [{hosts}], credentials: panel}}
+guides:
+  panel: {{source: panel, match: [id]}}
+filters:
+  - {{name: separators, drop: {{name: "#*"}}}}
+  - {{name: no-adult, drop: {{group: "XXX*"}}}}
+buckets:
+  - {{name: locals, match: {{group: "US| Locals"}}}}
+  - {{name: sports, match: {{group: "SPORTS|*"}}}}
+  - {{name: rest, match: {{}}, overflow: drop}}
+dvrs:
+  locals: {{}}
+  sports: {{}}
+  rest: {{}}
+plex: {{url: "{plex}", credentials: plex, pace: 5ms, poll: 50ms}}
+serve: {{listen: "127.0.0.1:{hub}", advertise: "http://127.0.0.1:{hub}", ports: {first}-{last}, reconcile: "off"}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one run of the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Both streams, for messages of failing tests."""
+        return f"exit {self.code}\n--- stdout\n{self.out}\n--- stderr\n{self.err}"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Servers, directory and environment of one test."""
+
+    directory: Path
+    provider: ProviderHandle
+    plex: PlexHandle
+    hub: int
+    ports: tuple[int, int]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def spec(self) -> Path:
+        """The spec file."""
+        return self.directory / "ptctl.yaml"
+
+    @property
+    def state(self) -> Path:
+        """The state directory."""
+        return self.directory / ".ptctl"
+
+    def write_spec(self, text: str = SPEC, **more: object) -> None:
+        """Fill the addresses into a spec and write it."""
+        values = {
+            "hosts": ", ".join(f'"{url}"' for url in self.provider.urls),
+            "plex": self.plex.url,
+            "hub": self.hub,
+            "first": self.ports[0],
+            "last": self.ports[1],
+            **more,
+        }
+        self.spec.write_text(text.format(**values), "utf-8")
+
+    async def ptctl(
+        self, *arguments: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
+    ) -> Result:
+        """Run `ptctl` in the directory and wait for its end."""
+        with trio.fail_after(COMMAND_LIMIT_S):
+            done = await trio.run_process(
+                [sys.executable, "-m", "reconciler", *arguments],
+                cwd=self.directory,
+                env={**self.environment, **(env or {})},
+                stdin=stdin,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the commands' processes see."""
+        kept = {k: v for k, v in os.environ.items() if k in {"PATH", "HOME", "LANG", "CI"}}
+        return {**kept, "TEST_USER": USER, "TEST_PASS": PASSWORD, "TEST_TOKEN": TOKEN, **self.env}
+
+    @asynccontextmanager
+    async def serving(self, *arguments: str, ready: bool = True) -> AsyncIterator[trio.Process]:
+        """`ptctl serve` for the length of the block; `ready` waits until the hub names a live generation."""
+        log = (self.directory / "serve.log").open("ab")
+        async with trio.open_nursery() as nursery:
+            process: trio.Process = await nursery.start(
+                partial(
+                    trio.run_process,
+                    [sys.executable, "-m", "reconciler", "serve", *arguments],
+                    cwd=self.directory,
+                    env=self.environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                )
+            )
+            try:
+                await self.wait_for_hub("/readyz" if ready else "/healthz", process)
+                yield process
+            finally:
+                if process.returncode is None:
+                    process.send_signal(signal.SIGTERM)
+                    with trio.move_on_after(10) as scope:
+                        scope.shield = True
+                        await process.wait()
+                    process.kill()
+                log.close()
+                nursery.cancel_scope.cancel()
+
+    async def wait_for_hub(self, path: str, process: trio.Process) -> None:
+        """Until the hub answers 200, or the process ended, or the limit passed."""
+        deadline = time.monotonic() + READY_LIMIT_S
+        async with httpx.AsyncClient(trust_env=False) as client:
+            while True:
+                assert process.returncode is None, (self.directory / "serve.log").read_text()
+                try:
+                    answer = await client.get(f"http://127.0.0.1:{self.hub}{path}", timeout=2)
+                    if answer.status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                assert time.monotonic() < deadline, (self.directory / "serve.log").read_text()
+                await trio.sleep(0.05)
+
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """Every file below the state directory but caches: path -> (mtime in ns, bytes)."""
+        found = {}
+        for path in sorted(self.state.rglob("*")):
+            name = str(path.relative_to(self.state))
+            if (
+                path.is_file()
+                and not path.is_symlink()
+                and not name.startswith(("cache/", "state.db", "lock", "runs/"))
+            ):
+                found[name] = (path.stat().st_mtime_ns, path.read_bytes())
+        return found
+
+
+def free_block(count: int) -> tuple[int, int]:
+    """`count` ports in a row of which none is in use now."""
+    for first in range(21_000 + (os.getpid() * 37) % 20_000, 60_000, count + 3):
+        taken = []
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            taken.append(port)
+        if not taken:
+            return first, first + count - 1
+    raise AssertionError("no free ports")
+
+
+@asynccontextmanager
+async def world(
+    directory: Path,
+    *,
+    panel: Panel | None = None,
+    channels: int = 34,
+    hosts: int = 2,
+    dvrs: int = 16,
+    spec: str | None = SPEC,
+    options: PlexOptions | None = None,
+    connections: int = 16,
+) -> AsyncIterator[World]:
+    """A provider, a Plex and a directory with a spec, for the length of the block."""
+    account = Account(USER, PASSWORD, max_connections=connections)
+    panel = replace(panel or Panel.demo(time.time(), channels=channels), accounts=(account,))
+    first, last = free_block(dvrs + 1)
+    directory.mkdir(parents=True, exist_ok=True)
+    async with trio.open_nursery() as nursery:
+        provider: ProviderHandle = await nursery.start(
+            partial(run_provider, panel, hosts=hosts, stream_cache=default_cache())
+        )
+        plex: PlexHandle = await nursery.start(
+            partial(
+                run_plex, directory / "plex", token=TOKEN, options=options or PlexOptions(load_delay_s=0.05)
+            )
+        )
+        made = World(directory, provider, plex, first, (first + 1, last))
+        if spec is not None:
+            made.write_spec(spec)
+        yield made
+        nursery.cancel_scope.cancel()
