@@ -29,7 +29,7 @@ from reconciler.sandbox.plex_activities import Activities
 from reconciler.sandbox.plex_database import Database
 from reconciler.sandbox.plex_faults import Behaviour, FaultRule, PlexOptions
 from reconciler.sandbox.plex_front import Front
-from reconciler.sandbox.plex_handle import CLOUD_LINEUP, PlexHandle
+from reconciler.sandbox.plex_handle import CLOUD_LINEUP, PlexHandle, Wish
 from reconciler.sandbox.plex_journal import Journal, JournalEntry
 from reconciler.sandbox.plex_loads import GuideLoads
 from reconciler.sandbox.plex_machine import Machine, Route
@@ -65,7 +65,7 @@ async def run_plex(
     its token replaced by `token`. Cancelling stops loads and streams and closes the database.
     """
     behaviour = Behaviour(options or PlexOptions())
-    wishes, listen = trio.open_memory_channel[bool](0)
+    wishes, listen = trio.open_memory_channel[Wish](0)
     handle = PlexHandle(directory, token, port, Journal(), behaviour, _wish=wishes)
     identifier = _preferences(directory, token, behaviour.options)
     on = True
@@ -93,11 +93,11 @@ def _switched(handle: PlexHandle) -> None:
     handle._changed = trio.Event()  # noqa: SLF001
 
 
-async def _other(handle: PlexHandle, listen: trio.MemoryReceiveChannel[bool], *, on: bool) -> bool:
+async def _other(handle: PlexHandle, listen: trio.MemoryReceiveChannel[Wish], *, on: bool) -> bool:
     """Wait for a wish that differs; one that does not is fulfilled already."""
-    while (wish := await listen.receive()) is on:
+    while (wish := await listen.receive()) == ("on" if on else "off"):
         _switched(handle)
-    return wish
+    return wish != "off"
 
 
 async def _run_once(
@@ -134,7 +134,7 @@ async def _run_once(
                 spawn=send.send_nowait,
             )
             handle._machine = machine  # noqa: SLF001 - the handle's own other half
-            front = Front(machine, ROUTES, handle.journal, state.dump)
+            front = Front(machine, ROUTES, handle)
             bound = await nursery.start(partial(wire.serve, front.handle, port=handle.port))
             task_status.started(bound)
             nursery.start_soon(polled, machine)
@@ -145,6 +145,11 @@ async def _run_once(
         database.close()
 
 
+def _identifier(directory: Path) -> str:
+    """40 hex digits, another for every data directory."""
+    return hashlib.sha1(str(directory.resolve()).encode(), usedforsecurity=False).hexdigest()
+
+
 def _preferences(directory: Path, token: str, options: PlexOptions) -> str:
     """Write `Preferences.xml` with this token and return the machine identifier, which an existing file keeps."""
     path = directory / PREFERENCES
@@ -152,7 +157,7 @@ def _preferences(directory: Path, token: str, options: PlexOptions) -> str:
     root = etree.parse(path).getroot() if path.exists() else etree.Element("Preferences")
     identifier = root.get("ProcessedMachineIdentifier")
     if not identifier:
-        identifier = hashlib.sha1(str(directory.name).encode(), usedforsecurity=False).hexdigest()
+        identifier = options.machine_identifier or _identifier(directory)
         root.set("MachineIdentifier", str(uuid.uuid5(uuid.NAMESPACE_OID, identifier)))
         root.set("ProcessedMachineIdentifier", identifier)
         root.set("FriendlyName", options.friendly_name)

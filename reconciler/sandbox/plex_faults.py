@@ -22,6 +22,8 @@ class PlexOptions:
     """Everything that may differ between servers. Times in seconds; section numbers are of plex-livetv.md."""
 
     friendly_name: str = "sandbox"
+    machine_identifier: str = ""
+    """Of a fresh data directory; empty makes one out of the directory's path."""
     version: str = "1.43.2.10687-563d026ea"
     claimed: bool = True
     plex_pass: bool = True
@@ -58,6 +60,8 @@ class PlexOptions:
     """A reload works but never shows an activity (3.9)."""
     stale_refreshed_at: bool = False
     """`refreshedAt` stays as it was (3.9)."""
+    fetch_stalls_api: bool = False
+    """`GET /livetv/dvrs` waits while a guide is being fetched (7.3)."""
     stuck_load: bool = False
     """Loads that begin now never end."""
     failing_load: bool = False

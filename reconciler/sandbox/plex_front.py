@@ -7,7 +7,7 @@ below `/_sandbox/` steer the simulator; they need no token and stand in no journ
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ import trio
 
 from reconciler.sandbox.plex_answers import Answer, Refused, error, rendered, unwilling
 from reconciler.sandbox.plex_faults import Behaviour, FaultRule, PlexOptions
-from reconciler.sandbox.plex_journal import Journal, JournalEntry
+from reconciler.sandbox.plex_handle import PlexHandle
+from reconciler.sandbox.plex_journal import JournalEntry
 from reconciler.sandbox.plex_machine import Call, Machine, Route
 from reconciler.sandbox.wire import Exchange, Request
 
@@ -28,13 +29,11 @@ PLEX_HEADERS: Final = (("X-Plex-Protocol", "1.0"), ("Cache-Control", "no-cache")
 class Front:
     """Answers requests for one run of the server."""
 
-    def __init__(
-        self, machine: Machine, routes: Sequence[Route], journal: Journal, state: Callable[[], dict[str, Any]]
-    ) -> None:
+    def __init__(self, machine: Machine, routes: Sequence[Route], handle: PlexHandle) -> None:
         self._machine = machine
         self._routes = routes
-        self._journal = journal
-        self._state = state
+        self._handle = handle
+        self._journal = handle.journal
 
     async def handle(self, exchange: Exchange) -> None:
         """One request, answered or left without an answer, as the faults in force want it."""
@@ -63,6 +62,8 @@ class Front:
         if strike is not None and not strike.rule.has_effect:
             await self._fail(exchange, entry, strike.rule)
             return
+        if behaviour.options.fetch_stalls_api and request.path.startswith("/livetv/dvrs"):
+            await self._machine.loads.fetched()
         answer = await self._routed(exchange)
         if self._is_wedged():
             await _client_leaves(exchange)
@@ -134,7 +135,7 @@ class Front:
                 entries = [e.document() for e in self._journal.entries if e.n > since]
                 await _document(exchange, {"journal": entries})
             case "GET", "state":
-                await _document(exchange, self._state())
+                await _document(exchange, self._handle.state())
             case "GET", "faults":
                 await _document(exchange, _behaviour(behaviour))
             case "POST", "faults":
@@ -150,6 +151,9 @@ class Front:
             case "DELETE", "faults":
                 behaviour.reset()
                 await _document(exchange, _behaviour(behaviour))
+            case "POST", "restart":
+                await _document(exchange, {})
+                await self._handle.ask_restart()
             case _:
                 await _document(exchange, {"error": "no such control"}, status=404)
 

@@ -206,6 +206,7 @@ class _Store:
         self._wanted = wanted
         self._tags: dict[str, int] = {key: number for number, key in enumerate(wanted, 1)}
         self._items: dict[str, int] = {}
+        self._extras: dict[tuple[str, bool], str] = {}
         for table in ("library_sections", "metadata_items", "media_items", "tags"):
             connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
         connection.executemany("INSERT INTO library_sections VALUES (?,?,8)", [(1, "Movies"), (2, "Shows")])
@@ -217,17 +218,15 @@ class _Store:
         if wanted is None or begins is None or ends is None or ends <= begins:
             return
         fresh = element.find("new") is not None or element.find("premiere") is not None
-        extra = {
-            "at:channelCallSign": wanted.call_sign,
-            "at:channelIdentifier": wanted.key,
-            "at:channelTitle": wanted.title,
-            "at:channelVcn": wanted.vcn,
-            "at:gridKey": grid_key(wanted.key),
-            "at:premiere": "1" if fresh else "0",
-        }
         self._connection.execute(
             "INSERT INTO media_items (metadata_item_id, begins_at, ends_at, channel_id, extra_data) VALUES (?,?,?,?,?)",
-            (self._item(guide_programme(element)), begins, ends, self._tags[wanted.key], json.dumps(extra)),
+            (
+                self._item(guide_programme(element)),
+                begins,
+                ends,
+                self._tags[wanted.key],
+                self._extra(wanted, fresh=fresh),
+            ),
         )
 
     def channels(self, channels: Iterable[GuideChannel], duplicates: frozenset[str]) -> None:
@@ -248,6 +247,22 @@ class _Store:
                 (number, channel.names[0] if channel.names else "", CHANNEL_TAG, json.dumps(document))
             )
         self._connection.executemany("INSERT INTO tags VALUES (?,?,?,?)", rows)
+
+    def _extra(self, wanted: Wanted, *, fresh: bool) -> str:
+        """`extra_data` of an airing (8.4), written once per channel."""
+        if (known := self._extras.get((wanted.key, fresh))) is None:
+            known = json.dumps(
+                {
+                    "at:channelCallSign": wanted.call_sign,
+                    "at:channelIdentifier": wanted.key,
+                    "at:channelTitle": wanted.title,
+                    "at:channelVcn": wanted.vcn,
+                    "at:gridKey": grid_key(wanted.key),
+                    "at:premiere": "1" if fresh else "0",
+                }
+            )
+            self._extras[wanted.key, fresh] = known
+        return known
 
     def _item(self, programme: Programme) -> int:
         if (known := self._items.get(programme.guid)) is not None:

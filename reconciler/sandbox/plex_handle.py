@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import trio
 
@@ -22,10 +22,12 @@ from reconciler.sandbox.plex_records import GRABBER, XMLTV, Device, Dvr, LineupE
 from reconciler.sandbox.plex_sessions import channel_sources
 from reconciler.sandbox.plex_tuning import Grab
 
-__all__ = ["CLOUD_LINEUP", "PlexHandle"]
+__all__ = ["CLOUD_LINEUP", "PlexHandle", "Wish"]
 
-CLOUD_LINEUP = "lineup://tv.plex.providers.epg.cloud/5fc7064f2d5d0a002d4c1b0f-5fc7064e#Antenna"
-NOWHERE = "http://127.0.0.1:9"
+Wish = Literal["on", "off", "again"]
+
+CLOUD_LINEUP: Final = "lineup://tv.plex.providers.epg.cloud/5fc7064f2d5d0a002d4c1b0f-5fc7064e#Antenna"
+NOWHERE: Final = "http://127.0.0.1:9"
 
 
 @dataclass(slots=True)
@@ -38,13 +40,18 @@ class PlexHandle:
     journal: Journal
     _behaviour: Behaviour
     _machine: Machine | None = field(default=None, repr=False)
-    _wish: "trio.MemorySendChannel[bool] | None" = field(default=None, repr=False)
+    _wish: "trio.MemorySendChannel[Wish] | None" = field(default=None, repr=False)
     _changed: trio.Event = field(default_factory=trio.Event, repr=False)
 
     @property
     def url(self) -> str:
         """The base address."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server answers; not while it is stopped or starting again."""
+        return self._machine is not None
 
     @property
     def machine(self) -> Machine:
@@ -104,21 +111,25 @@ class PlexHandle:
 
     async def stop(self) -> None:
         """Shut the server down: connections are refused, the database is closed and may be edited."""
-        await self._switch(on=False)
+        await self._switch("off")
 
     async def start(self) -> None:
         """Start it again on its port, with what the database says now. Ghosts return, hidden grabs are gone."""
-        await self._switch(on=True)
+        await self._switch("on")
 
     async def restart(self) -> None:
         """Stop and start."""
-        await self.stop()
-        await self.start()
+        await self._switch("again")
 
-    async def _switch(self, *, on: bool) -> None:
+    async def ask_restart(self) -> None:
+        """Stop and start, without waiting for it: for a request, which ends with the run it came to."""
+        assert self._wish is not None
+        await self._wish.send("again")
+
+    async def _switch(self, wish: Wish) -> None:
         assert self._wish is not None
         changed = self._changed
-        await self._wish.send(on)
+        await self._wish.send(wish)
         await changed.wait()
 
     def device(self, device_id: str) -> Device:

@@ -79,6 +79,7 @@ class GuideLoads:
         self._turns: dict[int, trio.Lock] = {}
         self._parsers = trio.CapacityLimiter(PARSERS)
         self._ended = trio.Event()
+        self._fetching = 0
         for dvr in state.dvrs.values():
             if dvr.provider == XMLTV and (index := guide_index(self.database(dvr))) is not None:
                 self.indexes[dvr.key] = index
@@ -120,10 +121,18 @@ class GuideLoads:
         while self.running:
             await self._ended.wait()
 
+    async def fetched(self) -> None:
+        """Wait until no guide is being fetched."""
+        while self._fetching:
+            await self._ended.wait()
+
     def _end(self, load: Load) -> None:
         if load in self.running:
             self.running.remove(load)
         self._activities.end(load.activity)
+        self._tell()
+
+    def _tell(self) -> None:
         self._ended.set()
         self._ended = trio.Event()
 
@@ -200,7 +209,12 @@ class GuideLoads:
             return None
         with ExitStack() as files:
             try:
-                sources = [await self._source(location, files) for location in locations]
+                self._fetching += 1
+                try:
+                    sources = [await self._source(location, files) for location in locations]
+                finally:
+                    self._fetching -= 1
+                    self._tell()
                 read = partial(read_guide, sources, self.database(dvr), wanted)
                 return await trio.to_thread.run_sync(read, limiter=self._parsers)
             except (

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, Final
 from urllib.parse import quote
 
@@ -99,12 +100,12 @@ def guide_programme(element: etree._Element) -> Programme:
     season, episode, number = _numbers(element)
     if not subtitle and not released and not number:
         # 7.4: such programmes are movies by title alone, and recordings bind to the title
-        guid = f"tv.plex.xmltv://movie/{quote(title, safe='')}"
+        guid = f"tv.plex.xmltv://movie/{_quoted(title)}"
         return Programme(MOVIE, guid, title, _text(element, "desc"), "", None, None, "")
     identity = number or subtitle or released
-    guid = f"tv.plex.xmltv://episode/{quote(title, safe='')}/{quote(identity, safe='')}"
+    guid = f"tv.plex.xmltv://episode/{_quoted(title)}/{_quoted(identity)}"
     if not number and released:
-        guid += f"/{quote(released, safe='')}"
+        guid += f"/{_quoted(released)}"
     day = f"{released[:4]}-{released[4:6]}-{released[6:8]}" if len(released) >= 8 else released
     return Programme(EPISODE, guid, title, _text(element, "desc"), subtitle, season, episode, day)
 
@@ -130,6 +131,12 @@ def _text(element: etree._Element, name: str) -> str:
     return (found.text or "").strip() if found is not None else ""
 
 
+@lru_cache(maxsize=1 << 14)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
+
+
+@lru_cache(maxsize=1 << 16)
 def epoch(text: str) -> int | None:
     """Epoch seconds of an XMLTV time, None for what is none. Without an offset it is UTC."""
     hit = TIME.match(text)

@@ -46,6 +46,7 @@ class Tuner:
     numbers: Sequence[str] = ("1001", "1002", "1003")
     guide: str = guide([("1001", "One"), ("1002", "Two"), ("1003", "Three")])
     guide_status: int = 200
+    guide_gate: trio.Event | None = None
     stream: bytes = b"".join(b"\x47\x00\x11\x10" + bytes(184) for _ in range(50))
     stream_status: int = 200
     stream_pause_s: float = 0.01
@@ -112,6 +113,8 @@ class Tuner:
                     ],
                 )
             case "/guide.xml":
+                if self.guide_gate is not None:
+                    await self.guide_gate.wait()
                 await exchange.respond(self.guide_status, self.guide, "application/xml")
             case "/lineup.post":
                 await exchange.respond(200)

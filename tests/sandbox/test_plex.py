@@ -1,13 +1,16 @@
 """The simulated Plex answers as the real one was seen to: checklist of plex-livetv.md 11."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+from lxml import etree
 
 from reconciler.sandbox.plex import PlexOptions
 from tests.conftest import Run
-from tests.sandbox.plex_bench import TOKEN, Tuner, guide, programme, start_tuner, world
+from tests.sandbox.plex_bench import TOKEN, Tuner, guide, programme, start_tuner, until, world
 
 
 def test_identity_needs_no_token(tmp_path: Path, run: Run[Any]) -> None:
@@ -122,7 +125,8 @@ def test_create_dvr_and_load_its_guide(tmp_path: Path, run: Run[Any]) -> None:
     """A new DVR takes two keys, loads the guide in the background, and has no active channel until its map is put."""
 
     async def main() -> None:
-        async with world(tmp_path, PlexOptions(load_delay_s=0.2)) as w:
+        async with world(tmp_path) as w:
+            w.tuner.guide_gate = trio.Event()
             device = await w.register()
             lineup = w.tuner.lineup_uri()
             made = await w.client.post(
@@ -142,6 +146,7 @@ def test_create_dvr_and_load_its_guide(tmp_path: Path, run: Run[Any]) -> None:
             )
             offer = f"/livetv/epg/channelmap?device={device['uuid']}&lineup={lineup.replace('%', '%25').replace('#', '%23')}"
             assert (await w.get(offer))["size"] == 0
+            w.tuner.guide_gate.set()
             await w.plex.loads_done()
             assert (await w.get("/activities"))["size"] == 0
             assert (await w.get(offer))["ChannelMapping"][0] == {
@@ -277,8 +282,9 @@ def test_reload_is_empty_and_names_its_activity(tmp_path: Path, run: Run[Any]) -
     """`reloadGuide` answers 200 in HTML without a body; its activity is visible and new lineup channels appear."""
 
     async def main() -> None:
-        async with world(tmp_path, PlexOptions(load_delay_s=0.2)) as w:
+        async with world(tmp_path) as w:
             dvr, device = await w.active()
+            w.tuner.guide_gate = trio.Event()
             w.tuner.numbers = [*w.tuner.numbers, "1004"]
             w.tuner.guide = guide([(n, n) for n in w.tuner.numbers])
             answer = await w.send("POST", f"/livetv/dvrs/{dvr['key']}/reloadGuide")
@@ -290,6 +296,7 @@ def test_reload_is_empty_and_names_its_activity(tmp_path: Path, run: Run[Any]) -
             (activity,) = (await w.get("/activities"))["Activity"]
             assert activity["uuid"] == answer.headers["x-plex-activity"]
             assert (await w.send("DELETE", f"/activities/{activity['uuid']}")).status_code == 400
+            w.tuner.guide_gate.set()
             await w.plex.loads_done()
             assert (await w.send("DELETE", f"/activities/{activity['uuid']}")).status_code == 404
             params = {"device": device["uuid"], "lineup": dvr["lineup"]}
@@ -314,5 +321,60 @@ def test_journal_keeps_every_request(tmp_path: Path, run: Run[Any]) -> None:
                 (2, "PUT", "/media/grabbers/devices/7?title=a%20b", 404, True),
             ]
             assert [entry.n for entry in w.plex.writes()] == [2]
+
+    run(main)
+
+
+def test_xml_is_the_default(tmp_path: Path, run: Run[Any]) -> None:
+    """Without an Accept header a DVR is XML: `Dvr` with a `lineup` attribute beside `Lineup` children, flags as 0/1."""
+
+    async def main() -> None:
+        async with world(tmp_path) as w:
+            dvr, _ = await w.active()
+            answer = await w.client.get("/livetv/dvrs", headers={"Accept": "*/*"})
+            assert answer.headers["content-type"] == "text/xml;charset=utf-8"
+            (shown,) = etree.fromstring(answer.content)
+            assert (shown.tag, shown.get("lineup")) == ("Dvr", dvr["lineup"])
+            assert [child.tag for child in shown][:2] == ["Device", "Lineup"]
+            (device,) = shown.findall("Device")
+            assert [m.get("enabled") for m in device.findall("ChannelMapping")] == ["1", "1", "1"]
+            assert device.get("parentID") == shown.get("key")
+            assert {s.get("hidden") for s in shown.findall("Setting")} == {"0"}
+            grid = await w.client.get(f"/{dvr['epgIdentifier']}/sections", headers={"Accept": "*/*"})
+            assert [d.get("title") for d in etree.fromstring(grid.content)] == ["Movies", "Shows"]
+
+    run(main)
+
+
+def test_discovery_of_what_is_on(tmp_path: Path, run: Run[Any]) -> None:
+    """The hub of a guide shows what is on now."""
+    now = datetime.now(UTC)
+    times = [f"{now + timedelta(hours=h):%Y%m%d%H%M%S} +0000" for h in (-1, 1, 2)]
+    shows = programme("1001", times[0], times[1], "Now") + programme("1001", times[1], times[2], "Later")
+
+    async def main() -> None:
+        async with world(tmp_path, tuner=Tuner(guide=guide([("1001", "One")], shows))) as w:
+            dvr, _ = await w.active()
+            (hub,) = (await w.get(f"/{dvr['epgIdentifier']}/hubs/discover"))["Hub"]
+            assert [(m["title"], m["onAir"]) for m in hub["Metadata"]] == [("Now", True)]
+            tuned = await w.send("POST", f"/livetv/dvrs/{dvr['key']}/channels/1001/tune")
+            assert '"title":"Now"' in tuned.text
+
+    run(main)
+
+
+def test_restart_over_http(tmp_path: Path, run: Run[Any]) -> None:
+    """Somebody without the handle can restart the server and read its state and journal."""
+
+    async def main() -> None:
+        async with world(tmp_path) as w:
+            await w.register()
+            before = (await w.client.get("/_sandbox/state")).json()
+            machine = w.plex.machine
+            await w.client.post("/_sandbox/restart")
+            await until(lambda: w.plex.is_running and w.plex.machine is not machine)
+            assert (await w.client.get("/_sandbox/state")).json() == before
+            assert (await w.client.get("/_sandbox/other")).status_code == 404
+            assert len((await w.client.get("/_sandbox/journal?since=0")).json()["journal"]) == 1
 
     run(main)

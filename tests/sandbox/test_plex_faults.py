@@ -70,7 +70,7 @@ def test_timeout_comes_after_the_effect(tmp_path: Path, run: Run[Any]) -> None:
             w.plex.add_fault(FaultRule("timeout", "POST"))
             with pytest.raises(httpx.ReadTimeout):
                 await w.client.post("/media/grabbers/devices", params={"uri": w.tuner.url}, timeout=0.5)
-            assert len(w.plex.state()["devices"]) == 1
+            await until(lambda: len(w.plex.state()["devices"]) == 1)
 
     run(main)
 
@@ -234,7 +234,7 @@ def test_slow_map_put_is_half_done_for_the_impatient(tmp_path: Path, run: Run[An
             query = "".join(f"&channelMapping[{n}]={n}&channelMappingByKey[{n}]={n}" for n in (1001, 1002))
             with pytest.raises(httpx.ReadTimeout):
                 await w.client.put(path + query, timeout=0.3)
-            await trio.sleep(0.3)
+            await until(lambda: w.plex.writes()[-1].took_s > 0)
             assert _mapped(w) == ["1001"]
             await w.client.put(path + query)
             assert _mapped(w) == ["1001", "1002"]
@@ -312,13 +312,15 @@ def test_concurrent_loads_are_counted(tmp_path: Path, run: Run[Any]) -> None:
     """The most loads that ran side by side is known afterwards."""
 
     async def main() -> None:
-        async with world(tmp_path, PlexOptions(load_delay_s=0.2)) as w:
+        async with world(tmp_path) as w:
             dvr = await w.create()
             assert w.plex.max_concurrent_loads == 1
+            w.tuner.guide_gate = trio.Event()
             other = w.plex.add_foreign_dvr("2040ABC5", lineup=w.tuner.lineup_uri("other"), uri=w.tuner.url)
             await w.send("POST", "/butler/RefreshEpgGuides")
             assert (await w.send("POST", "/butler/RefreshEpgGuides")).status_code == 202
             assert (await w.send("POST", "/butler/RefreshEPGGuides")).status_code == 404
+            w.tuner.guide_gate.set()
             await w.plex.loads_done()
             assert w.plex.max_concurrent_loads == 2
             assert {int(dvr["key"]), other.key} == {load.dvr for load in w.plex.loads if load.why == "butler"}
@@ -334,5 +336,23 @@ def test_options_are_reset_to_those_of_the_start(tmp_path: Path, run: Run[Any]) 
             w.plex.set(load_delay_s=5.0)
             w.plex.reset_faults()
             assert w.plex.options == QUICK
+
+    run(main)
+
+
+def test_slow_guide_stalls_the_dvr_list(tmp_path: Path, run: Run[Any]) -> None:
+    """With the option on, the DVR list waits for a guide that is being fetched, and nothing else does (7.3)."""
+
+    async def main() -> None:
+        async with world(tmp_path, PlexOptions(load_delay_s=0, fetch_stalls_api=True)) as w:
+            dvr = await w.create()
+            w.tuner.guide_gate = trio.Event()
+            await w.send("POST", f"/livetv/dvrs/{dvr['key']}/reloadGuide")
+            await until(lambda: w.tuner.targets().count("GET /guide.xml") == 2)
+            assert (await w.get("/media/grabbers/devices"))["size"] == 1
+            with pytest.raises(httpx.ReadTimeout):
+                await w.client.get("/livetv/dvrs", timeout=0.1)
+            w.tuner.guide_gate.set()
+            assert (await w.get("/livetv/dvrs"))["size"] == 1
 
     run(main)
