@@ -31,7 +31,7 @@ class ChannelRecord:
 
     `aliases` are the ids of merged members (sorted, without `id`). For lists without stream ids, `guide_id`, `name`
     (normalised) and `path` (hash of the URL path without credentials) find it again. `group` is the provider's group when
-    it came to live here, to tell a renamed group from a moved channel. Dates are ISO days (UTC).
+    its rule last led here, to tell a renamed group from an edited rule. Dates are ISO days (UTC).
     """
 
     id: str

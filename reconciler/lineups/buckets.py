@@ -1,0 +1,201 @@
+"""Which bucket each channel belongs to: first match wins, and a living channel stays where it lives.
+
+A provider that renames a group must not move anybody (design.md 4 "held"): a channel whose rule now says another DVR
+stays unless the *spec* changed its place. The two are told apart by asking the rules about the group that the channel
+had when rule and place last agreed. This module refuses to give numbers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.ledger.model import ChannelRecord
+from reconciler.lineups.filters import Filters, Watch
+from reconciler.lineups.identity import facts_of
+from reconciler.lineups.item import Item
+from reconciler.lineups.matching import Hosts, Predicate, predicate, uses_field
+from reconciler.lineups.model import Held
+from reconciler.spec.model import AllOf, AnyOf, Bucket, FieldIs, Matcher, Nothing, Spec
+
+__all__ = ["Assigned", "Buckets", "Homes", "settle"]
+
+# Fields with few values among many channels: rules over these alone are answered once per combination.
+_FEW = ("group", "source", "country", "language", "kind", "radio")
+
+
+class Buckets:
+    """The rules of a spec, compiled. `link` matches items with guides where a rule asks for them."""
+
+    def __init__(self, spec: Spec, hosts: Hosts, link: Callable[[Sequence[Item]], None]) -> None:
+        self._rules: list[tuple[Bucket, Predicate]] = [
+            (b, predicate(b.match, hosts)) for b in spec.buckets if b.match is not None
+        ]
+        matchers = [b.match for b in spec.buckets if b.match is not None]
+        self._asks_guides = any(uses_field(m, "guide") for m in matchers)
+        self._few = all(_fields(m) <= set(_FEW) for m in matchers)
+        self._link = link
+
+    def assign(self, items: Sequence[Item]) -> list[Bucket | None]:
+        """The bucket of each item by rule, None where none matches."""
+        if self._asks_guides:
+            self._link(items)
+        if not self._few:
+            return [self._first(item) for item in items]
+        known: dict[tuple[object, ...], Bucket | None] = {}
+        found = []
+        for item in items:
+            entry = item.entry
+            key = (item.group, entry.source, item.country, item.language, entry.kind, entry.radio)
+            if key not in known:
+                known[key] = self._first(item)
+            found.append(known[key])
+        return found
+
+    def _first(self, item: Item) -> Bucket | None:
+        for bucket, test in self._rules:
+            if test(item):
+                return bucket
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Where channels of a bucket may live: its own DVRs, then those its overflow leads to, and back."""
+
+    own: Mapping[str, tuple[str, ...]]
+    reach: Mapping[str, frozenset[str]]
+    bucket_of: Mapping[str, str]
+
+    @classmethod
+    def of(cls, spec: Spec, parts: Mapping[str, Sequence[str]]) -> "Homes":
+        """The homes of a spec. `parts` are the names of each DVR's devices, split ones included."""
+        own: dict[str, tuple[str, ...]] = {b.name: () for b in spec.buckets}
+        for dvr in spec.dvrs.values():
+            own[dvr.bucket] = (*own.get(dvr.bucket, ()), *parts.get(dvr.name, (dvr.name,)))
+        overflow = {b.name: b.overflow for b in spec.buckets}
+        reach = {}
+        for name in own:
+            names: list[str] = []
+            at: str | None = name
+            while at in own and at not in names:
+                names.append(at)
+                at = overflow.get(at)
+            reach[name] = frozenset(dvr for n in names for dvr in own[n])
+        return cls(own, reach, {dvr: b for b, dvrs in own.items() for dvr in dvrs})
+
+
+@dataclass(slots=True)
+class Assigned:
+    """Items by bucket; `living` stay in their record's DVR whatever the bucket's room."""
+
+    by_bucket: dict[str, list[Item]]
+    held: list[Held] = field(default_factory=list)
+    unbucketed: list[Item] = field(default_factory=list)
+    held_items: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    """Ids of items that leave the DVR they lived in, because spec or `--allow moved:` says so."""
+
+
+def settle(
+    items: Sequence[Item],
+    rules: Buckets,
+    homes: Homes,
+    ghosts: Callable[[], Filters],
+    *,
+    allow: frozenset[str],
+    frozen: frozenset[str],
+    watch: Watch,
+) -> Assigned:
+    """Every item in a bucket or in none. `ghosts` makes the filters anew, for asking what they would have said."""
+    buckets = rules.assign(items)
+    assigned = Assigned({name: [] for name in homes.own})
+    astray = [
+        (item, bucket)
+        for item, bucket in zip(items, buckets, strict=True)
+        if (r := item.record) is not None
+        and r.dvr in homes.bucket_of
+        and (bucket is None or r.dvr not in homes.reach[bucket.name])
+    ]
+    stay = {id(item) for item in _holders(astray, rules, homes, ghosts, allow=allow, frozen=frozen)}
+    for item, bucket in zip(items, buckets, strict=True):
+        record = item.record
+        if id(item) in stay and record is not None:
+            would_be = bucket.name if bucket else ""
+            assigned.held.append(
+                Held(record.id, item.name, record.dvr, would_be, record.group, item.entry.group)
+            )
+            assigned.held_items.add(item.id)
+            assigned.by_bucket[homes.bucket_of[record.dvr]].append(item)
+            watch.note(item.id, f"bucket {would_be or '(none)'}", f"held in {record.dvr}, where it lives")
+            continue
+        if record is not None and (bucket is None or record.dvr not in homes.reach[bucket.name]):
+            assigned.moved.add(item.id)
+        if bucket is None:
+            assigned.unbucketed.append(item)
+            watch.note(item.id, "bucket", "no rule matches")
+        else:
+            assigned.by_bucket[bucket.name].append(item)
+            watch.note(item.id, f"bucket {bucket.name}", "matched", bucket.at)
+    assigned.held.sort(key=lambda h: (h.dvr, h.channel))
+    return assigned
+
+
+def _holders(
+    astray: Iterable[tuple[Item, Bucket | None]],
+    rules: Buckets,
+    homes: Homes,
+    ghosts: Callable[[], Filters],
+    *,
+    allow: frozenset[str],
+    frozen: frozenset[str],
+) -> list[Item]:
+    """Those of the astray that stay: the provider changed what it says of them, or nothing may move there."""
+    stay, asked = [], []
+    for item, _ in astray:
+        record = item.record
+        if record is None or (record.dvr not in frozen and f"moved:{record.dvr}" in allow):
+            continue
+        if record.dvr in frozen or not record.group or _renamed(item, record):
+            stay.append(item)
+        elif item.entry.group != record.group:
+            asked.append(item)
+    if asked:
+        before = [_as_before(item) for item in asked]
+        left = {id(ghost) for ghost in ghosts().run(before)}
+        for item, ghost, bucket in zip(asked, before, rules.assign(before), strict=True):
+            record = item.record
+            if record is None or bucket is None or id(ghost) not in left:
+                continue
+            if record.dvr in homes.reach[bucket.name]:
+                stay.append(item)
+    return stay
+
+
+def _renamed(item: Item, record: ChannelRecord) -> bool:
+    """Whether the provider changed name or guide id since: rules over these cannot be asked about the old ones."""
+    if not record.name and not record.guide_id:
+        return True
+    return not any(
+        (f := facts_of(p.entry)).name == record.name and f.guide_id == record.guide_id for p in item.parts
+    )
+
+
+def _as_before(item: Item) -> Item:
+    """The item as the provider listed it when it came to live where it lives."""
+    record = item.record
+    assert record is not None
+    ghost = Item(item.entry._replace(group=record.group), item.id, item.path)
+    ghost.fixed = item.fixed
+    for name in item.fixed & {"name", "group", "guide_id", "logo"}:
+        setattr(ghost, name, getattr(item, name))
+    ghost.link, ghost.linked = item.link, True
+    return ghost
+
+
+def _fields(matcher: Matcher) -> set[str]:
+    match matcher:
+        case FieldIs(name, _):
+            return {name}
+        case AllOf(matchers) | AnyOf(matchers):
+            return {f for m in matchers for f in _fields(m)}
+        case Nothing(inner):
+            return _fields(inner)

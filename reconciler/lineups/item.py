@@ -1,0 +1,111 @@
+"""The working unit of the lineups: one channel on its way through filters, buckets and numbering.
+
+Mutable on purpose and never seen outside this package: two hundred thousand of them are changed in place per run,
+and a frozen value per step would cost ten times as much. This module refuses to decide anything.
+"""
+
+from collections.abc import Container
+
+from reconciler.catalog.entry import Entry
+from reconciler.catalog.names import quality_of
+from reconciler.ledger.model import ChannelRecord, Retired
+from reconciler.lineups.model import Channel, GuideLink
+
+__all__ = ["Item", "channel_of"]
+
+
+class Item:
+    """One catalogue entry, or several merged into one, with the fields that filters may change.
+
+    `members` are the items merged into this one, preferred first, itself included; empty where nothing was merged.
+    `fixed` are fields that an override has set: no filter changes them. `dropped` names what took it out.
+    """
+
+    __slots__ = (
+        "country",
+        "dropped",
+        "entry",
+        "fixed",
+        "group",
+        "guide_id",
+        "id",
+        "language",
+        "link",
+        "linked",
+        "logo",
+        "members",
+        "name",
+        "path",
+        "quality_set",
+        "record",
+        "returning",
+        "wanted",
+    )
+
+    def __init__(self, entry: Entry, id_: str, path: str = "") -> None:
+        self.entry = entry
+        self.id = id_
+        self.path = path
+        self.name = entry.name
+        self.group = entry.group
+        self.guide_id = entry.guide_id
+        self.logo = entry.logo
+        self.country = entry.country
+        self.language = entry.language
+        self.quality_set: str | None = None
+        self.link: GuideLink | None = None
+        self.linked = False
+        self.members: tuple[Item, ...] = ()
+        self.fixed: frozenset[str] = frozenset()
+        self.wanted: int | None = None
+        self.dropped = ""
+        self.record: ChannelRecord | None = None
+        self.returning: Retired | None = None
+
+    @property
+    def quality(self) -> str:
+        """What a filter set, else what the provider's name claims: a `rename` that strips "HD" must not lose it."""
+        return quality_of(self.entry.name) if self.quality_set is None else self.quality_set
+
+    @property
+    def parts(self) -> "tuple[Item, ...]":
+        """The merged items, or itself alone."""
+        return self.members or (self,)
+
+    @property
+    def weight(self) -> int:
+        """How many catalogue entries it stands for."""
+        return len(self.members) or 1
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all members, the preferred one first."""
+        return tuple(m.id for m in self.members) if self.members else (self.id,)
+
+
+def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[str] = ()) -> Channel:
+    """The finished channel. What the preferred member does not say, the next one may.
+
+    Members whose ids are `bad` (a probe or a list says so) stay as the last alternatives.
+    """
+    parts = item.parts
+    members = sorted(parts, key=lambda p: p.id in bad) if bad else parts
+    link = item.link or next((p.link for p in parts if p.link), None)
+    return Channel(
+        id=id_,
+        name=item.name,
+        source=item.entry.source,
+        members=tuple(p.entry for p in members),
+        guide_id=item.guide_id or next((p.guide_id for p in parts if p.guide_id), ""),
+        group=item.group,
+        logo=item.logo or next((p.logo for p in parts if p.logo), ""),
+        number=item.entry.number,
+        wanted=item.wanted,
+        quality=item.quality,
+        country=item.country,
+        language=item.language,
+        radio=item.entry.radio,
+        link=link,
+        aliases=aliases,
+        path=item.path,
+    )

@@ -1,0 +1,41 @@
+"""Which guide tells each item's programmes, asked once for many items and remembered until a name or id changes.
+
+This module refuses to match by itself: `catalog.guide_match` holds the rules.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.catalog.guide_index import GuideIndex
+from reconciler.catalog.guide_match import MatchInput, match
+from reconciler.lineups.item import Item
+from reconciler.lineups.model import GuideLink
+from reconciler.spec.model import Guide, Spec
+
+__all__ = ["Links"]
+
+
+class Links:
+    """The guides of a spec, ready to be matched. Guides that could not be had are left out."""
+
+    def __init__(self, spec: Spec, guides: Mapping[str, GuideIndex]) -> None:
+        self._guides: list[tuple[Guide, GuideIndex]] = [
+            (guide, guides[name]) for name, guide in spec.guides.items() if name in guides
+        ]
+
+    def ensure(self, items: Sequence[Item]) -> None:
+        """Set `link` on every item, and on each merged member, that was not matched since its name or id changed."""
+        if not self._guides:
+            return
+        asked = {p.id: p for item in items for p in (item, *item.members) if not p.linked}
+        if not asked:
+            return
+        found = match(
+            (MatchInput(i.id, i.guide_id, i.name, i.entry.guide_name) for i in asked.values()), self._guides
+        )
+        for id_, item in asked.items():
+            hit = found.get(id_)
+            item.link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence) if hit else None
+            item.linked = True
+        for item in items:
+            if item.link is None and item.members:
+                item.link = next((p.link for p in item.members if p.link), None)
