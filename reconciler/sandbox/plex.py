@@ -62,7 +62,8 @@ async def run_plex(
     """Serve on 127.0.0.1 until cancelled; `task_status` gets the handle once requests are answered.
 
     `directory` is the server's data directory (`…/Plex Media Server`): an existing one is taken up where it was left,
-    its token replaced by `token`. Cancelling stops loads and streams and closes the database.
+    its token replaced by `token`. Cancelling stops loads and streams and closes the database. Raises OSError for a
+    port that is taken.
     """
     behaviour = Behaviour(options or PlexOptions())
     wishes, listen = trio.open_memory_channel[Wish](0)
@@ -72,20 +73,30 @@ async def run_plex(
     async with listen:
         while True:
             if on:
-                async with trio.open_nursery() as nursery:
-                    bound = await nursery.start(_run_once, handle, identifier)
-                    if not handle.port:
+                try:
+                    async with trio.open_nursery() as nursery:
+                        bound = await nursery.start(_run_once, handle, identifier)
                         handle.port = bound
-                    _switched(handle)
-                    task_status.started(handle)
-                    task_status = trio.TASK_STATUS_IGNORED
-                    on = await _other(handle, listen, on=True)
-                    nursery.cancel_scope.cancel()
+                        _switched(handle)
+                        task_status.started(handle)
+                        task_status = trio.TASK_STATUS_IGNORED
+                        on = await _other(handle, listen, on=True)
+                        nursery.cancel_scope.cancel()
+                except BaseExceptionGroup as group:
+                    raise _sole(group) from None
             handle._machine = None  # noqa: SLF001 - the handle's own other half
             behaviour.restarted()
             if not on:
                 _switched(handle)
                 on = await _other(handle, listen, on=False)
+
+
+def _sole(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong, where it is one thing: a taken port is an OSError, not a group in a group."""
+    only = group.exceptions[0] if len(group.exceptions) == 1 else None
+    if isinstance(only, BaseExceptionGroup):
+        return _sole(only)
+    return only or group
 
 
 def _switched(handle: PlexHandle) -> None:

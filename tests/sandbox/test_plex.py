@@ -1,6 +1,7 @@
 """The simulated Plex answers as the real one was seen to: checklist of plex-livetv.md 11."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import trio
 from lxml import etree
 
-from reconciler.sandbox.plex import PlexOptions
+from reconciler.sandbox.plex import PlexOptions, run_plex
 from tests.conftest import Run
 from tests.sandbox.plex_bench import TOKEN, Tuner, guide, programme, start_tuner, until, world
 
@@ -376,5 +377,16 @@ def test_restart_over_http(tmp_path: Path, run: Run[Any]) -> None:
             assert (await w.client.get("/_sandbox/state")).json() == before
             assert (await w.client.get("/_sandbox/other")).status_code == 404
             assert len((await w.client.get("/_sandbox/journal?since=0")).json()["journal"]) == 1
+
+    run(main)
+
+
+def test_taken_port_is_an_os_error(tmp_path: Path, run: Run[Any]) -> None:
+    """A port that is taken is reported as what it is."""
+
+    async def main() -> None:
+        async with world(tmp_path) as w:
+            with pytest.raises(OSError, match="in use"):
+                await w.nursery.start(partial(run_plex, tmp_path / "other", token=TOKEN, port=w.plex.port))
 
     run(main)
