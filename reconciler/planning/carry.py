@@ -1,0 +1,143 @@
+"""What a blocked DVR keeps: its files, its channels and numbers, its ledger entry, exactly as they were.
+
+A lineup is carried over whole or not at all, so a channel that lives in a carried DVR cannot appear in another one at
+the same time, and what a carried DVR would have gained waits. Pure. This module refuses to say which DVRs are carried.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.ledger.model import ChannelRecord, DvrRecord, Ledger, Retired
+from reconciler.lineups.model import Desired, DvrTarget, Lineup
+from reconciler.planning.inputs import World
+
+__all__ = ["Kept", "planned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`carried`: DVR names (new ones). `leaving`: names not in the spec any more, and whether they are only let go.
+
+    `accepted`: DVRs whose loss was allowed by a word.
+    """
+
+    carried: frozenset[str]
+    leaving: Mapping[str, bool]
+    accepted: frozenset[str]
+
+
+def planned(
+    world: World, peaks: Mapping[str, tuple[tuple[str, int], ...]], kept: Kept
+) -> tuple[Desired, Ledger]:
+    """The desired state to build, and the ledger to write before anything else is done."""
+    before, desired = world.ledger, world.desired
+    names = _new_names(before, desired)
+    stay = {
+        record.id: replace(record, dvr=names.get(record.dvr, record.dvr))
+        for record in before.channels.values()
+        if names.get(record.dvr, record.dvr) in kept.carried
+    }
+    targets = tuple(_without(target, stay, kept) for target in desired.dvrs)
+    channels: dict[str, ChannelRecord] = {
+        key: record
+        for key, record in desired.ledger.channels.items()
+        if record.dvr not in kept.carried and record.dvr not in kept.leaving and key not in stay
+    }
+    channels.update(stay)
+    retired = _retired(world, channels, names, kept)
+    dvrs = _records(world, peaks, names, kept)
+    ledger = replace(
+        desired.ledger,
+        lineage=desired.ledger.lineage or before.lineage,
+        dvrs=dict(sorted(dvrs.items())),
+        channels=dict(sorted(channels.items())),
+        retired=retired,
+        spent=before.spent,
+        serial=before.serial,
+    )
+    if stay and not (channels.keys() - stay.keys()):
+        ledger = replace(ledger, spec=before.spec)  # nothing of the new spec took effect
+    if ledger != replace(before, lineage=ledger.lineage):
+        ledger = replace(ledger, serial=before.serial + 1)
+    return replace(desired, dvrs=targets, ledger=ledger), ledger
+
+
+def _new_names(before: Ledger, desired: Desired) -> dict[str, str]:
+    by_device = {t.record.device_id.casefold(): t.record.name for t in desired.dvrs}
+    return {name: by_device.get(record.device_id.casefold(), name) for name, record in before.dvrs.items()}
+
+
+def _without(target: DvrTarget, stay: Mapping[str, ChannelRecord], kept: Kept) -> DvrTarget:
+    if target.record.name in kept.carried or not stay:
+        return target
+    rows = tuple(row for row in target.lineup.rows if row.channel.id not in stay)
+    if len(rows) == len(target.lineup.rows):
+        return target
+    return replace(target, lineup=Lineup(target.lineup.dvr, rows))
+
+
+def _retired(
+    world: World, channels: Mapping[str, ChannelRecord], names: Mapping[str, str], kept: Kept
+) -> tuple[Retired, ...]:
+    """Numbers kept free: the desired ones, the old ones of carried DVRs, and of channels that ended up nowhere."""
+    before = world.ledger
+    found = {
+        (entry.dvr, entry.number): entry
+        for entry in world.desired.ledger.retired
+        if entry.dvr not in kept.carried and entry.dvr not in kept.leaving
+    }
+    for entry in before.retired:
+        name = names.get(entry.dvr, entry.dvr)
+        if name in kept.carried:
+            found[name, entry.number] = replace(entry, dvr=name)
+    taken = {(record.dvr, record.number) for record in channels.values()}
+    listed = {entry.id for entry in found.values()} | {a for r in channels.values() for a in r.aliases}
+    for record in before.channels.values():
+        name = names.get(record.dvr, record.dvr)
+        if record.id in channels or record.id in listed or name in kept.leaving:
+            continue
+        if (name, record.number) not in taken and (name, record.number) not in found:
+            found[name, record.number] = _retire(record, name, world.today)
+    return tuple(entry for _, entry in sorted(found.items()))
+
+
+def _retire(record: ChannelRecord, dvr: str, today: str) -> Retired:
+    return Retired(
+        dvr=dvr,
+        number=record.number,
+        id=record.id,
+        day=today,
+        aliases=record.aliases,
+        source=record.source,
+        guide_id=record.guide_id,
+        name=record.name,
+        path=record.path,
+        quality=record.quality,
+        members=record.members,
+    )
+
+
+def _records(
+    world: World,
+    peaks: Mapping[str, tuple[tuple[str, int], ...]],
+    names: Mapping[str, str],
+    kept: Kept,
+) -> dict[str, DvrRecord]:
+    old = {names[name]: replace(record, name=names[name]) for name, record in world.ledger.dvrs.items()}
+    found: dict[str, DvrRecord] = {}
+    for target in world.desired.dvrs:
+        name = target.record.name
+        before = old.get(name)
+        if name in kept.carried:
+            if before is not None:
+                found[name] = before
+            continue
+        protected = target.dvr.protect
+        if protected is None:
+            protected = before.protected if before else False
+        found[name] = replace(target.record, protected=protected, peaks=peaks.get(name, ()))
+    for name, keep in kept.leaving.items():
+        # Let go: out of the ledger now. To be deleted: out when Plex has confirmed it; without Plex at once.
+        if name in kept.carried or not (keep or world.observed is None):
+            found[name] = old[name]
+    return found

@@ -1,0 +1,91 @@
+"""The W codes: what a plan warns about, and the warnings that follow from catalogue and lineups alone.
+
+`WARNINGS` is the index that `ptctl help CODE` prints from. This module refuses to block anything.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from reconciler.planning.inputs import World
+from reconciler.planning.model import Change, PlanWarning
+
+__all__ = ["WARNINGS", "catalog_warnings", "group_warnings", "unused_words"]
+
+WARNINGS: Final[Mapping[str, str]] = {
+    "W110": "channels fit no bucket and are in no DVR",
+    "W120": "a source could not be fetched; its last good copy stands in",
+    "W121": "a guide could not be fetched; its last good copy stands in, or there is none",
+    "W207": "all removals of a DVR had a group that the source no longer sends",
+    "W301": "a tuner in Plex has the DeviceID of a DVR of the spec and is adopted",
+    "W302": "a DVR in Plex has the same guide and could be adopted",
+    "W303": "Plex could not be read, so nothing of Plex is planned",
+    "W304": "Plex pairs nothing with some channels, although lineup and guide hold them",
+    "W305": "a DVR has no channel to switch on and is not registered",
+    "W306": "nothing is left for a DVR; its files stay and Plex keeps it",
+    "W311": "a DVR is full and newcomers went elsewhere",
+    "W312": "the ledger knows these DVRs from another Plex server",
+    "W313": "a bucket is exported as a playlist only, because it has no DVR",
+    "W401": "an approval has ended",
+    "W402": "an approval was used",
+    "W403": "an allow word lifts nothing",
+}
+
+
+def catalog_warnings(world: World) -> Iterator[PlanWarning]:
+    """What sources, guides and bucketing have to say."""
+    for name, report in sorted(world.reports.items()):
+        if report.fetched in {"fresh", "unchanged"}:
+            continue
+        age = (
+            f"{report.age_s / 3600:.0f} h old" if report.age_s >= 3600 else f"{report.age_s / 60:.0f} min old"
+        )
+        if report.kind == "xmltv":
+            text = f'guide "{name}" could not be fetched' + (
+                "" if report.fetched == "absent" else f"; the copy in use is {age}"
+            )
+            yield PlanWarning("W121", text, "ptctl doctor")
+        elif report.fetched == "absent":
+            yield PlanWarning(
+                "W120", f'source "{name}" could not be fetched and there is no copy', "ptctl doctor"
+            )
+        else:
+            yield PlanWarning(
+                "W120", f'source "{name}" could not be fetched; the copy in use is {age}', "ptctl doctor"
+            )
+    groups = world.desired.unbucketed.groups
+    if groups:
+        shown = ", ".join(f"{group or 'no group'} {count}" for group, count in groups[:2])
+        rest = f", {len(groups) - 2} more" if len(groups) > 2 else ""
+        total = world.desired.unbucketed.total
+        fit = "channel fits" if total == 1 else "channels fit"
+        yield PlanWarning("W110", f"{total} {fit} no bucket ({shown}{rest})", "ptctl explain unbucketed")
+    for target in world.desired.dvrs:
+        for where, count in target.overflowed:
+            name = target.record.name
+            went = f"go to {where}" if where != "drop" else "are left out"
+            text = f"{name} is full; {count} new {'match' if count == 1 else 'matches'} {went}"
+            yield PlanWarning("W311", text, f"ptctl explain dvr {name}", name)
+
+
+def group_warnings(world: World, changes: Iterable[Change]) -> Iterator[PlanWarning]:
+    """W207: what looks like an outage or a renamed group rather than many channels ending at once."""
+    groups = {record.id: record.group for record in world.ledger.channels.values()}
+    living = {row.channel.group for target in world.desired.dvrs for row in target.lineup.rows}
+    for change in changes:
+        removed = change.counts.removed
+        names = {groups.get(channel.id, "") for channel in removed}
+        if len(removed) < world.spec.safety.minimum or len(names) != 1:
+            continue
+        group = next(iter(names))
+        if group and group not in living and all(channel.cause == "source" for channel in removed):
+            text = (
+                f'{change.dvr}: all {len(removed)} removals had group "{group}", which the source no longer sends; '
+                "an outage or a renamed group looks like this"
+            )
+            yield PlanWarning("W207", text, f"ptctl explain dvr {change.dvr}", change.dvr)
+
+
+def unused_words(world: World, used: Iterable[str]) -> Iterator[PlanWarning]:
+    """W403 for words of the command line that nothing asked for."""
+    for word in sorted(set(world.allow) - set(used)):
+        yield PlanWarning("W403", f'"--allow {word}" lifts nothing in this plan')
