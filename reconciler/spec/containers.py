@@ -372,22 +372,30 @@ class ByKind(Shape):
 class Ref(Shape):
     """A shape with a name, looked up when it is used: matchers contain matchers."""
 
-    __slots__ = ("_find", "name")
+    __slots__ = ("_find", "_shape", "name")
 
     def __init__(self, name: str, find: Callable[[], Shape]) -> None:
         self.name = name
         self._find = find
+        self._shape: Shape | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """The shape behind the name, made once."""
+        if self._shape is None:
+            self._shape = self._find()
+        return self._shape
 
     @property
     def what(self) -> str:  # type: ignore[override]
         """The words of the shape behind the name."""
-        return self._find().what
+        return self.shape.what
 
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
-        return self._find().walk(walk, node, where)
+        return self.shape.walk(walk, node, where)
 
     def _schema(self, defs: dict[str, Schema]) -> Schema:
         if self.name not in defs:
             defs[self.name] = {}
-            defs[self.name] = self._find().schema(defs)
+            defs[self.name] = self.shape.schema(defs)
         return {"$ref": f"#/$defs/{self.name}"}

@@ -25,6 +25,7 @@ __all__ = [
     "Shape",
     "Text",
     "Val",
+    "Version",
     "Walk",
     "Where",
     "Whole",
@@ -272,6 +273,28 @@ class Whole(Shape):
 
     def _schema(self, _defs: dict[str, Schema]) -> Schema:
         return {"type": "integer", "minimum": self.least, "maximum": self.advised or self.most}
+
+
+class Version(Whole):
+    """The one version there is: another number is not a wrong type but another program's spec."""
+
+    __slots__ = ()
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version, version)
+        self.what = str(version)
+
+    def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
+        if not isinstance(node, Scalar) or core_kind(node) != "whole" or node.text == self.what:
+            return super()._walk(walk, node, where)
+        walk.findings.error(
+            "V108",
+            node,
+            f"this ptctl reads version {self.what} of the spec, not {node.text}",
+            hints=("use the ptctl this spec was written for, or see its changelog",),
+            path=where.path,
+        )
+        return Val(node, INVALID)
 
 
 class Flag(Shape):
