@@ -57,7 +57,12 @@ class Delivery:
         """Send until somebody ends it. Cancelling is safe at any point; the connection is then closed by its owner."""
         self._begun = trio.current_time()
         self._version = self.faults.version
-        self._waiting = [f for f in self.claimed if f.kind in IN_STREAM or f.kind == "truncated"]
+        # A token that expires now was given to somebody else: this stream has only just been admitted.
+        self._waiting = [
+            f
+            for f in self.claimed
+            if f.kind == "truncated" or (f.kind in IN_STREAM and (f.in_stream or f.kind != "token-expiry"))
+        ]
         self._clip = await self.origin.clip(self.channel, self.channel.shape.variant)
         async with trio.open_nursery() as nursery:
 
@@ -180,7 +185,8 @@ class Delivery:
                 raise _Over
             case "html":
                 await self._raw(HTML % fault.text.encode())
-                await trio.sleep_forever()
+                await self._pause(fault)
+                raise _Over
             case "zeros":
                 while True:
                     await self._raw(bytes(ZEROS_BYTES))

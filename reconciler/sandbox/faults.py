@@ -34,7 +34,8 @@ Segments:
     segment-empty, segment-html
 Running TS streams (and segments, playlists, where it makes sense), after `after_bytes` or `after_s` of the answer:
     stall, eof, reset, html, zeros, trickle, pid-change, codec-change
-    token-expiry        tokens given out before the fault was switched on are refused with 403; running streams end
+    token-expiry        tokens given out before the fault was switched on (or older than `after_s`) are refused with
+                        403 and running streams end; the original URL goes on giving new ones
 """
 
 import fnmatch
@@ -44,7 +45,7 @@ from typing import Final, Literal, get_args
 
 import trio
 
-__all__ = ["IN_STREAM", "Fault", "FaultKind", "Faults", "PathKind"]
+__all__ = ["ADDED", "IN_STREAM", "Fault", "FaultKind", "Faults", "PathKind"]
 
 FaultKind = Literal[
     "refuse",
@@ -108,7 +109,8 @@ GROUPED: Final[dict[str, frozenset[str]]] = {"api": API, "stream": STREAM}
 IN_STREAM: Final = frozenset(
     {"stall", "eof", "reset", "html", "zeros", "trickle", "pid-change", "codec-change", "token-expiry"}
 )
-ADDED: Final = frozenset({"slow-start", "trickle", "cloudflare"})
+# What does not decide an answer: it is added to it, or concerns those that came before.
+ADDED: Final = frozenset({"slow-start", "trickle", "cloudflare", "token-expiry"})
 PLACES: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("auth-0", "expired", "server-info-only"), frozenset({"player_api"})),
     **dict.fromkeys(("broken-json", "php-warning", "empty-list", "garbage"), API),
@@ -279,6 +281,15 @@ class Faults:
             and _running(s, now)
             and _fits(s.fault, host, path, channel, agent)
         )
+
+    def matching(self, kind: FaultKind, host: int, path: str, channel: int, agent: str) -> list[Fault]:
+        """Faults of one kind that hold here and now. Counts nothing."""
+        now = trio.current_time()
+        return [
+            s.fault
+            for s in self._switches
+            if s.fault.kind == kind and _running(s, now) and _fits(s.fault, host, path, channel, agent)
+        ]
 
     def since(self, fault: Fault) -> float:
         """Trio's time at which this fault was switched on."""

@@ -7,6 +7,7 @@ file stay as they are.
 
 import re
 import zlib
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from reconciler.sandbox.panel import Channel
 __all__ = ["InventedGuide", "ShiftedGuide", "listings_of"]
 
 DAY_S: Final = 86_400
+HOUR: Final = timedelta(hours=1)
 HEAD: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n<tv generator-info-name="sandbox">\n'
 TAIL: Final = b"</tv>\n"
 TIME: Final = re.compile(r"^(\d{12,14})(.*)$")
@@ -42,11 +44,11 @@ class _Programme:
 
 
 class ShiftedGuide:
-    """XMLTV files as one guide, moved by whole days so that it begins yesterday, and repeated where it is shorter
-    than `days` days from today. Files are read at the first request; an unreadable one raises OperatorError.
+    """XMLTV files as one guide, moved by whole days so that it begins yesterday; a channel whose programmes do not
+    reach `days` days from today has them repeated. Files are read at the first request; an unreadable one raises OperatorError.
     """
 
-    def __init__(self, paths: tuple[Path, ...], *, days: int = 4) -> None:
+    def __init__(self, paths: tuple[Path, ...], *, days: int = 3) -> None:
         self.paths = paths
         self.days = days
         self._read: tuple[bytes, tuple[_Programme, ...]] | None = None
@@ -63,30 +65,14 @@ class ShiftedGuide:
         channels, programmes = self._read = self._read or self._load()
         if not programmes:
             return HEAD + channels + TAIL
-        begin = min(p.start for p in programmes)
-        end = max(p.start for p in programmes)
-        hours = int((end - begin) / timedelta(hours=1)) + 1
-        period = timedelta(hours=hours if hours < 24 else -(-hours // 24) * 24)
+        by_channel: dict[str, list[_Programme]] = defaultdict(list)
+        for one in programmes:
+            by_channel[one.channel].append(one)
         first = datetime.fromtimestamp((day - 1) * DAY_S, UTC).replace(tzinfo=None)
         last = first + timedelta(days=self.days + 1)
-        shift = timedelta(days=(first.date() - begin.date()).days)
-        order = {name: at for at, name in enumerate(dict.fromkeys(p.channel for p in programmes))}
-        rows: list[tuple[int, datetime, bytes]] = []
-        # One turn early: a guide that begins at noon leaves the first morning to its predecessor.
-        moved = shift - period
-        while begin + moved < last:
-            seam = begin + moved + period
-            for one in programmes:
-                start = one.start + moved
-                stop = one.stop + moved if one.stop is not None else None
-                if start < last and (stop or start) > first:
-                    text = one.text.replace(START_MARK, _time(start, one.start_zone), 1)
-                    if stop is not None:
-                        text = text.replace(STOP_MARK, _time(min(stop, seam), one.stop_zone), 1)
-                    rows.append((order[one.channel], start, text))
-            moved += period
-        rows.sort(key=lambda row: row[:2])
-        return HEAD + channels + b"".join(row[2] for row in rows) + TAIL
+        shift = timedelta(days=(first.date() - min(p.start for p in programmes).date()).days)
+        rows = [row for listed in by_channel.values() for row in _repeated(listed, shift, first, last)]
+        return HEAD + channels + b"".join(rows) + TAIL
 
     def _load(self) -> tuple[bytes, tuple[_Programme, ...]]:
         channels: dict[str, bytes] = {}
@@ -101,6 +87,30 @@ class ShiftedGuide:
                 elif (one := _programme(element)) is not None:
                     programmes.append(one)
         return b"".join(channels.values()), tuple(programmes)
+
+
+def _repeated(listed: list[_Programme], shift: timedelta, first: datetime, last: datetime) -> list[bytes]:
+    """One channel's programmes from `first` to `last`: moved by `shift`, and over again before and behind where they
+    do not reach that far. Repetitions keep the minute, from a day's length on also the hour.
+    """
+    begin = min(p.start for p in listed)
+    hours = -int((begin - max(p.stop or p.start + HOUR for p in listed)) // HOUR)
+    period = timedelta(hours=max(1, hours if hours < 24 else -(-hours // 24) * 24))
+    rows: list[tuple[datetime, bytes]] = []
+    moved = shift - period * -(-(begin + shift - first) // period)
+    while begin + moved < last:
+        seam = begin + moved + period
+        for one in listed:
+            start = one.start + moved
+            stop = one.stop + moved if one.stop is not None else None
+            if start < last and (stop or start) > first:
+                text = one.text.replace(START_MARK, _time(start, one.start_zone), 1)
+                if stop is not None:
+                    text = text.replace(STOP_MARK, _time(min(stop, seam), one.stop_zone), 1)
+                rows.append((start, text))
+        moved += period
+    rows.sort(key=lambda row: row[0])
+    return [text for _, text in rows]
 
 
 def _programme(element: etree._Element) -> _Programme | None:

@@ -15,7 +15,7 @@ class Manners:
     """Habits of a panel. All times in seconds.
 
     `limit_answer`: what a client over its connection limit gets: a status, or `slate`, an endless clip that says
-    so. `limit_policy`: refuse the newcomer, or cut the oldest stream in its favour. `notice`: how long a closed stream
+    so; `limit_text` is the body that goes with a status. `limit_policy`: refuse the newcomer, or cut the oldest stream in its favour. `notice`: how long a closed stream
     goes on counting ("a closed connection is noticed late", iptv-streams.md B4). `hls_hold`: how long an HLS client
     counts after its last request. `redirect`: live requests are sent to another host with a token that is refused with
     403 after `token_life`. `api_rate`: so many API requests in so many seconds, then 429 with `Retry-After`.
@@ -28,6 +28,7 @@ class Manners:
     messy: bool = False
     limit_policy: Literal["refuse", "cut-oldest"] = "refuse"
     limit_answer: int | Literal["slate"] = 403
+    limit_text: str = ""
     notice: float = 0.0
     hls_hold: float = 10.0
     redirect: bool = False

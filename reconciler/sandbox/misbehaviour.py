@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from reconciler.sandbox.answers import Answer
-from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.faults import ADDED, Fault
 from reconciler.sandbox.wire import Exchange
 
 __all__ = ["CLOUDFLARE", "answer", "decisive", "delay", "until_left"]
@@ -33,7 +33,7 @@ ZEROS_BYTES: Final = 16_384
 ZEROS_PAUSE_S: Final = 0.05
 TRICKLE_TICK_S: Final = 0.1
 STREAM_TYPE: Final = "video/mp2t"
-ADDED: Final = frozenset({"slow-start", "trickle", "cloudflare"})
+ENDING: Final = frozenset({"stall", "eof", "reset", "html", "zeros"})
 
 Maker = Callable[[], Awaitable[Answer]]
 
@@ -92,9 +92,8 @@ async def _instead(exchange: Exchange, fault: Fault, extra: tuple[tuple[str, str
             await exchange.respond(200, fault.text, "text/plain", extra)
         case "json-error":
             await exchange.respond(200, json.dumps({"error": fault.text}), "application/json", extra)
-        case "status" | "token-expiry":
-            status = 403 if fault.kind == "token-expiry" else fault.status
-            await exchange.respond(status, fault.text, "text/html", (*fault.headers, *extra))
+        case "status":
+            await exchange.respond(fault.status, fault.text, "text/html", (*fault.headers, *extra))
         case "tos-redirect":
             await exchange.respond(302, b"", "text/html", (("Location", f"{base}/tos"), *extra))
         case "challenge":
@@ -160,8 +159,8 @@ def _login(body: bytes, kind: str) -> bytes:
 
 
 async def _send(exchange: Exchange, normal: Answer, fault: Fault | None, faults: Sequence[Fault]) -> None:
-    waiting = [f for f in faults if f.in_stream]
-    rate = next((f.rate for f in faults if f.kind == "trickle"), None)
+    waiting = [f for f in faults if f.in_stream and f.kind in ENDING]
+    rate = next((f.rate for f in faults if f.kind == "trickle" and not f.in_stream), None)
     cut = len(normal.body) // 2 if fault is not None and fault.kind == "truncated" else None
     if rate is None and cut is None and not waiting:
         await exchange.respond(normal.status, normal.body, normal.content_type, normal.headers)
@@ -178,7 +177,7 @@ async def _send(exchange: Exchange, normal: Answer, fault: Fault | None, faults:
     while sent < len(normal.body):
         due = next((f for f in waiting if _due(f, sent, begun)), None)
         if due is not None:
-            await _break_off(exchange, due)
+            await _break_off(exchange, due, len(normal.body) - sent)
             return
         end = min(len(normal.body), sent + step if rate else sent + ZEROS_BYTES)
         marks = [m for m in (cut, *(f.after_bytes for f in waiting)) if m is not None and sent < m < end]
@@ -196,12 +195,16 @@ def _due(fault: Fault, sent: int, begun: float) -> bool:
     return sent >= fault.after_bytes and trio.current_time() - begun >= fault.after_s
 
 
-async def _break_off(exchange: Exchange, fault: Fault) -> None:
-    """The middle of an announced body: whatever it is, the rest does not come. Returning closes the connection."""
+async def _break_off(exchange: Exchange, fault: Fault, left: int) -> None:
+    """The middle of an announced body of which `left` bytes were to come. Returning closes the connection."""
     match fault.kind:
         case "reset":
             await exchange.reset()
         case "stall":
             await until_left(exchange)
+        case "html":
+            await exchange.send((HTML % fault.text.encode()).ljust(left)[:left])
+        case "zeros":
+            await exchange.send(bytes(left))
         case _:
             return

@@ -117,17 +117,22 @@ def _evened(packets: list[_Packet]) -> list[_Packet]:
     for packet in packets:
         totals[packet.pid] += packet.counts
     missing = {pid: -total % COUNTER_PERIOD for pid, total in totals.items()}
+    tables: dict[int, _Packet] = {}
     out: list[_Packet] = []
     for packet in packets:
-        whole = packet.data[3] & 0x30 == 0x10
-        if missing[packet.pid] and packet.stream_id == 0 and packet.starts:  # a table: once more is harmless
-            out += [packet] * missing[packet.pid]
-            missing[packet.pid] = 0
-        elif missing[packet.pid] and whole:
+        if packet.starts and packet.stream_id == 0:
+            tables[packet.pid] = packet
+        elif missing[packet.pid] and packet.data[3] & 0x30 == 0x10:
             out += _halves(packet)
             missing[packet.pid] -= 1
             continue
         out.append(packet)
+    for (
+        pid,
+        table,
+    ) in tables.items():  # a table once more is harmless, at the end of the clip it is in nobody's way
+        out += [table] * missing[pid]
+        missing[pid] = 0
     if any(missing.values()):
         raise ValueError("the clip is too short to be repeated")
     return out

@@ -121,7 +121,7 @@ class Panel:
         guides: Sequence[Path] = (),
         *,
         accounts: tuple[Account, ...] = (Account(),),
-        guide_days: int = 4,
+        guide_days: int = 3,
     ) -> "Panel":
         """A panel with the channels of M3U files and the guide of XMLTV files (either may be gzipped).
 

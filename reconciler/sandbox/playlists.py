@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.sandbox.answers import Answer, ranged
 from reconciler.sandbox.documents import Address
-from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.faults import Fault, FaultKind, Faults
 from reconciler.sandbox.hls import TURN_SEGMENTS, Window, master_playlist, media_playlist
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.origin import EXPIRED_SEGMENTS, Origin
@@ -18,6 +18,7 @@ from reconciler.sandbox.panel import Channel
 from reconciler.sandbox.sealing import segment_key
 from reconciler.sandbox.sessions import Session
 from reconciler.sandbox.streams import Variant
+from reconciler.sandbox.visits import Visit
 from reconciler.sandbox.wire import Request
 
 __all__ = ["HLS_TYPE", "Playlists"]
@@ -38,6 +39,7 @@ class Playlists:
     channel: Channel
     session: Session
     address: Address
+    visit: Visit
     claimed: Sequence[Fault]
 
     async def text(self, track: str, name: str, request: Request) -> str:
@@ -128,18 +130,23 @@ class Playlists:
         body = await self.origin.segment(self.channel, shape, number, seconds=seconds, variant=chosen)
         return Answer(200, body, kind)
 
+    def _holds(self, kind: FaultKind) -> bool:
+        """Whether this client's playlists go wrong in this way."""
+        place = (self.visit.host, "playlist", self.channel.id, self.visit.agent)
+        return bool(self.faults.matching(kind, *place))
+
     def _newest(self) -> int:
         return self.origin.newest(self.manners.segment)
 
     def _oldest(self) -> int:
         """The oldest segment that may be had: while a playlist is frozen, whatever it names."""
-        if any(f.kind == "frozen" for f in self.faults.active()):
+        if self._holds("frozen"):
             return 0
         return self._newest() - self.manners.window - EXPIRED_SEGMENTS + 1
 
     def _number(self, name: int) -> int | None:
         """The segment behind a name: itself, or with repeating names the newest that has it."""
-        if any(f.kind == "names-loop" for f in self.faults.active()):
+        if self._holds("names-loop"):
             repeat = 2 * self.manners.window
             return self._newest() - (self._newest() - name) % repeat if name < repeat else None
         return name if self._oldest() <= name <= self._newest() else None

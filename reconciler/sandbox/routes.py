@@ -337,8 +337,10 @@ class Site:
             return None, None
         visit.channel = session.channel
         visit.account = session.account.username if session.account else ""
-        for fault in self.faults.active():
-            if fault.kind == "token-expiry" and session.begun < self.faults.since(fault):
+        place = (visit.host, visit.kind, session.channel, visit.agent)
+        for fault in self.faults.matching("token-expiry", *place):
+            given = trio.current_time() - fault.after_s if fault.after_s else self.faults.since(fault)
+            if session.begun < given:
                 self.sessions.end(session)
                 return None, None
         return session, self.panel.channel(session.channel)
@@ -371,7 +373,7 @@ class Site:
             seat = self._seat(account, channel.id, self._client(visit), "ts")
             if seat is None:
                 if self.manners.limit_answer != "slate":
-                    await exchange.respond(self.manners.limit_answer, b"", "text/html")
+                    await exchange.respond(self.manners.limit_answer, self.manners.limit_text, "text/html")
                     return
                 channel = SLATE
         delivery = Delivery(exchange, visit, channel, self.origin, self.manners, self.faults, claimed)
@@ -441,14 +443,16 @@ class Site:
         """A playlist, once there is a seat for its client; it counts while it goes on asking."""
 
         async def make() -> Answer:
-            shown = channel
+            session.slate = False
             if session.account is not None:
                 session.seat = self._seat(session.account, channel.id, session.client, "hls")
                 if session.seat is None:
                     if self.manners.limit_answer != "slate":
-                        return Answer(self.manners.limit_answer)
-                    shown = SLATE
-            pages = self._playlists(visit, session, shown, claimed)
+                        return Answer(
+                            self.manners.limit_answer, self.manners.limit_text.encode(), "text/html"
+                        )
+                    session.slate = True
+            pages = self._playlists(visit, session, channel, claimed)
             text = pages.text(track, name, exchange.request)
             headers: tuple[tuple[str, str], ...] = (("Cache-Control", "no-cache"),)
             if channel.shape.cookie:
@@ -461,7 +465,8 @@ class Site:
         self, visit: Visit, session: Session, channel: Channel, claimed: tuple[Fault, ...]
     ) -> Playlists:
         address = self.addresses[visit.host]
-        return Playlists(self.origin, self.manners, self.faults, channel, session, address, claimed)
+        channel = SLATE if session.slate else channel
+        return Playlists(self.origin, self.manners, self.faults, channel, session, address, visit, claimed)
 
     async def _film(self, visit: Visit, exchange: Exchange, login: tuple[str, str] | None, name: str) -> None:
         """A film or an episode: a file with a length and ranges, counted while it is being sent."""
@@ -488,7 +493,7 @@ class Site:
             seat = self._seat(account, film.id, self._client(visit), "ts")
             if seat is None:
                 limit = self.manners.limit_answer
-                await exchange.respond(403 if limit == "slate" else limit)
+                await exchange.respond(403 if limit == "slate" else limit, self.manners.limit_text)
                 return
         try:
             await answer(exchange, make, self._claim(visit), self.addresses[visit.host].base)

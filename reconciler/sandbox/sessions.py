@@ -18,7 +18,10 @@ __all__ = ["Session", "Sessions"]
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One client on one channel. Times are trio's; `ends` is None for tokens that do not age."""
+    """One client on one channel. Times are trio's; `ends` is None for tokens that do not age.
+
+    `slate`: the account is full, and what this client is shown says so.
+    """
 
     token: str
     account: Account | None
@@ -27,6 +30,7 @@ class Session:
     begun: float
     ends: float | None
     seat: Seat | None = None
+    slate: bool = False
 
     @property
     def cookie(self) -> str:

@@ -42,7 +42,7 @@ FRAMES_PER_S: Final = 25
 CLIP_S: Final = 8
 FRAMES: Final = FRAMES_PER_S * CLIP_S
 TICKS_PER_FRAME: Final = CLOCK_HZ // FRAMES_PER_S
-RECIPE: Final = 3  # raised whenever the arguments below change what comes out
+RECIPE: Final = 4  # raised whenever the arguments below change what comes out
 FFMPEG_LIMIT_S: Final = 60
 DIGIT_WIDTH: Final = 24
 DIGIT_HEIGHT: Final = 44
@@ -171,12 +171,15 @@ class StreamLibrary:
 
         Raises OperatorError where ffmpeg is missing or fails. Cancellation abandons the waiting, not the clip.
         """
-        found = self._clips.get((label, variant))
-        if found is None:
-            path = await self._made(f"{variant}-{label}.ts", lambda out: self._encode(out, label, variant))
-            body = memoryview(await trio.to_thread.run_sync(path.read_bytes))
-            found = Clip.of(body, frames=FRAMES, ticks=TICKS_PER_FRAME)
-            self._clips[label, variant] = found
+        async with self._locks.setdefault(f"clip {variant} {label}", trio.Lock()):
+            found = self._clips.get((label, variant))
+            if found is None:
+                path = await self._made(
+                    f"{variant}-{label}.ts", lambda out: self._encode(out, label, variant)
+                )
+                body = memoryview(await trio.to_thread.run_sync(path.read_bytes))
+                found = Clip.of(body, frames=FRAMES, ticks=TICKS_PER_FRAME)
+                self._clips[label, variant] = found
         return found
 
     async def file(self, label: str, container: Container) -> Path:

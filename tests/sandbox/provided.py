@@ -1,7 +1,7 @@
 """A running simulated provider for the tests of this folder, and the requests they make to it."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from reconciler.sandbox.streams import find_ffmpeg
 ACCOUNT = Account("anna", "pa ss/1", max_connections=2)
 LOGIN = "username=anna&password=pa%20ss%2F1"
 LIVE = "/live/anna/pa%20ss%2F1"
-LIMIT_S = 60
+LIMIT_S = 30
 
 
 def small_panel(*, accounts: Sequence[Account] = (ACCOUNT,), shape: Shape | None = None) -> Panel:
@@ -131,3 +131,10 @@ async def stream_bytes(url: str, count: int, *headers: str) -> tuple[int, bytes]
     """Status and at least `count` bytes of a stream (fewer when it ends before)."""
     async with asked(url, *headers) as answer:
         return answer.status, await answer.read(count)
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait until a condition holds, two seconds at most."""
+    with trio.fail_after(2):
+        while not true():  # noqa: ASYNC110 - what is waited for is another process's or task's doing, without an event
+            await trio.sleep(0.01)
