@@ -25,6 +25,7 @@ __all__ = [
     "encoded_pairs",
     "extra_data",
     "pairs",
+    "percent",
     "read_extra_data",
 ]
 
@@ -101,7 +102,7 @@ class Rule:
 def extra_data(extra: Mapping[str, str], *, legacy: bool = False) -> str:
     """The text of `extra_data`: JSON with a percent-encoded copy of itself in `url`, or (legacy) the copy alone."""
     ordered = sorted(extra.items())
-    url = "&".join(f"{_percent(key)}={_percent(value)}" for key, value in ordered)
+    url = "&".join(f"{percent(key)}={percent(value)}" for key, value in ordered)
     if legacy:
         return url
     return json.dumps(dict([*ordered, ("url", url)]), ensure_ascii=False, separators=(",", ":"))
@@ -132,7 +133,8 @@ def encoded_pairs(items: Iterable[tuple[str, str]]) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def _percent(text: str) -> str:
+def percent(text: str) -> str:
+    """Percent-encoded as Plex does it: everything but letters, digits and `_-~`, so `.` is `%2E`."""
     return quote(text, safe="").replace(".", "%2E")
 
 

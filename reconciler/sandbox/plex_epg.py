@@ -10,13 +10,14 @@ import trio
 
 from reconciler.sandbox.plex_answers import Answer, Element, Refused, container, error
 from reconciler.sandbox.plex_channelmap import active_channels, pairing
+from reconciler.sandbox.plex_database import percent
 from reconciler.sandbox.plex_devices import mapping_element
 from reconciler.sandbox.plex_guide import Airing, airings, grid_key
 from reconciler.sandbox.plex_machine import Call, Machine, Route, route
 from reconciler.sandbox.plex_records import XMLTV, Dvr, decoded_lineup
 from reconciler.sandbox.plex_xmltv import EPISODE, MOVIE
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "programme_elements"]
 
 SECTIONS: Final = (("1", "movie", "Movies"), ("2", "show", "Shows"))
 
@@ -166,7 +167,7 @@ async def grid(machine: Machine, call: Call) -> Answer:
     except ValueError:
         raise Refused(error(400)) from None
     found = await _airings(machine, dvr, channel=call.arg("channelGridKey"), day=day, kinds=kinds)
-    return Answer(body=container(*_programmes(machine, dvr, found)))
+    return Answer(body=container(*programme_elements(machine, dvr, found)))
 
 
 async def sections(machine: Machine, call: Call) -> Answer:
@@ -190,16 +191,18 @@ async def section(machine: Machine, call: Call) -> Answer:
     dvr = _provided(machine, call)
     allowed = {"1": MOVIE, "2": EPISODE}.get(call.groups["id"])
     kinds = [allowed] if allowed and call.arg("type", str(allowed)) == str(allowed) else [0]
-    return Answer(body=container(*_programmes(machine, dvr, await _airings(machine, dvr, kinds=kinds))))
+    return Answer(
+        body=container(*programme_elements(machine, dvr, await _airings(machine, dvr, kinds=kinds)))
+    )
 
 
 async def metadata(machine: Machine, call: Call) -> Answer:
-    """One programme with all its airings."""
+    """One programme with all its airings, by ratingKey: the guid, percent-encoded once more."""
     dvr = _provided(machine, call)
-    found = await _airings(machine, dvr, item=int(call.groups["id"]))
+    found = await _airings(machine, dvr, guid=call.groups["guid"])
     if not found:
         raise Refused(error(404))
-    return Answer(body=container(*_programmes(machine, dvr, found)))
+    return Answer(body=container(*programme_elements(machine, dvr, found)))
 
 
 async def discover(machine: Machine, call: Call) -> Answer:
@@ -211,7 +214,7 @@ async def discover(machine: Machine, call: Call) -> Answer:
     hub = Element(
         "Hub",
         {"hubIdentifier": "livetv.onnow", "title": "On Now", "type": "mixed", "size": len(on_now)},
-        tuple(_programmes(machine, dvr, on_now)),
+        tuple(programme_elements(machine, dvr, on_now)),
     )
     return Answer(body=container(hub))
 
@@ -223,15 +226,15 @@ async def _airings(
     channel: str = "",
     day: date | None = None,
     kinds: Iterable[int] = (),
-    item: int | None = None,
+    guid: str = "",
 ) -> list[Airing]:
     read = partial(
-        airings, machine.loads.database(dvr), channel=channel, day=day, kinds=tuple(kinds), item=item
+        airings, machine.loads.database(dvr), channel=channel, day=day, kinds=tuple(kinds), guid=guid
     )
     return await trio.to_thread.run_sync(read)
 
 
-def _programmes(machine: Machine, dvr: Dvr, found: list[Airing]) -> list[Element]:
+def programme_elements(machine: Machine, dvr: Dvr, found: list[Airing]) -> list[Element]:
     """One `Metadata` per programme, in order of its first airing; neighbours of equal identity are one (7.4)."""
     by_item: dict[int, list[Airing]] = {}
     for airing in found:
@@ -243,8 +246,10 @@ def _programmes(machine: Machine, dvr: Dvr, found: list[Airing]) -> list[Element
 
 def _programme(dvr: Dvr, group: list[Airing], thumbs: Mapping[str, str]) -> Element:
     first = group[0]
-    key = f"/{dvr.epg_identifier}/metadata/{first.item}"
-    shown: dict[str, str | int | bool] = {"ratingKey": str(first.item), "key": key, "guid": first.guid}
+    # As seen on a 2026 server: tv%2Eplex%2Exmltv%3A%2F%2Fmovie%2FMatrix%2520Revolutions
+    rating_key = percent(first.guid)
+    key = f"/{dvr.epg_identifier}/metadata/{rating_key}"
+    shown: dict[str, str | int | bool] = {"ratingKey": rating_key, "key": key, "guid": first.guid}
     shown |= {"type": "movie" if first.type == MOVIE else "episode", "title": first.title}
     if first.show:
         shown["grandparentTitle"] = first.show
@@ -306,6 +311,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     route("GET", f"{PROVIDER}/grid", grid),
     route("GET", f"{PROVIDER}/sections", sections),
     route("GET", f"{PROVIDER}/sections/<id>/all", section),
-    route("GET", f"{PROVIDER}/metadata/<id>", metadata),
+    route("GET", f"{PROVIDER}/metadata/(?P<guid>.+)", metadata),
     route("GET", f"{PROVIDER}/hubs/discover", discover),
 )

@@ -80,7 +80,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Airing:
-    """One airing with its programme; times in epoch seconds. `item` is the ratingKey of the programme."""
+    """One airing with its programme; times in epoch seconds."""
 
     item: int
     type: int
@@ -147,7 +147,7 @@ def airings(
     channel: str = "",
     day: date | None = None,
     kinds: Sequence[int] = (),
-    item: int | None = None,
+    guid: str = "",
 ) -> list[Airing]:
     """Airings in order of channel and time. `channel` is a grid key, `day` a UTC day (overlap counts)."""
     if not database.exists():
@@ -163,9 +163,9 @@ def airings(
     if kinds:
         conditions.append(f"i.metadata_type IN ({','.join('?' * len(kinds))})")
         values += kinds
-    if item is not None:
-        conditions.append("i.id=?")
-        values.append(item)
+    if guid:
+        conditions.append("i.guid=?")
+        values.append(guid)
     query = (
         'SELECT i.id, i.metadata_type, i.guid, i.title, i.summary, show.title, season."index", i."index",'  # noqa: S608 - conditions are constants
         " i.originally_available_at, m.begins_at, m.ends_at, m.extra_data FROM media_items m"

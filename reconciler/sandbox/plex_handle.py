@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import trio
 
@@ -195,7 +196,7 @@ class PlexHandle:
             kind=kind,
             dvr=dvr,
             title=title,
-            guid=guid or f"tv.plex.xmltv://show/{title}",
+            guid=guid or f"tv.plex.xmltv://show/{quote(title, safe='')}",
             section=section,
             prefs=(),
         )

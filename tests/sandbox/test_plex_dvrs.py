@@ -1,5 +1,6 @@
 """DVRs, their devices, lineups and rules in the simulated Plex."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,7 @@ from reconciler.sandbox.plex_guide import GuideIndex
 from reconciler.sandbox.plex_records import LineupEntry, lineup_parts
 from reconciler.sandbox.plex_xmltv import GuideChannel
 from tests.conftest import Run
-from tests.sandbox.plex_bench import Tuner, start_tuner, world
+from tests.sandbox.plex_bench import Tuner, guide, programme, start_tuner, world
 
 
 def test_create_refuses_as_plex_does(tmp_path: Path, run: Run[Any]) -> None:
@@ -44,6 +45,11 @@ def test_delete_leaves_devices_and_takes_rules(tmp_path: Path, run: Run[Any]) ->
         async with world(tmp_path) as w:
             dvr, device = await w.active()
             foreign = w.plex.add_foreign_dvr()
+            (guide_id,) = [
+                provider["id"]
+                for provider in (await w.get("/media/providers"))["MediaProvider"]
+                if provider["identifier"] == dvr["epgIdentifier"]
+            ]
             made = await w.client.post(
                 "/media/subscriptions",
                 params={
@@ -52,18 +58,19 @@ def test_delete_leaves_devices_and_takes_rules(tmp_path: Path, run: Run[Any]) ->
                     "hints[title]": "Rivers",
                     "hints[guid]": "tv.plex.xmltv://show/Rivers",
                     "prefs[onlyNewAirings]": "1",
-                    "params[mediaProviderID]": dvr["epgIdentifier"],
+                    "params[mediaProviderID]": str(guide_id),
                 },
             )
             (rule,) = made.json()["MediaContainer"]["MediaSubscription"]
-            assert (rule["title"], rule["type"]) == ("Rivers", 2)
+            assert (rule["type"], rule["Directory"][0]["title"]) == (2, "Rivers")
+            assert rule["Directory"][0]["mediaProviderID"] == guide_id
             w.plex.add_rule(foreign, "Lakes")
             assert (await w.get("/media/subscriptions"))["size"] == 2
             gone = await w.send("DELETE", f"/livetv/dvrs/{dvr['key']}")
             assert (gone.status_code, gone.content) == (200, b"")
-            assert [r["title"] for r in (await w.get("/media/subscriptions"))["MediaSubscription"]] == [
-                "Lakes"
-            ]
+            assert [
+                r["Directory"][0]["title"] for r in (await w.get("/media/subscriptions"))["MediaSubscription"]
+            ] == ["Lakes"]
             (orphan,) = (await w.get(f"/media/grabbers/devices/{device['key']}"))["Device"]
             assert "parentID" not in orphan
             assert (await w.send("DELETE", f"/livetv/dvrs/{dvr['key']}")).status_code == 404
@@ -265,5 +272,43 @@ def test_epg_channels_and_lineupchannels(tmp_path: Path, run: Run[Any]) -> None:
             assert [g["title"] for g in grabbers] == ["HDHomerun", "Remote"]
             sections = await w.get(f"/{dvr['epgIdentifier']}/sections/2/all?type=1")
             assert sections["size"] == 0
+
+    run(main)
+
+
+def test_rules_show_what_they_will_record(tmp_path: Path, run: Run[Any]) -> None:
+    """With `includeGrabs` a rule lists the airings to come with the guide's keys; rules can be read and deleted."""
+    begin = datetime.now(UTC) + timedelta(hours=1)
+    times = [f"{begin + timedelta(hours=h):%Y%m%d%H%M%S} +0000" for h in (0, 1, 2, 3)]
+    numbered = '<episode-num system="onscreen">S02E05</episode-num>'
+    shows = (
+        programme("1001", times[0], times[1], "Rivers", numbered)
+        + programme("1001", times[1], times[2], "A Film")
+        + programme("1001", times[2], times[3], "Other")
+    )
+
+    async def main() -> None:
+        async with world(tmp_path, tuner=Tuner(guide=guide([("1001", "One")], shows))) as w:
+            dvr, _ = await w.active()
+            held = w.plex.dvr_of("1040ABC5")
+            series = w.plex.add_rule(held, "Rivers")
+            w.plex.add_rule(held, "A Film", kind=1, guid="tv.plex.xmltv://movie/A%20Film")
+            found = (await w.get("/media/subscriptions?includeGrabs=1"))["MediaSubscription"]
+            grabs = [grab for rule in found for grab in rule["MediaGrabOperation"]]
+            assert [grab["title"] for grab in grabs] == ["Rivers", "A Film"]
+            assert grabs[1]["Metadata"][0]["key"] == (
+                f"/{dvr['epgIdentifier']}/metadata/tv%2Eplex%2Exmltv%3A%2F%2Fmovie%2FA%2520Film"
+            )
+            assert (await w.get(grabs[1]["Metadata"][0]["key"]))["Metadata"][0]["title"] == "A Film"
+            assert (await w.get("/media/subscriptions/scheduled"))["size"] == 2
+            assert "MediaGrabOperation" not in (await w.get("/media/subscriptions/1"))["MediaSubscription"][0]
+            assert (await w.send("DELETE", f"/media/subscriptions/{series.id}")).status_code == 200
+            assert (await w.send("DELETE", f"/media/subscriptions/{series.id}")).status_code == 404
+            for query in (
+                "type=1",
+                "type=1&params[mediaProviderID]=99",
+                f"params[mediaProviderID]={held.provider_key}",
+            ):
+                assert (await w.send("POST", f"/media/subscriptions?{query}")).status_code == 400
 
     run(main)
