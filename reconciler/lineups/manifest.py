@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from reconciler.errors import StateError
+from reconciler.secret import SecretRef
 
 __all__ = [
     "MANIFEST_FORMAT",
@@ -23,7 +24,9 @@ __all__ = [
     "SourceRoute",
     "manifest_bytes",
     "read_manifest",
+    "read_reference",
     "read_routes",
+    "reference_text",
     "routes_bytes",
 ]
 
@@ -37,7 +40,7 @@ class DvrManifest:
 
     `base_url` is where Plex reaches it (no trailing slash; with `/<slug>` in layout `path`); `port` is the port to listen
     on in layout `ports`. `channels` maps guide number (text) to channel id. `guide_path` is served below `base_url`.
-    `guide_digest` is the SHA-256 of guide.xml, `lineup_digest` of lineup.json.
+    `guide_digest` is the SHA-256 of guide.xml, `lineup_digest` of lineup.json. `profile` "" leaves it to the source.
     """
 
     name: str
@@ -170,6 +173,24 @@ def read_routes(data: bytes) -> Routes:
         for cid, alternatives in raw["channels"].items()
     }
     return Routes(raw["generation"], sources, channels)
+
+
+def reference_text(ref: SecretRef) -> str:
+    """A credential reference as text that `read_reference` understands; a command keeps all its words."""
+    return "exec:" + json.dumps(list(ref.argv)) if ref.scheme == "exec" else str(ref)
+
+
+def read_reference(text: str) -> SecretRef | None:
+    """The reference in `text`, or None where it is none."""
+    if not text.startswith("exec:"):
+        return SecretRef.parse(text)
+    try:
+        words = json.loads(text.removeprefix("exec:"))
+    except ValueError:
+        return None
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        return None
+    return SecretRef("exec", "", argv=tuple(words))
 
 
 def _dump(value: object) -> bytes:
