@@ -228,17 +228,16 @@ def _shrink(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Stan
 def _total(
     world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Standing], allowed: Allowances
 ) -> Iterator[Block]:
+    counted = [stand[t.record.name] for t in targets]
     # A loss that was allowed by name is decided already and does not count again.
-    counted = [
-        stand[t.record.name]
-        for t in targets
-        if not allowed.covers(f"shrink:{t.record.name}") and not allowed.covers(f"empty:{t.record.name}")
-    ]
-    baseline = sum(s.baseline for s in counted)
+    decided = {
+        s.dvr for s in counted if allowed.covers(f"shrink:{s.dvr}") or allowed.covers(f"empty:{s.dvr}")
+    }
+    baseline = sum(s.after if s.dvr in decided else s.baseline for s in counted)
     lost = baseline - sum(s.after for s in counted)
     share = lost / baseline if baseline else 0.0
     limit = world.spec.safety.total_shrink
-    if share > limit and any(s.loses for s in counted):
+    if share > limit and any(s.loses for s in counted if s.dvr not in decided):
         text = f"all DVRs together shrink {share:.1%} > {limit:.0%}: {lost} of {baseline} channels"
         yield Block("S103", "", _spaced(text), "shrink:all")
 
