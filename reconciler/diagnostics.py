@@ -3,12 +3,14 @@
 Diagnostics are collected, never raised one by one; phases run to their end (style.md, habit 18). How they look
 is the business of `rendering`. The text they point into travels beside them and never shows a secret. This module
 refuses to read files and to know any rule.
+
+The small ones are named tuples: making a frozen data class takes a millisecond, and `ptctl validate` has 60.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 __all__ = [
     "EIGHT_STARS",
@@ -28,8 +30,7 @@ Severity = Literal["error", "warning"]
 _RANK: Final[dict[Severity, int]] = {"error": 0, "warning": 1}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of one file. Lines and columns count characters from 1; the end is exclusive."""
 
     file: str
@@ -39,16 +40,14 @@ class Span:
     end_column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(NamedTuple):
     """A second place that explains the first, with a few words for its underline."""
 
     span: Span
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """What to write instead, and where: an editor can apply it."""
 
     text: str
@@ -116,8 +115,7 @@ EIGHT_STARS: Final = "********"
 _BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class SourceLine:
+class SourceLine(NamedTuple):
     """One line as it may be shown: secrets are stars, tabs are spaces. `masks` are the hidden stretches (from 0)."""
 
     text: str

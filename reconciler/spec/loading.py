@@ -4,10 +4,9 @@ Phases: bytes to trees (all files), one tree, secrets, shape, meaning, `Spec`. W
 what would only follow from it. This module refuses to know any rule itself.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.diagnostics import Diagnostics, SourceTexts
 from reconciler.spec import checks, files, overlay, secrets, text
@@ -60,22 +59,23 @@ def check(
     return checked.diagnostics, checked.texts
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(NamedTuple):
     root: Val | None
     diagnostics: Diagnostics
     texts: SourceTexts
 
 
-@dataclass(slots=True)
 class _Reading:
     """Files read so far; sizes and nodes are limited for all of them together."""
 
-    findings: Findings
-    texts: dict[str, str]
-    left_bytes: int = text.LARGEST_BYTES
-    left_nodes: int = text.MOST_NODES
-    complete: bool = True
+    __slots__ = ("complete", "findings", "left_bytes", "left_nodes", "texts")
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.texts: dict[str, str] = {}
+        self.left_bytes = text.LARGEST_BYTES
+        self.left_nodes = text.MOST_NODES
+        self.complete = True
 
     def tree(self, path: Path, asked: Node | None) -> Mapping | None:
         file = files.shown(path)
@@ -103,7 +103,7 @@ def _legible(data: bytes) -> str:
 
 def _check(path: Path, *, env: str | None, allow_exec: bool, today: date | None) -> _Checked:
     findings = Findings()
-    reading = _Reading(findings, {})
+    reading = _Reading(findings)
     tree = reading.tree(path, None)
     found = secrets.Secrets()
     root: Val | None = None

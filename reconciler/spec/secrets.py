@@ -34,7 +34,7 @@ _USERINFO: Final = re.compile(
 )
 _PARAMETER: Final = re.compile(
     r"[?&;](?:user(?:name)?|pass(?:word|wd)?|pwd|auth|sig(?:nature)?|key|(?:[\w.-]*(?:token|secret|api[_-]?key)))="
-    r"(?P<secret>[^&#;\s\"'}]+)",
+    r"(?P<secret>\{\w+\}|[^&#;\s\"'}]+)",
     re.IGNORECASE,
 )
 _STREAM: Final = re.compile(
@@ -42,11 +42,10 @@ _STREAM: Final = re.compile(
 )
 _IN_ADDRESS: Final = (_USERINFO, _PARAMETER, _STREAM)
 _PLACEHOLDER: Final = re.compile(r"(?:\{\w+\}|\*+|:)+")
-# The look of a secret in a line that could not be parsed.
-_LINE: Final = re.compile(
+# The look of a secret in a line that could not be parsed. Compiled when a line is shown.
+_LINE: Final = (
     rf"(?:^|[\s{{,\"'-])(?:{_WORD}|username|user)[\"']?\s*[:=]\s*"
-    rf"(?P<secret>\"[^\"]*\"?|'[^']*'?|[^\s,}}#][^,}}#\n]*)",
-    re.IGNORECASE,
+    rf"(?P<secret>\"[^\"]*\"?|'[^']*'?|[^\s,}}#][^,}}#\n]*)"
 )
 _SAFE: Final = re.compile(rf"[\"']?(?:(?:{'|'.join(SCHEMES)}):|\$|\{{|\[|null\b|~|\*)", re.IGNORECASE)
 _SHORTEST: Final = 5
@@ -119,7 +118,7 @@ class Secrets:
                 yield at, at + len(value)
                 at = line.find(value, at + len(value))
         yield from _addresses(line)
-        for found in _LINE.finditer(line):
+        for found in re.finditer(_LINE, line, re.IGNORECASE):
             if not _SAFE.match(found["secret"]):
                 start, end = found.span("secret")
                 yield start, start + len(line[start:end].rstrip())

@@ -3,12 +3,14 @@
 Whether an address answers is asked by `ptctl doctor`. Refuses to resolve a host name.
 """
 
-from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from reconciler.spec.checks.subject import Subject, inner
 from reconciler.spec.nodes import Scalar
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 __all__ = ["check"]
 
@@ -35,19 +37,24 @@ def _host(address: str) -> str:
         return ""
 
 
-def _is_address(host: str) -> bool:
+def _address(host: str) -> "IPv4Address | IPv6Address | None":
+    """The address that a host is spelt as, or None where it is a name."""
+    if not (host[:1].isdigit() or ":" in host):
+        return None
+    from ipaddress import ip_address
+
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _is_here(host: str) -> bool:
     """Whether the name means the machine of whoever asks."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    return _is_address(host) and (ip_address(host).is_loopback or ip_address(host).is_unspecified)
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def _advertise(subject: Subject) -> None:
@@ -79,7 +86,7 @@ def _advertise(subject: Subject) -> None:
                 f'"{host}" means Plex itself when Plex asks, and Plex is at "{plex_host}"',
                 hints=("advertise a name of this machine that Plex can resolve",),
             )
-    elif _is_address(host) and not (location is not None and location.data.startswith("file:")):
+    elif _address(host) is not None and not (location is not None and location.data.startswith("file:")):
         subject.findings.warning(
             "V301",
             given.node,

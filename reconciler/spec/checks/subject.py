@@ -4,10 +4,9 @@ This module refuses to hold a rule.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler.diagnostics import Span
 from reconciler.spec.findings import Findings
@@ -21,8 +20,7 @@ __all__ = ["Given", "Subject", "spot"]
 _NESTED: Final = ("any", "all", "not")
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """Facts that are not in the spec. `mode_of` gives the permission bits of a file, `newest` of a glob's match."""
 
     allow_exec: bool
