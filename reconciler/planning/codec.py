@@ -29,7 +29,7 @@ def encode(value: object) -> Any:  # Any: JSON
         case Mapping():
             return {str(key): encode(value[key]) for key in sorted(value, key=str)}
         case tuple() if hasattr(value, "_fields"):
-            return [encode(item) for item in value]
+            return {name: encode(item) for name, item in zip(value._fields, value, strict=True)}
         case tuple() | list():
             return [encode(item) for item in value]
         case frozenset():
@@ -68,17 +68,8 @@ def _decode(kind: Any, value: Any, path: str) -> Any:  # Any: a type annotation,
         inner = get_args(kind)[1]
         _expect(isinstance(value, dict), value, path, "an object")
         return {key: _decode(inner, item, f"{path}.{key}") for key, item in value.items()}
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
         return _object(kind, value, path)
-    if hasattr(kind, "_fields"):
-        hints = _hints(kind)
-        items = _expect_list(value, path)
-        return kind(
-            *(
-                _decode(hints[name], item, f"{path}.{name}")
-                for name, item in zip(kind._fields, items, strict=False)
-            )
-        )
     if kind is float:
         return float(
             _expect(isinstance(value, int | float) and not isinstance(value, bool), value, path, "a number")
@@ -95,10 +86,8 @@ def _decode(kind: Any, value: Any, path: str) -> Any:  # Any: a type annotation,
 def _object(kind: Any, value: Any, path: str) -> Any:
     _expect(isinstance(value, dict), value, path, "an object")
     hints = _hints(kind)
-    given = {}
-    for field in dataclasses.fields(kind):
-        if field.name in value:
-            given[field.name] = _decode(hints[field.name], value[field.name], f"{path}.{field.name}")
+    names = kind._fields if hasattr(kind, "_fields") else [field.name for field in dataclasses.fields(kind)]
+    given = {name: _decode(hints[name], value[name], f"{path}.{name}") for name in names if name in value}
     try:
         return kind(**given)
     except TypeError:

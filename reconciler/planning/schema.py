@@ -40,11 +40,11 @@ def schema_text() -> str:
 
 def _object(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = kind._fields if hasattr(kind, "_fields") else [field.name for field in dataclasses.fields(kind)]
     return {
         "type": "object",
         "properties": {name: _schema(hints[name], definitions) for name in names},
-        "required": names,
+        "required": list(names),
     }
 
 
@@ -63,7 +63,7 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
         return {"type": "array", "prefixItems": [_schema(k, definitions) for k in inner], "items": False}
     if origin is not None and issubclass(origin, Mapping):
         return {"type": "object", "additionalProperties": _schema(get_args(kind)[1], definitions)}
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
         name = typing.cast("type", kind).__name__
         if name not in definitions:
             definitions[name] = {}

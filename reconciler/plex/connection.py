@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from reconciler import __version__
 from reconciler.errors import PlexDenied, PlexRefused, PlexUnreachable
 from reconciler.plex.requests import Request
 from reconciler.secret import Secret
@@ -110,7 +109,6 @@ async def connected(url: str, token: Secret, *, client_id: str) -> AsyncIterator
         "X-Plex-Token": token.reveal(),
         "X-Plex-Client-Identifier": client_id,
         "X-Plex-Product": "ptctl",
-        "X-Plex-Version": __version__,
         "X-Plex-Device-Name": "ptctl",
     }
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
