@@ -1,0 +1,140 @@
+"""The hub's application: health, readiness, the API, metrics, pages. ASGI, so that any server could run it.
+
+Reading is open to whoever `access` admits; writing needs the admin token. Nothing here fetches an address that a client
+names (SEC-1). Every answer closes its connection (see `handover`). This module refuses to make documents itself: each
+path has a function that does.
+"""
+
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from reconciler.serving.answers import JSON, Answer
+from reconciler.serving.fetches import GuideFetches
+from reconciler.serving.generations import Live
+from reconciler.serving.relay import Relay
+from reconciler.serving.streams import stream_rows
+
+__all__ = ["App", "Asked"]
+
+Scope = Mapping[str, Any]  # Any: ASGI's own shape
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+READS: Final = frozenset({"GET", "HEAD"})
+# Pages are ours alone: no foreign scripts, no frames.
+GUARDS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'self'; img-src * data:; frame-ancestors 'none'"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as the paths' functions see it."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+Path = Callable[[Asked], Answer]
+
+
+class App:
+    """Callable as ASGI. `extra` are further paths of others (metrics, pages)."""
+
+    def __init__(
+        self,
+        live: Live,
+        relay: Relay,
+        fetches: GuideFetches,
+        extra: Mapping[str, Path] | None = None,
+    ) -> None:
+        self._live = live
+        self._relay = relay
+        self._fetches = fetches
+        self._paths: dict[str, Path] = {
+            "/healthz": self._health,
+            "/readyz": self._ready,
+            "/api/v1/streams": self._streams,
+            "/api/v1/guide-fetches": self._guide_fetches,
+            **(extra or {}),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            return
+        if scope["type"] != "http":
+            return
+        asked = Asked(
+            method=scope["method"],
+            path=scope["path"],
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
+            headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
+        )
+        await self._send(asked, self._answer(asked), send)
+
+    def _answer(self, asked: Asked) -> Answer:
+        path = self._paths.get(asked.path)
+        if path is None:
+            return Answer(404, b"not found\n", "text/plain")
+        if asked.method not in READS:
+            return Answer(405, headers=(("Allow", "GET, HEAD"),))
+        return path(asked)
+
+    async def _send(self, asked: Asked, answer: Answer, send: Send) -> None:
+        headers = [
+            *answer.headers,
+            *GUARDS,
+            ("Content-Length", str(len(answer.body))),
+            ("Connection", "close"),
+        ]
+        if answer.content_type:
+            headers.append(("Content-Type", answer.content_type))
+        lines = [(name.lower().encode(), value.encode()) for name, value in headers]
+        await send({"type": "http.response.start", "status": answer.status, "headers": lines})
+        body = b"" if asked.method == "HEAD" else answer.body
+        await send({"type": "http.response.body", "body": body})
+
+    # --- paths -----------------------------------------------------------------------------------------------
+
+    def _health(self, _: Asked) -> Answer:
+        return _json({"alive": True})
+
+    def _ready(self, _: Asked) -> Answer:
+        live = self._live
+        generation = live.generation
+        why = "draining" if live.draining else "no artifacts yet" if generation is None else ""
+        state = {
+            "ready": live.ready,
+            "generation": generation.id if generation else None,
+            "dvrs": sorted(generation.tuners) if generation else [],
+            "why": why,
+            "problems": dict(live.problems),
+        }
+        return _json(state, 200 if live.ready else 503)
+
+    def _streams(self, _: Asked) -> Answer:
+        return _json({"streams": stream_rows(self._live, self._relay)})
+
+    def _guide_fetches(self, asked: Asked) -> Answer:
+        try:
+            since = float(asked.query.get("since", "0"))
+        except ValueError:
+            return _json({"error": "since is no number of seconds"}, 400)
+        return _json({"now": time.time(), "fetches": self._fetches.since(since)})
+
+
+def _json(value: object, status: int = 200) -> Answer:
+    return Answer(
+        status, json.dumps(value, indent=1).encode() + b"\n", JSON, (("Cache-Control", "no-store"),)
+    )

@@ -1,0 +1,205 @@
+"""One attempt at one way: lease, credentials, connection, verdict, and the upstream that comes of it.
+
+Everything before the first packet happens here, within the way's own deadlines (connect, then first byte), so that the
+viewer's answer can still be a refusal (E20-1). This module refuses to choose among ways.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import trio
+
+from reconciler.errors import CredentialError
+from reconciler.serving.body import BodyBroken
+from reconciler.serving.dial import DialFailed, Dialler, Guard, Names, Reply
+from reconciler.serving.hls import HlsUpstream, NeedsMuxer
+from reconciler.serving.pool import Account, Lease, Pool, PoolFull
+from reconciler.serving.settings import TimeLimits
+from reconciler.serving.transport import NotTransport, Packets
+from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
+from reconciler.serving.ways import CredentialReader, Target, Way
+from reconciler.sources.classify import ENOUGH_BYTES, classify_response
+
+__all__ = ["Attempt", "AttemptFailed", "Won"]
+
+READ_BYTES: Final = 64 * 1024
+LEAST_JUDGED_BYTES: Final = 3 * 204 + 204
+GATHER_S: Final = 0.3
+"""After the first bytes: so long for enough to judge something that is no transport stream."""
+LIMIT_CAUSES: Final = frozenset({"limit", "denied"})
+
+
+class AttemptFailed(Exception):
+    """No stream this way. `connected`: a provider answered at all."""
+
+    def __init__(self, cause: str, detail: str, *, connected: bool) -> None:
+        super().__init__(detail)
+        self.cause = cause
+        self.detail = detail
+        self.connected = connected
+
+
+@dataclass(slots=True)
+class Won:
+    """A stream that plays, and what it holds."""
+
+    way: Way
+    upstream: Upstream
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What attempts need of the process."""
+
+    pool: Pool
+    names: Names
+    credentials: CredentialReader
+
+    async def make(
+        self, way: Way, limits: TimeLimits, *, yield_up: Callable[[Lease], None] | None = None
+    ) -> Won:
+        """Try a way. Raises AttemptFailed; cancelling frees lease and connection.
+
+        Where the account refuses and one of its connections was closed a moment ago, it is asked once more: panels
+        notice late (iptv-streams.md B4).
+        """
+        lease = await self._lease(way, limits)
+        if yield_up is not None:
+            lease.yield_up = lambda: yield_up(lease)
+        try:
+            try:
+                upstream = await self._open(way, lease.account, limits)
+            except AttemptFailed as error:
+                if error.cause == "limit":
+                    self.pool.learn(next(a for a in way.accounts if a.key == lease.account))
+                if error.cause not in LIMIT_CAUSES or not self.pool.cooling(lease.account):
+                    raise
+                upstream = await self._again(way, lease.account, limits, error)
+        except BaseException:
+            self.pool.release(lease, served=False)
+            raise
+        return Won(way, upstream, lease)
+
+    async def _lease(self, way: Way, limits: TimeLimits) -> Lease:
+        accounts: tuple[Account, ...] = way.accounts
+        try:
+            return await self.pool.acquire(accounts, "viewer", wait_s=limits.slot_s)
+        except PoolFull as error:
+            raise AttemptFailed("pool", str(error), connected=False) from error
+
+    async def _again(self, way: Way, account: str, limits: TimeLimits, first: AttemptFailed) -> Upstream:
+        """While the account cools, once a second."""
+        with trio.move_on_after(limits.slot_s):
+            while True:
+                await trio.sleep(min(1.0, limits.slot_s / 3))
+                try:
+                    return await self._open(way, account, limits)
+                except AttemptFailed as error:
+                    if error.cause not in LIMIT_CAUSES:
+                        raise
+                    first = error
+        raise first
+
+    async def _open(self, way: Way, account: str, limits: TimeLimits) -> Upstream:
+        try:
+            if self.credentials.may_wait:
+                target = await trio.to_thread.run_sync(self.credentials.target, way, account)
+            else:
+                target = self.credentials.target(way, account)
+        except CredentialError as error:
+            raise AttemptFailed("credentials", error.message, connected=False) from error
+        dialler = self._dialler(way, target, limits)
+        connected = False
+        with trio.CancelScope() as scope:
+
+            def heard() -> None:
+                nonlocal connected
+                connected = True
+                scope.deadline = trio.current_time() + limits.first_byte_s
+
+            dialler.connected = heard
+            try:
+                return await _open_stream(dialler, target.url.reveal(), limits, heard)
+            except (DialFailed, UpstreamEnded, NotTransport) as error:
+                dialler.close()
+                raise AttemptFailed(error.cause, error.detail, connected=connected) from error
+            except NeedsMuxer as error:
+                dialler.close()
+                raise AttemptFailed(
+                    "muxer", f"{error.why}: needs the profile 'remux'", connected=True
+                ) from error
+            except BaseException:
+                dialler.close()
+                raise
+        raise AttemptFailed("timeout", f"no stream within {limits.first_byte_s:g} s", connected=connected)
+
+    def _dialler(self, way: Way, target: Target, limits: TimeLimits) -> Dialler:
+        headers = list(target.headers)
+        if target.user_agent and not any(name.lower() == "user-agent" for name, _ in headers):
+            headers.insert(0, ("User-Agent", target.user_agent))
+        return Dialler(
+            Guard(private=way.private),
+            self.names,
+            headers=tuple(headers),
+            own_headers=tuple((name, value.reveal()) for name, value in target.own_headers),
+            own_hosts=target.own_hosts,
+            connect_s=limits.connect_s,
+        )
+
+
+async def _open_stream(
+    dialler: Dialler, url: str, limits: TimeLimits, restart_clock: Callable[[], None]
+) -> Upstream:
+    """Ask, judge the first bytes, and make the upstream that fits them."""
+    reply = await dialler.get(url, keep=True)
+    try:
+        first = await _first_bytes(reply)
+        verdict = classify_response(reply.status, reply.headers, reply.url, first, asked_url=url)
+        if verdict.kind == "ts":
+            packets = Packets()
+            return TsUpstream(reply, dialler, packets.feed(first), packets, limits.silence_s)
+        if verdict.kind == "hls":
+            restart_clock()
+            hls = HlsUpstream(dialler, url, limits)
+            try:
+                await hls.open(replace(reply, first=first))
+            except BaseException:
+                hls.close()
+                raise
+            return hls
+    except BaseException:
+        reply.link.close()
+        raise
+    reply.link.close()
+    if verdict.kind in {"fmp4", "dash"}:
+        raise NeedsMuxer(f"the stream is {verdict.kind}")
+    raise UpstreamEnded(verdict.cause, verdict.detail)
+
+
+async def _first_bytes(reply: Reply) -> bytes:
+    """Enough of a body to judge it: a few packets, or what comes shortly after the first byte.
+
+    Endless chunks of nothing run into the caller's deadline.
+    """
+    data = reply.first
+    with trio.CancelScope() as scope:
+        while len(data) < ENOUGH_BYTES and not reply.body.complete:
+            if data and scope.deadline == float("inf"):
+                scope.deadline = trio.current_time() + GATHER_S
+            if len(data) >= LEAST_JUDGED_BYTES:
+                verdict = classify_response(reply.status, reply.headers, reply.url, data)
+                if verdict.kind in {"ts", "hls"}:
+                    break
+            try:
+                more = await reply.link.receive(READ_BYTES)
+                if not more:
+                    reply.body.end()
+                    break
+                data += reply.body.feed(more)
+            except BodyBroken as error:
+                raise UpstreamEnded("not-ts", str(error)) from error
+            except OSError as error:
+                raise UpstreamEnded("reset", "the provider cut the connection") from error
+    return data

@@ -1,0 +1,350 @@
+"""One channel's bytes, shared: a ring of pieces that every viewer sends from, each at its own pace.
+
+The steady path is one task: whoever reads the upstream calls `publish`, which tries to send to each viewer at once.
+Only a viewer whose socket is full gets a task's attention, and only it falls behind. Pieces are whole packets and are
+never copied. A viewer that falls out of the ring while others go on is dropped; when all are behind, the reader waits,
+so that a single slow viewer slows the provider as a direct connection would. This module refuses to know where bytes
+come from.
+"""
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+
+import trio
+
+from reconciler.serving.packets import Psi, find_psi, first_key_frame, last_key_frame, psi_packets
+from reconciler.serving.wire import Wire
+
+__all__ = ["Channel", "Ended", "Viewer"]
+
+RING_BYTES: Final = 4 << 20
+FRESH_BYTES: Final = 2 << 20
+PSI_SEARCH_BYTES: Final = 2 << 20
+OLD_ENOUGH_S: Final = 0.5
+TAIL: Final = b"\r\n"
+END: Final = b"0\r\n\r\n"
+
+Ended = Literal["", "left", "slow", "stalled", "over"]
+"""Why a viewer's stream ended: it left, was too slow for the ring, took nothing, or the channel is over."""
+
+Piece = bytes | memoryview
+
+
+class Viewer:
+    """One client of a channel. Chunked for HTTP/1.1, so that an end looks like one (hdhomerun.md 2.8)."""
+
+    __slots__ = (
+        "chunked",
+        "ended",
+        "lagging",
+        "moved_at",
+        "position",
+        "rest",
+        "scope",
+        "sent_bytes",
+        "sock",
+        "wake",
+    )
+
+    def __init__(self, wire: Wire, *, chunked: bool) -> None:
+        self.sock: socket.socket = wire.sock
+        self.chunked = chunked
+        self.position = 0
+        """Index of the next piece to send."""
+        self.rest: list[Piece] = []
+        """What is left of the piece before."""
+        self.lagging = True
+        self.ended: Ended = ""
+        self.scope = trio.CancelScope()
+        self.wake = trio.Event()
+        self.sent_bytes = 0
+        self.moved_at = trio.current_time()
+
+    def offer(self, head: bytes, piece: Piece) -> bool:
+        """Send a piece without waiting. False when the client is now behind (or gone: its task will see)."""
+        size = len(piece)
+        try:
+            if self.chunked:
+                sent = self.sock.sendmsg((head, piece, TAIL))
+                if sent == size + len(head) + 2:
+                    self.sent_bytes += size
+                    self.position += 1
+                    return True
+                self.rest = _cut((head, piece, TAIL), sent)
+            else:
+                sent = self.sock.send(piece)
+                if sent == size:
+                    self.sent_bytes += size
+                    self.position += 1
+                    return True
+                self.rest = _cut((piece,), sent)
+            self.position += 1
+            self.sent_bytes += size
+        except OSError:
+            pass  # full, or gone: the viewer's own task goes on from `position` and finds out
+        self.fall_behind()
+        return False
+
+    def fall_behind(self) -> None:
+        """From now on the viewer's own task sends."""
+        self.lagging = True
+        self.moved_at = trio.current_time()
+        self.wake.set()
+
+    def end(self, why: Ended) -> None:
+        """End the viewer's task, wherever it waits."""
+        if not self.ended:
+            self.ended = why
+        self.scope.cancel()
+
+    def framed(self, piece: Piece) -> list[Piece]:
+        """A piece as it goes over the wire."""
+        return [b"%x\r\n" % len(piece), piece, TAIL] if self.chunked else [piece]
+
+
+def _cut(parts: tuple[Piece, ...], sent: int) -> list[Piece]:
+    rest: list[Piece] = []
+    for part in parts:
+        size = len(part)
+        if sent >= size:
+            sent -= size
+        else:
+            rest.append(memoryview(part)[sent:])
+            sent = 0
+    return rest
+
+
+class _Held(NamedTuple):
+    """A piece in the ring: when it came, how many bytes of the channel lie before it, and itself."""
+
+    at: float
+    start: int
+    data: Piece
+
+
+class Channel:
+    """The ring and its viewers. All methods but `serve` and `room` are synchronous."""
+
+    def __init__(self, *, ring_bytes: int = RING_BYTES, history: Callable[[], int] = lambda: 0) -> None:
+        self._ring_bytes = ring_bytes
+        self._history = history
+        self._pieces: deque[_Held] = deque()
+        self._first = 0
+        self._held_bytes = 0
+        self._current: set[Viewer] = set()
+        self._joining: dict[Viewer, float] = {}
+        self._moved = trio.Event()
+        self._searched_bytes = 0
+        self.viewers: set[Viewer] = set()
+        self.psi: Psi | None = None
+        self.over = False
+        self.published_bytes = 0
+        self.published_at = 0.0
+        self.dropped: dict[str, int] = {}
+
+    # --- the writer's side -----------------------------------------------------------------------------------
+
+    def publish(self, piece: Piece) -> None:
+        """Give whole packets to every viewer. Never waits; costs a system call for each viewer."""
+        now = trio.current_time()
+        if self.psi is None and self._searched_bytes < PSI_SEARCH_BYTES:
+            self._search_psi(piece)
+        self._pieces.append(_Held(now, self.published_bytes, piece))
+        self._held_bytes += len(piece)
+        self.published_bytes += len(piece)
+        self.published_at = now
+        head = b"%x\r\n" % len(piece)
+        behind = [viewer for viewer in self._current if not viewer.offer(head, piece)]
+        self._current.difference_update(behind)
+        if self._joining:
+            self._admit(piece)
+        self._trim()
+
+    async def room(self) -> None:
+        """Wait while every viewer is so far behind that more bytes would only drop them."""
+        while not self._current and self.viewers and self._least_lag() > self._ring_bytes // 2:
+            await self._moved.wait()
+
+    def widen(self, ring_bytes: int) -> None:
+        """Let the ring be at least so large: seconds count for a viewer, not bytes."""
+        self._ring_bytes = max(self._ring_bytes, ring_bytes)
+
+    @property
+    def waiting_for_viewers(self) -> bool:
+        """Whether `room` would wait: then silence is ours, not the provider's."""
+        return not self._current and bool(self.viewers) and self._least_lag() > self._ring_bytes // 2
+
+    def finish(self) -> None:
+        """No more pieces: viewers get what there is and then a clean end."""
+        self.over = True
+        for viewer in self.viewers:
+            viewer.wake.set()
+        self._moved.set()
+
+    def tail(self) -> bytes:
+        """The pieces that are still held, joined: for whoever must see what went out last."""
+        return b"".join(held.data for held in self._pieces)
+
+    def drop_stalled(self, before: float) -> None:
+        """Drop viewers that have taken nothing since `before`."""
+        for viewer in self.viewers:
+            if viewer.lagging and viewer.moved_at < before and viewer not in self._joining:
+                self._drop(viewer, "stalled")
+
+    def admit_waiting(self, before: float) -> None:
+        """Let late viewers in that have waited for a key frame since before `before`: better a grey picture than none."""
+        for viewer, since in list(self._joining.items()):
+            if since < before and self._pieces:
+                self._start(viewer, self._first + len(self._pieces), 0)
+
+    # --- the viewers' side -----------------------------------------------------------------------------------
+
+    def join(self, viewer: Viewer) -> None:
+        """Take a viewer in: at the beginning while that is still held, else at PAT, PMT and a key frame."""
+        self.viewers.add(viewer)
+        if self._first == 0 and self._held_bytes <= FRESH_BYTES:
+            viewer.position = 0
+            return
+        if self.psi is None or self.psi.video is None:
+            self._start(viewer, self._first + len(self._pieces), 0)
+            return
+        place = self._newest_key_frame(self.psi)
+        if place is None:
+            self._joining[viewer] = trio.current_time()
+        else:
+            self._start(viewer, *place)
+
+    def leave(self, viewer: Viewer) -> None:
+        """Forget a viewer."""
+        self.viewers.discard(viewer)
+        self._current.discard(viewer)
+        self._joining.pop(viewer, None)
+        self._moved.set()
+        self._moved = trio.Event()
+
+    async def serve(self, viewer: Viewer) -> Ended:
+        """Send to a viewer that has joined until it or the channel ends. Raises OSError when the client has gone.
+
+        Call `leave` afterwards in any case. Cancelling is safe.
+        """
+        with viewer.scope:
+            while not self.over or (viewer.lagging and viewer not in self._joining):
+                if viewer.lagging and viewer not in self._joining:
+                    await self._catch_up(viewer)
+                else:
+                    await viewer.wake.wait()
+                    viewer.wake = trio.Event()
+            if viewer.chunked:
+                await _send_rest(viewer, [END])
+            viewer.ended = "over"
+        return viewer.ended
+
+    async def _catch_up(self, viewer: Viewer) -> None:
+        while True:
+            if viewer.rest:
+                rest, viewer.rest = viewer.rest, []
+                await self._push(viewer, rest)
+                continue
+            index = viewer.position - self._first
+            if index < 0:
+                self._drop(viewer, "slow")
+                await trio.lowlevel.checkpoint()  # where the cancelled scope ends it
+            if index >= len(self._pieces):
+                viewer.lagging = False
+                self._current.add(viewer)
+                return
+            piece = self._pieces[index].data
+            viewer.position += 1
+            viewer.sent_bytes += len(piece)
+            await self._push(viewer, viewer.framed(piece))
+
+    async def _push(self, viewer: Viewer, parts: list[Piece]) -> None:
+        while parts:
+            try:
+                sent = viewer.sock.sendmsg(parts)
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(viewer.sock)
+                continue
+            viewer.moved_at = trio.current_time()
+            parts = _cut(tuple(parts), sent)
+            if self._moved.statistics().tasks_waiting:
+                self._moved.set()
+                self._moved = trio.Event()
+
+    # --- inside ----------------------------------------------------------------------------------------------
+
+    def _least_lag(self) -> int:
+        """Bytes between the viewer furthest ahead and the newest piece."""
+        index = max(max((v.position for v in self.viewers), default=0) - self._first, 0)
+        return self.published_bytes - self._pieces[index].start if index < len(self._pieces) else 0
+
+    def _trim(self) -> None:
+        history = self._history()
+        needed = self._first + len(self._pieces)
+        if len(self._current) + len(self._joining) < len(self.viewers):
+            needed = min(v.position for v in self.viewers if v.lagging and v not in self._joining)
+        while len(self._pieces) > 1:
+            size = len(self._pieces[0].data)
+            spare = self._first < needed and self._held_bytes - size >= history
+            if not spare and self._held_bytes <= self._ring_bytes:
+                break
+            self._pieces.popleft()
+            self._first += 1
+            self._held_bytes -= size
+        if needed < self._first:
+            for viewer in self.viewers - self._current - self._joining.keys():
+                if viewer.position < self._first:
+                    self._drop(viewer, "slow")
+
+    def _drop(self, viewer: Viewer, why: Ended) -> None:
+        if not viewer.ended:
+            self.dropped[why] = self.dropped.get(why, 0) + 1
+        viewer.end(why)
+
+    def _search_psi(self, piece: Piece) -> None:
+        self._searched_bytes += len(piece)
+        self.psi = find_psi(self.tail() + piece)
+
+    def _newest_key_frame(self, psi: Psi) -> tuple[int, int] | None:
+        """(piece, offset) of the newest key frame that is half a second old, else of the newest."""
+        newest = None
+        limit = trio.current_time() - OLD_ENOUGH_S
+        for back in range(len(self._pieces) - 1, -1, -1):
+            held = self._pieces[back]
+            offset = last_key_frame(bytes(held.data), psi)
+            if offset >= 0:
+                newest = newest or (self._first + back, offset)
+                if held.at <= limit:
+                    return self._first + back, offset
+        return newest
+
+    def _admit(self, piece: Piece) -> None:
+        """Start waiting viewers at the key frame in the piece just published, if it has one."""
+        offset = first_key_frame(bytes(piece), self.psi) if self.psi else 0
+        if offset >= 0:
+            for viewer in list(self._joining):
+                self._start(viewer, self._first + len(self._pieces) - 1, offset)
+
+    def _start(self, viewer: Viewer, index: int, offset: int) -> None:
+        """Begin at a piece and an offset in it, with PAT and PMT before it."""
+        self._joining.pop(viewer, None)
+        opening = psi_packets(self.psi) if self.psi else b""
+        at = index - self._first
+        if at < len(self._pieces):
+            opening += bytes(memoryview(self._pieces[at].data)[offset:])
+            index += 1
+        viewer.rest = viewer.framed(opening) if opening else []
+        viewer.position = index
+        viewer.fall_behind()
+
+
+async def _send_rest(viewer: Viewer, parts: list[Piece]) -> None:
+    """The last bytes of a stream, best effort: within a second."""
+    with trio.move_on_after(1):
+        while parts:
+            try:
+                parts = _cut(tuple(parts), viewer.sock.sendmsg(parts))
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(viewer.sock)

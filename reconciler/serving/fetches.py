@@ -1,0 +1,46 @@
+"""Who fetched which guide when: the proof that Plex took a new guide.
+
+`apply` asks for it after a reload, because Plex's own activity list can miss a load (RLD-2). Kept in memory, newest
+thousand; a restart forgets, and `apply` then says "unconfirmed". This module refuses to log any other request.
+"""
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+__all__ = ["GuideFetch", "GuideFetches"]
+
+KEPT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class GuideFetch:
+    """One request for a guide. `at` is when it ended (seconds since 1970); `complete`: every byte went out, or 304."""
+
+    at: float
+    dvr: str
+    path: str
+    user_agent: str
+    client: str
+    status: int
+    size_bytes: int
+    complete: bool
+    generation: str
+
+
+class GuideFetches:
+    """The log, oldest first."""
+
+    def __init__(self) -> None:
+        self._kept: deque[GuideFetch] = deque(maxlen=KEPT)
+        self.by_agent: Counter[tuple[str, str]] = Counter()
+        """How often, by DVR and the product part of the user agent."""
+
+    def note(self, fetch: GuideFetch) -> None:
+        """Remember one."""
+        self._kept.append(fetch)
+        self.by_agent[(fetch.dvr, fetch.user_agent.partition("/")[0][:32])] += 1
+
+    def since(self, moment: float) -> list[dict[str, Any]]:
+        """All that ended at or after `moment`, as JSON rows."""
+        return [asdict(fetch) for fetch in self._kept if fetch.at >= moment]

@@ -1,0 +1,417 @@
+"""HLS with transport-stream segments, read and handed on as one continuous stream (iptv-streams.md C2).
+
+Segments go out while they arrive; nothing is kept whole. After the first one, bytes are read at twice their rate, so
+that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its original address each
+time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer. This
+module refuses to choose another provider: it says why it ended.
+"""
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import trio
+
+from reconciler.serving.body import BodyBroken
+from reconciler.serving.dial import DialFailed, Dialler, Reply
+from reconciler.serving.playlist import ByteRange, Playlist, Segment, Variant, read_playlist
+from reconciler.serving.sealed import KEY_BYTES, Opener
+from reconciler.serving.settings import TimeLimits
+from reconciler.serving.transport import NotTransport, Packets, Piece
+from reconciler.serving.upstream import Sink, UpstreamEnded
+from reconciler.serving.window import Window
+from reconciler.sources.classify import classify_playlist, classify_segment
+
+__all__ = ["HlsUpstream", "NeedsMuxer", "read_all"]
+
+PLAYLIST_LIMIT_BYTES: Final = 4 << 20
+SEGMENT_LIMIT_BYTES: Final = 64 << 20
+MOST_LEVELS: Final = 3
+JUDGED_BYTES: Final = 1024
+READ_BYTES: Final = 256 * 1024
+RELOAD_LIMIT_S: Final = 4.0
+LEAST_WAIT_S: Final = 0.5
+MOST_WAIT_S: Final = 10.0
+PACE: Final = 2.0
+"""Segments after the first are read at so many times their own rate."""
+LATE_TARGETS: Final = 1.5
+"""A new segment that is so many target durations past due means that the stream has died."""
+SEGMENT_TRIES: Final = 3
+KEYS_KEPT: Final = 16
+GONE: Final = frozenset({404, 410})
+REASK: Final = frozenset({403, 404, 410})
+_TOKEN: Final = re.compile(r"[?&/](?:token|session|sid|sig|signature|auth|hash|key)[=/]", re.IGNORECASE)
+
+
+class NeedsMuxer(Exception):
+    """The stream is HLS, but not of transport-stream segments with sound inside."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+async def read_all(reply: Reply, limit_bytes: int, *, at_least: int | None = None) -> bytes:
+    """The whole body, or its first `at_least` bytes. Raises UpstreamEnded above the limit or where it breaks off.
+
+    Closes the connection when it raises or is cancelled.
+    """
+    try:
+        data, whole = await _read_body(reply, limit_bytes, at_least)
+    except BodyBroken as error:
+        reply.link.close()
+        raise UpstreamEnded("not-ts", str(error)) from error
+    except OSError as error:
+        reply.link.close()
+        raise UpstreamEnded("reset", "the provider cut the connection") from error
+    except BaseException:
+        reply.link.close()
+        raise
+    if not whole:
+        reply.link.close()
+        too_large = len(data) > limit_bytes
+        cause = "not-ts" if too_large else "reset"
+        raise UpstreamEnded(cause, "an answer that is too large" if too_large else "the answer broke off")
+    return data
+
+
+async def _read_body(reply: Reply, limit_bytes: int, at_least: int | None) -> tuple[bytes, bool]:
+    """What came, and whether it is as much as was wanted."""
+    data = bytearray(reply.first)
+    while not reply.body.complete and (at_least is None or len(data) < at_least):
+        more = await reply.link.receive(READ_BYTES)
+        if not more:
+            return bytes(data), reply.body.end()
+        data += reply.body.feed(more)
+        if len(data) > limit_bytes:
+            return bytes(data), False
+    return bytes(data), True
+
+
+class HlsUpstream:
+    """One live HLS stream. `open` finds the media playlist and proves the first segment; `play` goes on from there."""
+
+    def __init__(self, dialler: Dialler, url: str, limits: TimeLimits) -> None:
+        self._dialler = dialler
+        self._original = url
+        self._media_url = url
+        self._media_original = url
+        self._limits = limits
+        self._window = Window()
+        self._queue: deque[Segment] = deque()
+        self._target_s = 6.0
+        self._ended = False
+        self._changed_at = trio.current_time()
+        self._reloaded_at = trio.current_time()
+        self._last_changed = True
+        self._keys: dict[str, bytes] = {}
+        self._first: tuple[Segment, Reply, bytes, Opener | None] | None = None
+        self._map_sent: tuple[str, ByteRange | None] | None = None
+        self._rate_bps = 0.0
+        self._started = False
+        self._waiting_since: float | None = None
+        self.heard_at = trio.current_time()
+        self.playlists = 0
+        self.segments = 0
+
+    # --- opening ---------------------------------------------------------------------------------------------
+
+    async def open(self, reply: Reply) -> None:
+        """Prove that it plays: `reply` is the answer to the address, a playlist as its first bytes say.
+
+        Raises UpstreamEnded, DialFailed, NeedsMuxer. The caller has the deadline.
+        """
+        playlist = await self._read(reply, self._original)
+        await self._descend(playlist)
+        if not self._queue:
+            raise UpstreamEnded("no-segment", "a playlist without a segment")
+        segment = self._queue.popleft()
+        opened, first, opener = await self._open_segment(segment)
+        verdict = classify_segment(opened.status, opened.headers, opened.url, first, asked_url=segment.url)
+        if verdict.kind != "ts":
+            opened.link.close()
+            if verdict.kind == "fmp4":
+                raise NeedsMuxer("segments of fragmented MP4")
+            raise UpstreamEnded(verdict.cause or "not-ts", verdict.detail or f"segments of {verdict.kind}")
+        self._first = (segment, opened, first, opener)
+
+    async def _descend(self, playlist: Playlist) -> None:
+        """From a master down to the media playlist, which is taken in."""
+        for _ in range(MOST_LEVELS):
+            if not playlist.master:
+                self._take_in(playlist)
+                return
+            variant = _best(playlist)
+            if variant.audio_apart:
+                raise NeedsMuxer("sound in a playlist of its own")
+            self._media_original = self._media_url = variant.url
+            playlist = await self._read(await self._dialler.get(variant.url, keep=True), variant.url)
+        if playlist.master:
+            raise UpstreamEnded("no-segment", f"more than {MOST_LEVELS} master playlists in a row")
+        self._take_in(playlist)
+
+    async def _read(self, reply: Reply, asked: str) -> Playlist:
+        """A playlist from an answer. Raises UpstreamEnded where it is none."""
+        if reply.status not in {200, 206}:
+            reply.link.close()
+            raise UpstreamEnded(_cause_of(reply.status), f"a playlist answered {reply.status}")
+        data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
+        self._dialler.done(reply)
+        self.heard_at = trio.current_time()
+        self.playlists += 1
+        text = data.decode("utf-8", "replace")
+        verdict = classify_playlist(text)
+        if not verdict.good:
+            if not data:
+                raise UpstreamEnded("empty", "a playlist without a byte")
+            raise UpstreamEnded(verdict.cause, verdict.detail)
+        # A token in the redirect's target is a session: asking anew would begin another one (xTeVe #221).
+        self._media_url = reply.url if reply.url != asked and _TOKEN.search(reply.url) else asked
+        return read_playlist(text, reply.url)
+
+    def _take_in(self, playlist: Playlist) -> None:
+        now = trio.current_time()
+        self._target_s = playlist.target_s
+        self._ended = playlist.ended
+        self._reloaded_at = now
+        news = self._window.news(playlist)
+        self._last_changed = bool(news.segments)
+        if news.segments:
+            self._changed_at = now
+            for index, segment in enumerate(news.segments):
+                jump = news.jump and index == 0
+                self._queue.append(replace(segment, discontinuity=True) if jump else segment)
+
+    # --- playing ---------------------------------------------------------------------------------------------
+
+    async def play(self, sink: Sink) -> None:
+        """See Upstream."""
+        skipped = 0
+        try:
+            while True:
+                if self._first is not None:
+                    segment, reply, first, opener = self._first
+                    self._first = None
+                    await self._pass_on(sink, segment, reply, first, opener)
+                elif self._queue:
+                    self._waiting_since = None
+                    self.heard_at = trio.current_time()
+                    ok = await self._segment(sink, self._queue.popleft())
+                    skipped = 0 if ok else skipped + 1
+                    if skipped >= SEGMENT_TRIES:
+                        raise UpstreamEnded("missing", f"{SEGMENT_TRIES} segments in a row are gone")
+                    if not ok:
+                        sink.discontinuity()
+                        await self._reload()
+                else:
+                    if self._waiting_since is None:
+                        self._waiting_since = trio.current_time()
+                    await self._wait_for_news()
+        except DialFailed as error:
+            raise UpstreamEnded(error.cause, error.detail) from error
+        except NotTransport as error:
+            raise UpstreamEnded(error.cause, error.detail) from error
+        except (BodyBroken, OSError) as error:
+            raise UpstreamEnded("reset", "a segment broke off") from error
+
+    async def _wait_for_news(self) -> None:
+        """Sleep until the playlist is worth asking for again (RFC 8216 6.3.4), and ask."""
+        if self._ended:
+            # The end of a live stream is rarely meant: once more, then it is dead (a slate, an outage clip).
+            before = self._changed_at
+            await self._reload()
+            if self._ended and self._changed_at == before:
+                raise UpstreamEnded("eof", "the playlist has ended")
+            return
+        wait_s = self._target_s if self._last_changed else self._target_s / 2
+        wait_s = min(MOST_WAIT_S, max(LEAST_WAIT_S, wait_s))
+        await trio.sleep_until(self._reloaded_at + wait_s)
+        await self._reload()
+
+    async def _reload(self) -> None:
+        """One look at the playlist. Raises UpstreamEnded where it is none any more; a single miss is forgiven."""
+        url = self._media_url
+        try:
+            reply = await self._fetch(url)
+            if reply.status in REASK and url != self._media_original:
+                reply.link.close()
+                url = self._media_original
+                reply = await self._fetch(url)
+            if reply.status in REASK and self._original != self._media_original:
+                reply.link.close()
+                await self._resolve_again()
+                return
+            self._take_in(await self._read(reply, self._media_original))
+        except trio.TooSlowError:
+            self._reloaded_at, self._last_changed = trio.current_time(), False
+
+    async def _fetch(self, url: str) -> Reply:
+        with trio.fail_after(RELOAD_LIMIT_S):
+            return await self._dialler.get(url, keep=True)
+
+    async def _resolve_again(self) -> None:
+        """The token of the media playlist has died: begin at the address the list gave, keep the place."""
+        self._media_original = self._media_url = self._original
+        with trio.fail_after(RELOAD_LIMIT_S):
+            await self._descend(await self._read(await self._dialler.get(self._original), self._original))
+
+    def tick(self, now: float, rate_bps: float) -> str:
+        """A playlist that stands still, or a segment that does."""
+        del rate_bps
+        if not self._started:
+            return ""
+        if self._waiting_since is None:
+            return "stall" if now - self.heard_at > self._limits.first_byte_s else ""
+        due = max(self._changed_at + self._target_s, self._waiting_since)
+        return "frozen" if now - due > LATE_TARGETS * self._target_s else ""
+
+    def close(self) -> None:
+        """See Upstream."""
+        if self._first is not None:
+            self._first[1].link.close()
+            self._first = None
+        self._dialler.close()
+
+    # --- segments --------------------------------------------------------------------------------------------
+
+    async def _segment(self, sink: Sink, segment: Segment) -> bool:
+        """Play one segment. False where it has expired or is empty; raises UpstreamEnded where it is no segment."""
+        try:
+            with trio.fail_after(self._limits.connect_s + self._limits.first_byte_s):
+                reply, first, opener = await self._open_segment(segment)
+        except trio.TooSlowError:
+            raise UpstreamEnded("stall", "a segment did not begin in time") from None
+        self.heard_at = trio.current_time()
+        if reply.status in GONE:
+            reply.link.close()
+            return False
+        verdict = classify_segment(reply.status, reply.headers, reply.url, first, asked_url=segment.url)
+        if verdict.kind != "ts":
+            reply.link.close()
+            if verdict.cause in {"empty-segment", "short"}:
+                return False
+            raise UpstreamEnded(
+                verdict.cause or "not-ts", verdict.detail or "a segment is no transport stream"
+            )
+        await self._pass_on(sink, segment, reply, first, opener)
+        return True
+
+    async def _open_segment(self, segment: Segment) -> tuple[Reply, bytes, Opener | None]:
+        """Ask for a segment and read as much as is needed to judge it, decrypted."""
+        opener = await self._opener(segment)
+        reply = await self._dialler.get(segment.url, extra=_range(segment.part), keep=True)
+        if reply.status == 200 and segment.part is not None:
+            data = await self._cut_out(reply, segment.part)
+        else:
+            data = await read_all(reply, SEGMENT_LIMIT_BYTES, at_least=JUDGED_BYTES)
+        if opener is not None and reply.status in {200, 206}:
+            data = opener.feed(data) + (opener.finish() if reply.body.complete else b"")
+        return reply, data, opener
+
+    async def _opener(self, segment: Segment) -> Opener | None:
+        key = segment.key
+        if key is None:
+            return None
+        if key.method != "AES-128":
+            raise UpstreamEnded("encrypted", f"{key.method} protected, which cannot be relayed")
+        value = self._keys.get(key.url)
+        if value is None:
+            reply = await self._dialler.get(key.url, keep=True)
+            value = await read_all(reply, JUDGED_BYTES)
+            self._dialler.done(reply)
+            if reply.status != 200 or len(value) != KEY_BYTES:
+                raise UpstreamEnded("encrypted", "the key of the stream cannot be had")
+            if len(self._keys) >= KEYS_KEPT:
+                self._keys.clear()
+            self._keys[key.url] = value
+        return Opener(value, key.iv if key.iv is not None else segment.sequence.to_bytes(16, "big"))
+
+    async def _pass_on(
+        self, sink: Sink, segment: Segment, reply: Reply, first: bytes, opener: Opener | None
+    ) -> None:
+        """The segment's packets to the sink while they arrive."""
+        self.segments += 1
+        if segment.discontinuity and self._started:
+            sink.discontinuity()
+            self._map_sent = None
+        packets = Packets()
+        await self._map(sink, segment)
+        pieces = packets.feed(first)
+        if pieces:
+            sink.pieces(pieces)
+        done = reply.body.complete
+        total = len(first)
+        length = reply.body.left if not reply.body.endless else None
+        pace_bps = 0.0
+        if self._started and segment.duration_s > 0:
+            size = total + length if length is not None else self._rate_bps * segment.duration_s
+            pace_bps = PACE * size / segment.duration_s
+        began, self._started = trio.current_time(), True
+        behind = len(self._queue) > 2
+        try:
+            while not done:
+                await sink.room()
+                data = await reply.link.receive(READ_BYTES)
+                if not data:
+                    reply.body.end()  # cut short: what came, down to the last whole packet, is kept
+                    break
+                now = self.heard_at = trio.current_time()
+                clear = reply.body.feed(data)
+                done = reply.body.complete
+                total += len(clear)
+                done = done or total > SEGMENT_LIMIT_BYTES
+                if opener is not None:
+                    clear = opener.feed(clear) + (opener.finish() if done else b"")
+                pieces = packets.feed(clear)
+                if pieces:
+                    sink.pieces(pieces)
+                ahead_s = total / pace_bps - (now - began) if pace_bps and not behind else 0.0
+                if ahead_s > 0.01 and not done:
+                    await trio.sleep(min(ahead_s, 1.0))
+                    self.heard_at = trio.current_time()
+        except BaseException:
+            reply.link.close()
+            raise
+        if segment.duration_s > 0:
+            self._rate_bps = total / segment.duration_s
+        self._dialler.done(reply)
+
+    async def _cut_out(self, reply: Reply, part: ByteRange) -> bytes:
+        """A 200 to a range request holds everything: take the part (iptv-streams.md C2)."""
+        data = await read_all(reply, SEGMENT_LIMIT_BYTES)
+        return data[part.start : part.start + part.length]
+
+    async def _map(self, sink: Sink, segment: Segment) -> None:
+        """PAT and PMT that stand apart from the segments, before the first and after each discontinuity."""
+        wanted = (segment.map_url, segment.map_part)
+        if not segment.map_url or wanted == self._map_sent:
+            return
+        part = segment.map_part
+        reply = await self._dialler.get(segment.map_url, extra=_range(part), keep=True)
+        if reply.status == 200 and part is not None:
+            data = await self._cut_out(reply, part)
+        else:
+            data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
+        self._dialler.done(reply)
+        self._map_sent = wanted
+        pieces: Sequence[Piece] = Packets().feed(data)
+        if pieces:
+            sink.pieces(pieces)
+
+
+def _best(playlist: Playlist) -> Variant:
+    """The variant with the highest bandwidth that has pictures: Plex wants one stable stream, so no switching later.
+
+    One with its sound inside is taken before one without, because it needs no muxer.
+    """
+    return max(playlist.variants, key=lambda v: (v.frames, not v.audio_apart, v.bandwidth))
+
+
+def _cause_of(status: int) -> str:
+    return "missing" if status in GONE else "denied" if status in {401, 403} else "status"
+
+
+def _range(part: ByteRange | None) -> list[tuple[str, str]]:
+    return [] if part is None else [("Range", f"bytes={part.start}-{part.start + part.length - 1}")]

@@ -1,0 +1,189 @@
+"""Connections to a provider are counted per account, across all DVRs (design.md 6).
+
+Viewers come first, then probes, then refreshes; the last slot is never a probe's. A viewer that finds the account full
+takes an upstream that nobody watches, or a probe's slot, and else waits for one to close. A stream with a reader is
+never taken from it, because every Plex viewer looks the same. What a provider refuses as too many is remembered for a
+while as the account's true limit. This module refuses to open and to close sockets: whoever holds a lease does.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import trio
+
+__all__ = ["Account", "Lease", "Pool", "PoolFull", "Purpose"]
+
+Purpose = Literal["viewer", "probe", "refresh"]
+
+LEARNED_FOR_S: Final = 600.0
+COOLING_S: Final = 5.0
+"""So long after a close a refusal may still mean the old connection: panels notice late (iptv-streams.md B4)."""
+
+
+class PoolFull(Exception):
+    """No slot in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One set of credentials at one provider. `key` holds no secret; `limit` None: not known, so not limited."""
+
+    key: str
+    limit: int | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Lease:
+    """One connection to one account. Give it back with `release` in any case, once the socket is closed.
+
+    `yield_up` is called when a viewer needs the slot: it must lead to a prompt `release`.
+    """
+
+    account: str
+    purpose: Purpose
+    yield_up: Callable[[], None] | None
+    idle: bool = False
+    """Held by an upstream that nobody watches at the moment."""
+    asked: bool = False
+
+
+@dataclass(slots=True)
+class _Book:
+    leases: set[Lease] = field(default_factory=set)
+    learned: int | None = None
+    learned_until: float = 0.0
+    released_at: float = -1e9
+    refused: int = 0
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Ticket:
+    """One who waits: for which accounts, and how urgently."""
+
+    purpose: Purpose
+    keys: frozenset[str]
+
+
+class Pool:
+    """The accounts of this process. Waiting is first come, first served within a purpose."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, _Book] = {}
+        self._waiting: list[_Ticket] = []
+        self._changed = trio.Event()
+
+    def _book(self, key: str) -> _Book:
+        return self._books.setdefault(key, _Book())
+
+    def limit(self, account: Account) -> int | None:
+        """What the account allows: the smaller of what it says and what its refusals taught."""
+        book = self._book(account.key)
+        if book.learned is not None and book.learned_until > trio.current_time():
+            return book.learned if account.limit is None else min(account.limit, book.learned)
+        return account.limit
+
+    def free(self, account: Account, purpose: Purpose) -> int:
+        """Free slots for a purpose. Probes and refreshes leave the last one to a viewer."""
+        limit = self.limit(account)
+        if limit is None:
+            return 1_000_000
+        return limit - len(self._book(account.key).leases) - (0 if purpose == "viewer" else 1)
+
+    def try_acquire(
+        self, accounts: Sequence[Account], purpose: Purpose, yield_up: Callable[[], None] | None = None
+    ) -> Lease | None:
+        """A lease on the account with the most room, or None. Never waits."""
+        best = max(accounts, key=lambda a: self.free(a, purpose), default=None)
+        if best is None or self.free(best, purpose) <= 0:
+            return None
+        lease = Lease(best.key, purpose, yield_up)
+        self._book(best.key).leases.add(lease)
+        return lease
+
+    async def acquire(
+        self,
+        accounts: Sequence[Account],
+        purpose: Purpose,
+        *,
+        wait_s: float,
+        yield_up: Callable[[], None] | None = None,
+    ) -> Lease:
+        """A lease, waiting up to `wait_s` for one to close. Raises PoolFull. Cancelling leaves no trace."""
+        ticket = _Ticket(purpose, frozenset(a.key for a in accounts))
+        lease = None if self._is_behind(ticket) else self.try_acquire(accounts, purpose, yield_up)
+        if lease is not None:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            return lease
+        self._waiting.append(ticket)
+        try:
+            with trio.move_on_after(wait_s):
+                while True:
+                    if purpose == "viewer":
+                        self._ask_to_yield(accounts)
+                    await self._changed.wait()
+                    if not self._is_behind(ticket):
+                        lease = self.try_acquire(accounts, purpose, yield_up)
+                        if lease is not None:
+                            return lease
+        finally:
+            self._waiting.remove(ticket)
+        raise PoolFull(f"no free connection of {', '.join(a.key for a in accounts)}")
+
+    def release(self, lease: Lease, *, served: bool = True) -> None:
+        """Give a slot back. Harmless twice. `served` False: the provider never took the connection."""
+        book = self._book(lease.account)
+        if lease not in book.leases:
+            return
+        book.leases.discard(lease)
+        if served:
+            book.released_at = trio.current_time()
+        self._changed.set()
+        self._changed = trio.Event()
+
+    def learn(self, account: Account) -> None:
+        """The provider says that there are too many connections while ours were as many as they are now."""
+        book = self._book(account.key)
+        book.refused += 1
+        others = len(book.leases) - 1
+        if others >= 1:
+            book.learned = others
+            book.learned_until = trio.current_time() + LEARNED_FOR_S
+
+    def cooling(self, key: str) -> bool:
+        """Whether a refusal may be about a connection that was closed a moment ago."""
+        return trio.current_time() - self._book(key).released_at < COOLING_S
+
+    def use(self) -> dict[str, dict[str, int]]:
+        """Leases by account and purpose, for metrics."""
+        table = {}
+        for key, book in sorted(self._books.items()):
+            row = {"viewer": 0, "probe": 0, "refresh": 0, "idle": 0, "refused": book.refused}
+            for lease in book.leases:
+                row["idle" if lease.idle else lease.purpose] += 1
+            table[key] = row
+        return table
+
+    def _is_behind(self, ticket: _Ticket) -> bool:
+        """Whether somebody who goes first waits for one of the same accounts."""
+        order: dict[Purpose, int] = {"viewer": 0, "probe": 1, "refresh": 2}
+        mine = self._waiting.index(ticket) if ticket in self._waiting else len(self._waiting)
+        for place, other in enumerate(self._waiting):
+            if other is ticket or not other.keys & ticket.keys:
+                continue
+            urgency = order[other.purpose] - order[ticket.purpose]
+            if urgency < 0 or (urgency == 0 and place < mine):
+                return True
+        return False
+
+    def _ask_to_yield(self, accounts: Sequence[Account]) -> None:
+        """Ask for one slot: an upstream without viewers first, then a refresh, then a probe. Not one with a reader."""
+        leases = [lease for a in accounts for lease in self._book(a.key).leases if lease.yield_up]
+        if any(lease.asked for lease in leases):
+            return
+        order = {"viewer": 0, "refresh": 1, "probe": 2}
+        leases = [lease for lease in leases if lease.purpose != "viewer" or lease.idle]
+        for lease in sorted(leases, key=lambda one: order[one.purpose])[:1]:
+            lease.asked = True
+            assert lease.yield_up is not None
+            lease.yield_up()

@@ -1,0 +1,82 @@
+"""Several ways to one stream: the first alone, the others raced, the first that plays wins.
+
+The first way is given its own deadline, because it is the best one and racing costs a provider connection. Once it has
+failed, ways follow each other at once on a failure and after a second on silence, side by side as far as the account
+allows. Losers are cancelled and their connections closed before this returns. This module refuses to keep scores: it
+tells a listener what happened.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import trio
+
+from reconciler.serving.attempt import Attempt, AttemptFailed, Won
+from reconciler.serving.pool import Lease
+from reconciler.serving.settings import TimeLimits
+from reconciler.serving.ways import Way
+
+__all__ = ["AllFailed", "race", "refusal_code"]
+
+
+@dataclass(slots=True)
+class AllFailed(Exception):
+    """No way plays. `failures` in the order they failed."""
+
+    failures: list[AttemptFailed]
+
+
+def refusal_code(failures: Sequence[AttemptFailed]) -> int:
+    """The HDHomeRun error that tells a viewer why (hdhomerun.md 2.10)."""
+    causes = {failure.cause for failure in failures}
+    if causes == {"pool"}:
+        return 805
+    if "limit" in causes:
+        return 809
+    if any(f.connected and f.cause not in {"denied", "status", "missing", "busy"} for f in failures):
+        return 807
+    return 806
+
+
+async def race(
+    attempt: Attempt,
+    ways: Sequence[Way],
+    limits: Callable[[Way], TimeLimits],
+    *,
+    within_s: float,
+    race_s: float,
+    told: Callable[[Way, AttemptFailed | None], None],
+    yield_up: Callable[[Lease], None],
+) -> Won:
+    """The first way that plays. Raises AllFailed when none does within the limit. `told` hears of each outcome."""
+    failures: list[AttemptFailed] = []
+    winner: list[Won] = []
+    with trio.move_on_after(within_s) as whole:
+        async with trio.open_nursery() as nursery:
+
+            async def run(way: Way, ended: trio.Event) -> None:
+                try:
+                    won = await attempt.make(way, limits(way), yield_up=yield_up)
+                except AttemptFailed as error:
+                    told(way, error)
+                    failures.append(error)
+                    ended.set()
+                    return
+                if winner:  # two won in the same moment
+                    won.upstream.close()
+                    attempt.pool.release(won.lease)
+                    return
+                told(way, None)
+                winner.append(won)
+                nursery.cancel_scope.cancel()
+
+            for index, way in enumerate(ways):
+                ended = trio.Event()
+                nursery.start_soon(run, way, ended)
+                with trio.move_on_after(race_s if index else float("inf")):
+                    await ended.wait()
+    if winner:
+        return winner[0]
+    if whole.cancelled_caught:
+        failures.append(AttemptFailed("timeout", f"no stream within {within_s:g} s", connected=True))
+    raise AllFailed(failures)

@@ -1,0 +1,320 @@
+"""One channel being watched: an upstream, the viewers it feeds, and what happens when the upstream fails.
+
+A session begins with the first viewer and ends some seconds after the last. In between it goes from way to way, and the
+viewers' connections survive that (STR-3). It holds one lease at a time, except while ways are raced. This module
+refuses to answer requests: `relay` does.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from reconciler.serving.attempt import Attempt, AttemptFailed, Won
+from reconciler.serving.fanout import Channel
+from reconciler.serving.health import Health
+from reconciler.serving.packets import NULL_PACKET
+from reconciler.serving.pool import Lease
+from reconciler.serving.race import AllFailed, race, refusal_code
+from reconciler.serving.settings import TimeLimits
+from reconciler.serving.splice import Incompatible, Splice
+from reconciler.serving.transport import Piece
+from reconciler.serving.upstream import UpstreamEnded
+from reconciler.serving.ways import Way
+
+__all__ = ["Events", "Session", "SessionPlan"]
+
+log = logging.getLogger(__name__)
+
+NULLS_AFTER_S: Final = 1.0
+NULL_EVERY_S: Final = 0.3
+KEY_FRAME_WAIT_S: Final = 1.5
+STEADY_S: Final = 30.0
+"""A way that played for so long and merely ended is tried again first."""
+MOST_SWITCHES: Final = 10
+SWITCH_WINDOW_S: Final = 600.0
+RING_S: Final = 6.0
+MOST_RING_BYTES: Final = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What a session needs to know of its channel. `ways` is asked at each start and switch: routes may have changed."""
+
+    channel: str
+    dvr: str
+    label: str
+    ways: Callable[[], list[Way]]
+    limits: Callable[[Way], TimeLimits]
+    ring_bytes: int | None = None
+
+
+@dataclass(slots=True)
+class Events:
+    """What sessions tell the process: for metrics and pages."""
+
+    failed: Callable[[Way, AttemptFailed], None]
+    started: Callable[[str, float], None]
+    switched: Callable[[str, str], None]
+
+
+class Session:
+    """See the module. `run` is the task; everything else is synchronous and called from the same thread."""
+
+    def __init__(
+        self, plan: SessionPlan, attempt: Attempt, health: Health, channel: Channel, events: Events
+    ) -> None:
+        self.plan = plan
+        self.channel = channel
+        self.ready = trio.Event()
+        self.failure = 0
+        """The HDHomeRun error code where `ready` is set and there is no stream."""
+        self.waiting = 0
+        """Viewers that wait for `ready`."""
+        self.ended = False
+        self.created_at = trio.current_time()
+        self.began_at = trio.current_time()
+        """When the present way began to play."""
+        self.switches = 0
+        self.rate_bps = 0.0
+        self.won: Won | None = None
+        self._attempt = attempt
+        self._health = health
+        self._events = events
+        self._scope = trio.CancelScope()
+        self._play_scope: trio.CancelScope | None = None
+        self._play_cause = ""
+        self._idle_since: float | None = trio.current_time()
+        self._splice: Splice | None = None
+        self._splice_until = 0.0
+        self._switching = False
+        self._null_at = 0.0
+        self._recent: deque[float] = deque()
+        self._rate_mark = (trio.current_time(), 0)
+
+    # --- the task --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """From the first attempt to the end. Frees everything it holds; cancelling is safe."""
+        try:
+            with self._scope:
+                await self._tune()
+        finally:
+            self.ended = True
+            self._let_go()
+            self.channel.finish()
+            self.ready.set()
+
+    async def _tune(self) -> None:
+        began = trio.current_time()
+        try:
+            won = await self._race(self.plan.ways(), None)
+        except AllFailed as error:
+            self.failure = refusal_code(error.failures)
+            detail = "; ".join(dict.fromkeys(f.detail for f in error.failures)) or "no way to it"
+            log.warning("%s cannot be tuned (%d): %s", self.plan.label, self.failure, detail)
+            return
+        self.won = won
+        while True:
+            cause = await self._play(won, began)
+            if not self.channel.viewers and not self.waiting:
+                return
+            log.warning(
+                "%s: %s of %s: %s", self.plan.label, won.way.host, won.way.source.name, cause or "ended"
+            )
+            next_won = await self._switch(won, cause)
+            if next_won is None:
+                return
+            won = next_won
+
+    async def _race(self, ways: Sequence[Way], within_s: float | None) -> Won:
+        limits = self.plan.limits(ways[0]) if ways else TimeLimits()
+        return await race(
+            self._attempt,
+            ways,
+            self.plan.limits,
+            within_s=limits.tune_s if within_s is None else within_s,
+            race_s=limits.race_s,
+            told=self._told,
+            yield_up=self._yield_up,
+        )
+
+    async def _play(self, won: Won, began: float) -> str:
+        """Feed the viewers from one upstream until it fails. Returns the cause."""
+        self.won = won
+        self._play_cause = ""
+        won.lease.idle = self._idle_since is not None
+        with trio.CancelScope() as self._play_scope:
+            try:
+                await won.upstream.play(_Sink(self, began))
+            except UpstreamEnded as error:
+                self._play_cause = error.cause
+        self._play_scope = None
+        self._let_go()
+        return self._play_cause
+
+    async def _switch(self, old: Won, cause: str) -> Won | None:
+        """The next upstream, or None when there is none in time."""
+        now = trio.current_time()
+        while self._recent and now - self._recent[0] > SWITCH_WINDOW_S:
+            self._recent.popleft()
+        if len(self._recent) >= MOST_SWITCHES:
+            log.warning("%s: more than %d switches in ten minutes", self.plan.label, MOST_SWITCHES)
+            return None
+        self._recent.append(now)
+        steady = now - self.began_at > STEADY_S and cause in {"eof", "reset"}
+        if not steady:
+            self._health.failed(old.way.stream_key, cause)
+        self.began_at = now
+        ways = self.plan.ways()
+        ways.sort(key=lambda way: (way.stream_key == old.way.stream_key) is not steady)
+        self._switching = True
+        try:
+            limits = self.plan.limits(old.way)
+            won = await self._race(ways, limits.switch_s)
+        except AllFailed as error:
+            detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
+            log.warning("%s ends: %s", self.plan.label, detail)
+            return None
+        finally:
+            self._switching = False
+        self.switches += 1
+        self._events.switched(self.plan.channel, cause)
+        self._begin_splice()
+        return won
+
+    def _begin_splice(self) -> None:
+        self._splice = Splice(self.channel.psi, self.channel.tail())
+        self._splice_until = trio.current_time() + KEY_FRAME_WAIT_S
+
+    def _let_go(self) -> None:
+        won, self.won = self.won, None
+        if won is not None:
+            won.upstream.close()
+            self._attempt.pool.release(won.lease)
+
+    def _told(self, way: Way, error: AttemptFailed | None) -> None:
+        """Health belongs to the attempt: the host's where it did not answer, the stream's where it did."""
+        if error is None:
+            self._health.worked(way.host_key)
+            self._health.worked(way.stream_key)
+            return
+        self._events.failed(way, error)
+        if error.cause in {"pool", "limit", "credentials", "muxer"}:
+            return  # says nothing about host or stream
+        if way.pinned:
+            log.warning(
+                "the pinned host %s of %s is passed over: %s", way.host, way.source.name, error.detail
+            )
+        if not error.connected or error.cause in {"busy", "challenge", "denied"}:
+            self._health.failed(way.host_key, error.cause)
+        else:
+            self._health.failed(way.stream_key, error.cause)
+
+    # --- what the relay and the pool call ----------------------------------------------------------------------
+
+    def viewers_changed(self) -> None:
+        """After a viewer came or went."""
+        idle = not self.channel.viewers and not self.waiting
+        self._idle_since = (self._idle_since or trio.current_time()) if idle else None
+        if self.won is not None:
+            self.won.lease.idle = idle
+
+    def _yield_up(self, lease: Lease) -> None:
+        """A viewer of another channel needs the slot: only given while nobody watches."""
+        if self._idle_since is not None:
+            self._scope.cancel()
+        else:
+            lease.asked = False
+
+    def tick(self, now: float, linger_s: float) -> None:
+        """Four times a second: silence, lingering, null packets, rates."""
+        if self._idle_since is not None and now - self._idle_since > linger_s and self.ready.is_set():
+            self._scope.cancel()
+            return
+        if self._idle_since is not None and not self.ready.is_set() and now - self._idle_since > linger_s:
+            self._scope.cancel()  # everybody left while it was still being tuned
+            return
+        since, taken = self._rate_mark
+        if now - since >= 1.0:
+            self.rate_bps = (self.channel.published_bytes - taken) * 8 / (now - since)
+            self._rate_mark = (now, self.channel.published_bytes)
+            if self.plan.ring_bytes is None:
+                self.channel.widen(min(MOST_RING_BYTES, int(self.rate_bps / 8 * RING_S)))
+        won, scope = self.won, self._play_scope
+        if won is not None and scope is not None:
+            if self.channel.waiting_for_viewers:
+                won.upstream.heard_at = now
+            cause = won.upstream.tick(now, self.rate_bps)
+            if cause:
+                self._play_cause = cause
+                scope.cancel()
+        if self._splice is not None and not self._splice.ready and now > self._splice_until:
+            self._publish(self._splice.give_up_waiting())
+        quiet = now - max(self.channel.published_at, self._null_at)
+        if (
+            self.channel.viewers
+            and self.channel.published_bytes
+            and self._is_stuck(now)
+            and quiet > NULL_EVERY_S
+        ):
+            # Players drop a stream that says nothing for three to five seconds (Dispatcharr #1038).
+            self._null_at = now
+            self.channel.publish(NULL_PACKET)
+
+    def _is_stuck(self, now: float) -> bool:
+        if self.channel.waiting_for_viewers:
+            return False
+        if self._switching or (self._splice is not None and not self._splice.ready):
+            return True
+        heard = self.won.upstream.heard_at if self.won is not None else now
+        return now - heard > NULLS_AFTER_S and now - self.channel.published_at > NULL_EVERY_S
+
+    # --- the sink's side ---------------------------------------------------------------------------------------
+
+    def take(self, pieces: Sequence[Piece], began: float) -> None:
+        """Packets from the upstream."""
+        splice = self._splice
+        if splice is not None:
+            try:
+                pieces = splice.feed(pieces)
+            except Incompatible as error:
+                raise UpstreamEnded("codec-change", str(error)) from error
+        self._publish(pieces)
+        if not self.ready.is_set():
+            self._events.started(self.plan.channel, trio.current_time() - began)
+            self.ready.set()
+
+    def _publish(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            self.channel.publish(piece)
+
+    def discontinuity(self) -> None:
+        """The upstream says that what follows may be another programme."""
+        if self.channel.psi is not None:
+            self._begin_splice()
+
+
+class _Sink:
+    """The session as its upstream sees it."""
+
+    __slots__ = ("_began", "_session")
+
+    def __init__(self, session: Session, began: float) -> None:
+        self._session = session
+        self._began = began
+
+    def pieces(self, pieces: Sequence[Piece]) -> None:
+        """See Sink."""
+        self._session.take(pieces, self._began)
+
+    def discontinuity(self) -> None:
+        """See Sink."""
+        self._session.discontinuity()
+
+    async def room(self) -> None:
+        """See Sink."""
+        await self._session.channel.room()

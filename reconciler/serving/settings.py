@@ -1,0 +1,68 @@
+"""What `serve` is told once, at its start, as one frozen value.
+
+The command line builds it from `spec.serve`, the access rules and the credentials; nothing in here is read from the
+generation, because a generation may change while the process runs and this may not. This module refuses to read
+files and to resolve a credential.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from reconciler.secret import Secret
+from reconciler.spec.model import ALL_PRIVATE, Notify
+
+__all__ = ["Discovery", "Layout", "ServeSettings", "TimeLimits"]
+
+Layout = Literal["ports", "path"]
+Discovery = Literal["none", "udp", "udp+ssdp"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Every limit of the stream path in seconds (design.md 6). A DVR's or a source's own word replaces two of them."""
+
+    connect_s: float = 2.0
+    first_byte_s: float = 3.0
+    tune_s: float = 9.0
+    """All candidates of one tune together."""
+    race_s: float = 1.0
+    """From the second candidate on: how long one may be alone before the next starts beside it."""
+    silence_s: float = 2.0
+    """A transport stream without a packet for so long is dead."""
+    switch_s: float = 9.0
+    """How long a running stream may look for another way before it ends."""
+    linger_s: float = 3.0
+    """An upstream without viewers is kept so long: Kodi opens twice, Plex tunes again."""
+    slot_s: float = 3.0
+    """How long a tune waits for a closing upstream when the account is full."""
+    stall_s: float = 30.0
+    """A viewer that takes nothing for so long is dropped."""
+    join_s: float = 3.0
+    """How long a late viewer waits for a key frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """The process. Addresses are what it listens on, never what it tells others: that stands in the manifest."""
+
+    listen: tuple[str, int]
+    layout: Layout = "ports"
+    also: tuple[str, ...] = ()
+    """Further `host:port` for the hub."""
+    allow: tuple[str, ...] = ALL_PRIVATE
+    admin_token: Secret | None = None
+    discovery: Discovery = "none"
+    drain_s: float = 30.0
+    pool: str = "local"
+    limits: TimeLimits = TimeLimits()
+    base: Path = Path()
+    """Where relative paths of credential references start: the spec's directory."""
+    allow_exec: bool = False
+    refresh_every_s: float = 0.0
+    """0: `serve` never refreshes by itself."""
+    refresh_jitter_s: float = 0.0
+    reconcile: Callable[[str], Awaitable[None]] | None = None
+    """The refresh-and-reconcile run, given its cause; the command line hands it in."""
+    notify: tuple[Notify, ...] = ()

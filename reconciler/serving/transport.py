@@ -1,0 +1,126 @@
+"""Bytes of a body turned into pieces of whole packets, without looking at each packet.
+
+The steady path costs two slices: one shows every sync byte of a piece at once, one is the piece itself. Only where the
+grid is lost (damage, or something that is no transport stream any more) are bytes searched. M2TS and streams with parity
+are cut down to 188 bytes. This module refuses to know of PIDs.
+"""
+
+from typing import Final
+
+from reconciler.serving.packets import PACKET_BYTES
+from reconciler.sources.classify import classify_response, packet_grid
+
+__all__ = ["NotTransport", "Packets"]
+
+SYNC: Final = 0x47
+LOST_LIMIT_BYTES: Final = 64 * 1024
+"""So many bytes without a grid are no damaged transport stream."""
+JUDGED_BYTES: Final = 16 * 1024
+WINDOW_BYTES: Final = 1024
+PAGE_BYTES: Final = 16
+
+Piece = bytes | memoryview
+
+
+class NotTransport(Exception):
+    """What comes is no transport stream. `cause` is the detector's."""
+
+    def __init__(self, cause: str, detail: str) -> None:
+        super().__init__(detail)
+        self.cause = cause
+        self.detail = detail
+
+
+class Packets:
+    """Cuts one body. `lost_bytes` counts what belonged to no packet."""
+
+    __slots__ = ("_grid", "_rest", "lost_bytes")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._grid = 0
+        """Packet length on the wire; 0: not known (any more)."""
+        self.lost_bytes = 0
+
+    def feed(self, data: bytes) -> list[Piece]:
+        """The whole packets in what came so far and was not returned yet. Raises NotTransport."""
+        pieces: list[Piece] = []
+        todo: bytes | None = data
+        while todo is not None:
+            if self._grid == 0:
+                todo = self._seek(todo)
+                if todo is None:
+                    break
+            cut = self._cut if self._grid == PACKET_BYTES else self._cut_spaced
+            more, todo = cut(todo)
+            pieces += more
+        return pieces
+
+    def _cut(self, data: bytes) -> tuple[list[Piece], bytes | None]:
+        """Packets on a grid of 188, and what is left where the grid was lost."""
+        pieces: list[Piece] = []
+        start = 0
+        if self._rest:
+            start = PACKET_BYTES - len(self._rest)
+            joined = self._rest + data[:start]
+            if len(joined) < PACKET_BYTES:
+                self._rest = joined
+                return pieces, None
+            self._rest = b""
+            if joined[0] != SYNC or (len(data) > start and data[start] != SYNC):
+                return pieces, self._lose(joined + data[start:])
+            pieces.append(joined)
+        count = (len(data) - start) // PACKET_BYTES
+        end = start + count * PACKET_BYTES
+        if data[start:end:PACKET_BYTES].count(SYNC) != count:
+            kept = start
+            while data[kept] == SYNC:
+                kept += PACKET_BYTES
+            kept = max(start, kept - PACKET_BYTES)  # the packet before the damage is the damaged one
+            if kept > start:
+                pieces.append(data[start:kept])
+            return pieces, self._lose(data[kept:])
+        if count:
+            pieces.append(data[:end] if start == 0 and end == len(data) else memoryview(data)[start:end])
+        self._rest = data[end:]
+        return pieces, None
+
+    def _cut_spaced(self, data: bytes) -> tuple[list[Piece], bytes | None]:
+        """Packets of 192 or 204 bytes, cut to 188. `packet_grid` gives the offset of the sync byte itself."""
+        joined = self._rest + data
+        self._rest = b""
+        count = len(joined) // self._grid
+        if joined[: count * self._grid : self._grid].count(SYNC) != count:
+            return [], self._lose(joined)
+        self._rest = joined[count * self._grid :]
+        steps = range(0, count * self._grid, self._grid)
+        return ([b"".join(joined[at : at + PACKET_BYTES] for at in steps)] if count else []), None
+
+    def _lose(self, data: bytes) -> bytes:
+        """The grid does not hold at the beginning of `data`: look for it one byte later."""
+        self._grid = 0
+        self.lost_bytes += 1
+        return data[1:]
+
+    def _seek(self, data: bytes) -> bytes | None:
+        """What follows from the first packet on, or None: not found yet."""
+        held = self._rest + data
+        self._rest = b""
+        for at in range(0, max(1, len(held)), WINDOW_BYTES):
+            spacing, offset = packet_grid(held[at : at + 2 * WINDOW_BYTES])
+            if spacing:
+                self._grid = spacing
+                self.lost_bytes += at + offset
+                return held[at + offset :]
+        if len(held) >= LOST_LIMIT_BYTES or _is_page(held):
+            verdict = classify_response(200, {}, "", held[:JUDGED_BYTES])
+            raise NotTransport(verdict.cause or "not-ts", verdict.detail or "no transport stream any more")
+        self._rest = held
+        return None
+
+
+def _is_page(data: bytes) -> bool:
+    """Whether a page begins where packets should be: no need to wait for more of it."""
+    if len(data) < PAGE_BYTES:
+        return False
+    return classify_response(200, {}, "", data[: 2 * WINDOW_BYTES]).cause in {"html", "json", "limit"}
