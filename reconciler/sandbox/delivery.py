@@ -11,6 +11,7 @@ from typing import Final
 
 import trio
 
+from reconciler.errors import OperatorError
 from reconciler.sandbox.faults import IN_STREAM, Fault, Faults
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.misbehaviour import CLOUDFLARE, HTML, until_left
@@ -36,7 +37,10 @@ class _Over(Exception):
 
 @dataclass(slots=True)
 class Delivery:
-    """One TS stream to one client. `run` returns when the client leaves or a fault ends the stream."""
+    """One TS stream to one client. `run` returns when the client leaves or a fault ends the stream.
+
+    Raises OperatorError (or ValueError) before the first byte where the clip cannot be made.
+    """
 
     exchange: Exchange
     visit: Visit
@@ -63,7 +67,7 @@ class Delivery:
             for f in self.claimed
             if f.kind == "truncated" or (f.kind in IN_STREAM and (f.in_stream or f.kind != "token-expiry"))
         ]
-        self._clip = await self.origin.clip(self.channel, self.channel.shape.variant)
+        problem: OperatorError | ValueError | None = None
         async with trio.open_nursery() as nursery:
 
             async def watch() -> None:
@@ -72,11 +76,16 @@ class Delivery:
 
             nursery.start_soon(watch)
             try:
+                self._clip = await self.origin.clip(self.channel, self.channel.shape.variant)
                 await self._head()
                 await self._body()
             except (_Over, trio.BrokenResourceError, trio.ClosedResourceError):
                 pass  # a fault ended it, or the client left
+            except (OperatorError, ValueError) as error:
+                problem = error  # no clip; told outside, where it is not part of a group
             nursery.cancel_scope.cancel()
+        if problem is not None:
+            raise problem
 
     async def _head(self) -> None:
         # No length and no chunks: the body ends with the connection, as most panels do it.

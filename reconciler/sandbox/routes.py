@@ -16,6 +16,7 @@ from reconciler.sandbox.answers import Answer, cached, ranged
 from reconciler.sandbox.delivery import Delivery
 from reconciler.sandbox.documents import Address, action_json, login_json, playlist
 from reconciler.sandbox.faults import Fault, Faults
+from reconciler.sandbox.figures import logo_png
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.misbehaviour import answer, decisive, delay
 from reconciler.sandbox.origin import Origin
@@ -23,7 +24,7 @@ from reconciler.sandbox.panel import Account, Channel, Panel
 from reconciler.sandbox.playlists import HLS_TYPE, Playlists
 from reconciler.sandbox.seats import Seat, Seats
 from reconciler.sandbox.sessions import Session, Sessions
-from reconciler.sandbox.streams import Variant, logo_png
+from reconciler.sandbox.streams import Variant
 from reconciler.sandbox.visits import Journal, Visit
 from reconciler.sandbox.wire import Exchange, Request
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import trio
 
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Panel
-from tests.sandbox.provided import LIVE, LOGIN, complaints, fetch, provider, stream_bytes
+from tests.sandbox.provided import LIVE, LOGIN, asked, complaints, fetch, provider, stream_bytes
 
 NOW = 1_790_000_000.0
 
@@ -82,5 +83,59 @@ def test_demo_guide_covers_now(clips: Path) -> None:
             )
             on_air = short.json()["epg_listings"][0]
             assert int(on_air["start_timestamp"]) <= NOW < int(on_air["stop_timestamp"])
+
+    trio.run(main)
+
+
+def test_without_ffmpeg_streams_say_why(tmp_path: Path) -> None:
+    """No clip can be made: TS and HLS answer 500 with the reason, and the panel goes on."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            handle._site.origin.library.ffmpeg = "/nowhere/ffmpeg"
+            base = handle.urls[0]
+            failed = await fetch(f"{base}{LIVE}/11.ts")
+            assert failed.status_code == 500
+            assert failed.text == "ffmpeg could not make a clip: FileNotFoundError"
+            text = (await fetch(f"{base}{LIVE}/11.m3u8")).text
+            uri = next(line for line in text.splitlines() if line.startswith("/hls/"))
+            assert (await fetch(base + uri)).status_code == 500
+            assert (await fetch(f"{base}/player_api.php?{LOGIN}")).status_code == 200
+            assert handle.connections()[0].kind == "hls"
+
+    trio.run(main)
+
+
+def test_heads_tune_nothing(clips: Path) -> None:
+    """HEAD of a stream and of a page gets headers alone and takes no seat."""
+
+    async def main() -> None:
+        async with provider(clips) as handle:
+            for path in (f"{LIVE}/11.ts", f"/get.php?{LOGIN}"):
+                async with asked(handle.urls[0] + path, "Connection: close", method="HEAD") as answer:
+                    assert (answer.status, await answer.read_for(0.2)) == (200, b"")
+            assert handle.peak("anna") == 0
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("size", [1, 10, 4096])
+def test_requests_may_come_in_slices(clips: Path, size: int) -> None:
+    """A request is the same however its bytes arrive, and one that breaks off costs nothing."""
+
+    async def main() -> None:
+        async with provider(clips) as handle:
+            port = int(handle.urls[0].rpartition(":")[2])
+            request = f"GET /player_api.php?{LOGIN} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                for at in range(0, len(request), size):
+                    await stream.send_all(request[at : at + size])
+                said = b""
+                while piece := await stream.receive_some(65536):
+                    said += piece
+            assert said.startswith(b"HTTP/1.1 200")
+            async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+                await stream.send_all(request[:size])
+            assert (await fetch(handle.urls[0] + "/list.m3u")).status_code == 200
 
     trio.run(main)
