@@ -1,0 +1,100 @@
+"""Files that are there whole or not at all: temporary file in the same folder, flush, rename, flush of the folder.
+
+Errors of the disk become one sentence with the place and the next step. This module refuses to know what it writes.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from reconciler.errors import StateError
+
+__all__ = ["disk_errors", "make_directory", "replace_file", "replace_link", "sync_directory"]
+
+TEMPORARY: Final = ".ptctl-tmp-"
+"""Beginning of the names of unfinished files; whoever finds one may remove it under the lock."""
+
+_NEXT_STEPS: Final = {
+    errno.ENOSPC: "free some space, then run again",
+    errno.EDQUOT: "raise the quota, then run again",
+    errno.EROFS: "mount the state directory writable, or name another with $PTCTL_STATE",
+    errno.EACCES: "give this user write access, or name another state directory with $PTCTL_STATE",
+    errno.EPERM: "give this user write access, or name another state directory with $PTCTL_STATE",
+}
+
+
+@contextmanager
+def disk_errors(what: str, path: Path) -> Iterator[None]:
+    """Turns an OSError into StateError: "cannot write ledger /x/ledger.json: no space left on device"."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise StateError(
+            f"cannot {what} {path}: {reason}", next_step=_NEXT_STEPS.get(error.errno or 0)
+        ) from error
+
+
+def make_directory(path: Path, mode: int = 0o755) -> None:
+    """The directory, with its parents; its mode is set when it is made. Raises StateError."""
+    with disk_errors("make directory", path):
+        if not path.is_dir():
+            path.mkdir(parents=True, exist_ok=True, mode=mode)
+
+
+def replace_file(path: Path, data: bytes, mode: int = 0o644) -> bool:
+    """Make `path` hold `data`; a reader sees the old or the new content, never a mixture. False: it held it already.
+
+    Raises StateError; then the old content stands and no temporary file is left.
+    """
+    with suppress(OSError):
+        if path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
+            return False
+    make_directory(path.parent)
+    temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    with disk_errors("write", path):
+        try:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+            try:
+                os.fchmod(handle, mode)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+    return True
+
+
+def replace_link(path: Path, target: str) -> None:
+    """Make the symbolic link `path` point to `target` in one step. Raises StateError; then the old link stands."""
+    temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    with disk_errors("switch", path):
+        try:
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(target)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Flush a directory's entries, so that a rename survives a power cut. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems cannot, and need not
+            raise
+    finally:
+        os.close(handle)
