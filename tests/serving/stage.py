@@ -20,6 +20,8 @@ from reconciler.lineups.manifest import (
     manifest_bytes,
     routes_bytes,
 )
+from reconciler.sandbox.panel import Channel, Panel
+from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.serving.server import Serving, serve
 from reconciler.serving.settings import ServeSettings
 
@@ -199,3 +201,93 @@ def dechunk(data: bytes) -> bytes:
         out += rest[:count]
         data = rest[count + 2 :]
     return out
+
+
+class Watcher:
+    """A client that watches a stream: `data` is what it got so far, without the framing."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._raw = b""
+        self._framed = b""
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.data = b""
+        self.ended = False
+
+    async def head(self) -> None:
+        """Read up to the end of the head."""
+        while b"\r\n\r\n" not in self._raw:
+            more = await self._stream.receive_some(65536)
+            assert more, "the server ended before an answer"
+            self._raw += more
+        head, _, self._raw = self._raw.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        self.status = int(first.split()[1])
+        self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
+
+    async def read(self, at_least: int, within_s: float = 15.0) -> bytes:
+        """`data` once it holds so many bytes, or all when the stream has ended before."""
+        with trio.fail_after(within_s):
+            while len(self.data) < at_least and not self.ended:
+                self._unchunk()
+                if len(self.data) >= at_least or self.ended:
+                    break
+                more = await self._stream.receive_some(1 << 18)
+                if not more:
+                    self.ended = True
+                self._raw += more
+        return self.data
+
+    def _unchunk(self) -> None:
+        while not self.ended:
+            size, line_end, rest = self._raw.partition(b"\r\n")
+            if not line_end:
+                return
+            count = int(size, 16)
+            if len(rest) < count + 2:
+                return
+            self.ended = count == 0
+            self.data += rest[:count]
+            self._raw = rest[count + 2 :]
+
+    async def aclose(self) -> None:
+        """Leave."""
+        await self._stream.aclose()
+
+
+@asynccontextmanager
+async def watching(place: tuple[str, int], path: str) -> AsyncIterator[Watcher]:
+    """A client of a stream, its head read; it leaves at the end of the block."""
+    stream = await trio.open_tcp_stream(*place)
+    watcher = Watcher(stream)
+    try:
+        await stream.send_all(
+            f"GET {path} HTTP/1.1\r\nHost: any\r\nUser-Agent: Lavf/60.16.100\r\nRange: bytes=0-\r\n\r\n".encode()
+        )
+        await watcher.head()
+        yield watcher
+    finally:
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+            await stream.aclose()
+
+
+@asynccontextmanager
+async def provided(clips: Path, panel: Panel | None = None, **more: Any) -> AsyncIterator[ProviderHandle]:
+    """A simulated provider with channels 1 to 9."""
+    made = panel or Panel(channels=tuple(Channel(n, f"Channel {n}") for n in range(1, 10)))
+    async with trio.open_nursery() as nursery:
+        yield await nursery.start(partial(run_provider, made, stream_cache=clips, **more))
+        nursery.cancel_scope.cancel()
+
+
+def panel_stage(state: Path, handle: ProviderHandle, **changes: Any) -> Stage:
+    """A stage whose DVR `news` has channels 1000 to 1008: streams 1 to 9 of the provider, on all its hosts."""
+    source = changes.pop("source", {})
+    return Stage(
+        state,
+        {"news": {str(999 + n): f"main/{n}" for n in range(1, 10)}},
+        sources=one_source(*handle.urls, **source),
+        channels={f"main/{n}": (Alternative("main", str(n)),) for n in range(1, 10)},
+        **changes,
+    )
