@@ -24,7 +24,7 @@ from reconciler.catalog.guide_index import (
     GuideIndex,
     unavailable_titles,
 )
-from reconciler.catalog.guide_split import Splitter
+from reconciler.catalog.guide_split import PAIR, START, Splitter
 from reconciler.catalog.guide_text import Element, elements, plain_text, recovered
 from reconciler.catalog.guide_times import time_value
 
@@ -39,16 +39,12 @@ __all__ = [
     "open_guide",
 ]
 
-_PAIR: Final = rb"""\s+[^\s=<>"'/]+\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
-
 
 def _attribute_pattern(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(
-        rb"\s*+<programme(?:(?!\s+%b\s*=)" % name + _PAIR + rb""")*+\s+%b\s*=\s*["']([^"']*)""" % name
-    )
+    return re.compile(rb"""(?:(?!\s+%b\s*=)%b)*+\s+%b\s*=\s*["']([^"']*)""" % (name, PAIR, name))
 
 
-_START: Final = _attribute_pattern(b"start")
+_BEGIN: Final = _attribute_pattern(b"start")
 _STOP: Final = _attribute_pattern(b"stop")
 _TITLE: Final = re.compile(rb"<title(?:\s[^<>]*)?>([^<]*)</title\s*>")
 
@@ -100,7 +96,7 @@ def coverage(
 
 
 def _times(unit: bytes) -> tuple[int | None, int]:
-    start = _START.match(unit)
+    start = _BEGIN.match(unit)
     began = time_value(start[1].decode("utf-8", "replace")) if start else None
     if began is None:
         return None, 0
@@ -119,7 +115,7 @@ def _title(unit: bytes) -> str:
 
 
 def _slow_title(unit: bytes) -> str:
-    for element in recovered(unit + b"</programme>"):
+    for element in recovered(START + unit):
         return plain_text(element.findtext("title"))
     return ""
 

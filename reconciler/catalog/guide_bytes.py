@@ -28,10 +28,12 @@ _XZ_MEMORY: Final = 128 << 20
 class GuideBytes(Iterator[bytes]):
     """The bytes of a guide in blocks of about a MiB. `damage` says what was wrong once they have been read."""
 
-    __slots__ = ("_blocks", "damage")
+    __slots__ = ("_blocks", "_held", "_stream", "damage")
 
     def __init__(self, stream: BinaryIO, what: str, limit_bytes: int) -> None:
         self.damage = ""
+        self._held = False
+        self._stream = stream
         self._blocks = self._read(stream, what, limit_bytes)
 
     def __iter__(self) -> Self:
@@ -40,8 +42,18 @@ class GuideBytes(Iterator[bytes]):
     def __next__(self) -> bytes:
         return next(self._blocks)
 
+    def hold(self) -> BinaryIO | None:
+        """The open file, if its bytes are the guide's bytes; the caller closes it. None for packed ones.
+
+        To be called before reading: without it the file is closed after the last block.
+        """
+        head = self._stream.read(6)
+        self._stream.seek(0)
+        self._held = not _packing(head)
+        return self._stream if self._held else None
+
     def _read(self, stream: BinaryIO, what: str, limit_bytes: int) -> Iterator[bytes]:
-        with stream:
+        try:
             head = stream.read(6)
             stream.seek(0)
             total = 0
@@ -59,6 +71,9 @@ class GuideBytes(Iterator[bytes]):
                         next_step="look at what the provider sends",
                     )
                 yield block
+        finally:
+            if not self._held:
+                stream.close()
 
     def _packed(self, stream: BinaryIO, what: str) -> Iterator[bytes]:
         head = stream.read(6)
@@ -98,7 +113,7 @@ def open_guide(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> GuideBytes:
     when the content outgrows `limit_bytes` or `RATIO_LIMIT`; a packed file that ends early or is broken gives what is
     whole and says so in `damage`. OSError passes through.
     """
-    return GuideBytes(path.open("rb"), f"guide {path.name!r}", limit_bytes)
+    return GuideBytes(path.open("rb", buffering=0), f"guide {path.name!r}", limit_bytes)
 
 
 class _Unpacker(Protocol):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from reconciler.catalog.guide_text import Element, attribute, plain_text, text
+from reconciler.catalog.guide_text import Element, attribute, kept_text, plain_text, text
 from reconciler.catalog.guide_times import time_text, time_value
 
 __all__ = ["KINDS", "PLACES", "Kind", "content", "digits"]
@@ -45,8 +45,8 @@ _CREDITS: Final = ("director", "actor", "writer", "adapter", "producer", "compos
 
 
 def content(element: Element) -> str:
-    """All text in the element, made plain."""
-    return plain_text("".join(element.itertext()) if len(element) else element.text)  # type: ignore[arg-type]
+    """All text in the element, without control characters and outer blanks."""
+    return kept_text("".join(element.itertext()) if len(element) else element.text)  # type: ignore[arg-type]
 
 
 def _attributes(element: Element, allowed: _Attributes) -> str:
@@ -68,6 +68,12 @@ def _worded(element: Element, allowed: _Attributes = ()) -> str:
     tag = element.tag
     attributes = _attributes(element, allowed) if element.attrib else ""
     return f"<{tag}{attributes}>{text(inner)}</{tag}>"
+
+
+def _line(element: Element) -> str:
+    inner = plain_text(content(element))
+    attributes = _attributes(element, _LANG) if element.attrib else ""
+    return f"<{element.tag}{attributes}>{text(inner)}</{element.tag}>" if inner else ""
 
 
 def _languaged(element: Element) -> str:
@@ -167,8 +173,8 @@ def _image(element: Element) -> str:
 Kind = tuple[int, bool, Callable[[Element], str]]
 # place in the DTD's order, whether it may be there several times, how it is written
 KINDS: Final[dict[str, Kind]] = {
-    "title": (0, True, _languaged),
-    "sub-title": (1, True, _languaged),
+    "title": (0, True, _line),
+    "sub-title": (1, True, _line),
     "desc": (2, True, _languaged),
     "credits": (3, False, _credits),
     "date": (4, False, _date),

@@ -8,13 +8,11 @@ channels, windows and the present time.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from lxml import etree
-
 from reconciler.catalog.guide_children import KINDS, PLACES, content, digits
-from reconciler.catalog.guide_text import Element, attribute, elements, plain_text, recovered, text
+from reconciler.catalog.guide_text import Element, attribute, plain_text, text
 from reconciler.catalog.guide_times import time_text, time_value
 
 __all__ = [
@@ -24,7 +22,6 @@ __all__ = [
     "airings",
     "day_and_time",
     "programme_of",
-    "programmes_in",
     "rendered",
 ]
 
@@ -62,31 +59,11 @@ class Airing(NamedTuple):
     programme: Programme
 
 
-def programmes_in(data: bytes, units: Callable[[], Iterable[bytes]]) -> tuple[list[Programme], int]:
-    """The programmes in `data`, a run of raw elements, and how many had to be given up.
-
-    A well-formed run is parsed in one go. Otherwise `units` gives its elements one by one: each is parsed by itself,
-    mended where it is not well-formed.
-    """
-    try:
-        found = elements(data)
-    except etree.XMLSyntaxError:
-        found = []
-        for unit in units():
-            try:
-                found += elements(unit)
-            except etree.XMLSyntaxError:
-                found += recovered(unit)
-    read = [programme_of(element) for element in found if element.tag == "programme"]
-    kept = [programme for programme in read if programme is not None]
-    return kept, len(read) - len(kept)
-
-
 _TITLE, _SUB_TITLE, _CATEGORY, _LENGTH, _EPISODE = (
     KINDS[tag][0] for tag in ("title", "sub-title", "category", "length", "episode-num")
 )
 _SHOWN, _NEW = KINDS["previously-shown"][0], KINDS["new"][0]
-_FILMS: Final = frozenset(
+FILMS: Final = frozenset(
     (
         "movie", "movies", "film", "films", "feature film", "tv movie", "movie / drama", "spielfilm", "fernsehfilm",
         "película", "películas", "cine", "cinema", "cinéma", "téléfilm", "filme", "filmes", "kino", "elokuva", "filmy",
@@ -121,15 +98,15 @@ def programme_of(element: Element) -> Programme | None:
         if rendered_at[place] and not several:
             continue
         if place == _TITLE and not title:
-            title = content(child)
+            title = plain_text(content(child))
         elif place == _CATEGORY and not film:
-            film = content(child).casefold() in _FILMS
+            film = content(child).casefold() in FILMS
         elif place == _LENGTH and stop is None:
             stop = _stop_by_length(start, child)
         rendered_at[place] += render(child)
     if rendered_at[_NEW]:
         rendered_at[_SHOWN] = ""  # mutually exclusive (D5); `new` is the one a provider has to say on purpose
-    numbered, episodes = _episodes(numbers, rendered_at[_SUB_TITLE])
+    numbered, episodes = episode_numbers(numbers, rendered_at[_SUB_TITLE])
     return Programme(
         start,
         stop,
@@ -164,8 +141,8 @@ _ONSCREEN: Final = re.compile(
 )
 
 
-def _episodes(numbers: Sequence[tuple[str, str]], sub_titles: str) -> tuple[bool, str]:
-    """Whether season and episode are known, and the `episode-num` elements: then with both systems."""
+def episode_numbers(numbers: Sequence[tuple[str, str]], sub_titles: str) -> tuple[bool, str]:
+    """From (system, value) pairs and the rendered sub-titles: whether season and episode are known, and the `episode-num` elements: then with both systems."""
     known: tuple[int, int] | None = None
     kept: dict[tuple[str, str], None] = {}
     for system, value in numbers:
@@ -189,7 +166,7 @@ def _episodes(numbers: Sequence[tuple[str, str]], sub_titles: str) -> tuple[bool
     )
     if known is None:
         return False, written
-    return True, written + _numbered(*known, without={system for system, _ in kept})
+    return True, written + number_elements(*known, without={system for system, _ in kept})
 
 
 def _season_and_episode(value: str) -> tuple[int, int] | None:
@@ -200,7 +177,8 @@ def _season_and_episode(value: str) -> tuple[int, int] | None:
     return (season, episode) if episode > 0 else None
 
 
-def _numbered(season: int, episode: int, *, without: Iterable[str] = ()) -> str:
+def number_elements(season: int, episode: int, *, without: Iterable[str] = ()) -> str:
+    """The `episode-num` elements of a season and an episode, both counted from 1, in the systems not in `without`."""
     written = ""
     if (
         "xmltv_ns" not in without and season > 0
@@ -255,7 +233,7 @@ def rendered(airing: Airing, channel: str, name: str, shift_s: int) -> str:
         if not film:
             sub_titles = sub_titles or f"<sub-title>{day_and_time(began)}</sub-title>"
             # Season = year, episode = month, day, hour, minute: the same for the same airing whoever computes it.
-            episodes = episodes or _numbered(int(began[:4]), int(began[4:12]))
+            episodes = episodes or number_elements(int(began[:4]), int(began[4:12]))
     return (
         f'<programme start="{began} +0000" stop="{time_text(stop + shift_s)} +0000" channel="{channel}">'
         f"{titles}{sub_titles}{about}{date}{kinds}{episodes}{tail}</programme>\n"

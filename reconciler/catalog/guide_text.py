@@ -15,6 +15,7 @@ __all__ = [
     "Element",
     "attribute",
     "elements",
+    "kept_text",
     "mended_text",
     "plain_text",
     "recovered",
@@ -32,16 +33,22 @@ _CONTROLS: Final[dict[int, str | None]] = {
     0xFFFF: None,
 }
 _ODD: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
-_BLANKS: Final = re.compile(r"[\t\r\n ]{2,}|[\t\r\n]")
+_BREAKS: Final = re.compile(r" *[\t\r\n][\t\r\n ]*")
 
 
-def plain_text(value: str | None) -> str:
-    """`value` without control characters, outer blanks and line breaks."""
+def kept_text(value: str | None) -> str:
+    """`value` without control characters and outer blanks; its own line breaks stay."""
     if not value:
         return ""
     if _ODD.search(value):
         value = re.sub("[\ud800-\udfff]", "", value.translate(_CONTROLS))
-    return _BLANKS.sub(" ", value).strip(" \t\r\n")
+    return value.strip(" \t\r\n")
+
+
+def plain_text(value: str | None) -> str:
+    """The same on one line."""
+    kept = kept_text(value)
+    return _BREAKS.sub(" ", kept) if "\n" in kept or "\t" in kept or "\r" in kept else kept
 
 
 def text(value: str) -> str:
