@@ -24,7 +24,7 @@ _KIND_WORD: Final = {"live": "", "vod": "vod/", "series": "series/"}
 
 # Query parameters that change with every fetch or viewer; what is left (`id=`, `ch=`) names the stream.
 _VOLATILE: Final = re.compile(
-    r"(?:.*token.*|.*sign?(?:ature)?|.*auth.*|.*hash.*|.*sess.*|.*expir.*|.*key.*|user(?:name)?|pass(?:word)?|e|st|t|ts|md5|hmac|nonce|jwt|"
+    r"(?:.*token.*|.*sign?(?:ature)?|.*auth.*|.*hash.*|.*sess.*|.*expir.*|exp|.*key.*|user(?:name)?|pass(?:word)?|e|st|t|ts|md5|hmac|nonce|jwt|"
     r".*time.*|.*uuid.*|device.*|.*did|ip|policy|nva|nvb|wms.*|u|p|mac|play_token|cb|rand(?:om)?|_)",
     re.IGNORECASE,
 )

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from reconciler.catalog.entry import Entry
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.model import Verdict
 from reconciler.spec.model import (
@@ -38,7 +39,8 @@ NEWS = Bucket("news", field("group", "*NEWS*"))
 REST = Bucket("rest", everything)
 
 
-def many(count: int, group: str = "US|NEWS", first: int = 1) -> list:
+def many(count: int, group: str = "US|NEWS", first: int = 1) -> list[Entry]:
+    """Channels of one group with rising stream ids and numbers."""
     return [entry(i, f"Channel {i:04d}", group, number=i) for i in range(first, first + count)]
 
 
