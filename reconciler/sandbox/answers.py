@@ -3,7 +3,6 @@
 Faults act on these values, so every document can fail in every way. This module refuses to send.
 """
 
-import gzip
 import hashlib
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -27,14 +26,12 @@ class Answer:
         return replace(self, headers=(*self.headers, *headers))
 
 
-def cached(request: Request, body: bytes, content_type: str, *, modified: float, zipped: bool) -> Answer:
-    """`body` with ETag and Last-Modified, or 304 where the client has it already; gzipped for `.gz` names."""
+def cached(request: Request, body: bytes, content_type: str, *, modified: float) -> Answer:
+    """`body` with ETag and Last-Modified, or 304 where the client has it already."""
     tag = f'"{hashlib.sha256(body).hexdigest()[:20]}"'
     headers = (("ETag", tag), ("Last-Modified", formatdate(modified, usegmt=True)))
     if request.headers.get("if-none-match", request.headers.get("if-modified-since")) in (tag, headers[1][1]):
         return Answer(304, b"", "", headers)
-    if zipped:
-        return Answer(200, gzip.compress(body, 6, mtime=0), "application/gzip", headers)
     return Answer(200, body, content_type, headers)
 
 

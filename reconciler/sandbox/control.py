@@ -8,7 +8,7 @@ import json
 
 from reconciler.sandbox.answers import Answer
 from reconciler.sandbox.faults import Fault
-from reconciler.sandbox.routes import Site
+from reconciler.sandbox.site import Site
 from reconciler.sandbox.wire import Request
 
 __all__ = ["control_answer"]

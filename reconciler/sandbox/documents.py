@@ -20,6 +20,8 @@ __all__ = ["Address", "action_json", "login_json", "playlist"]
 
 ADDED: Final = 1_700_000_000
 SHORT_EPG_LIMIT: Final = 4
+# What `messy` adds to the live streams: records without an id and without a name (iptv-streams.md B3).
+UNUSABLE: Final = ({"num": "", "name": None, "stream_id": ""}, {"num": 0, "name": "gone", "stream_id": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +86,14 @@ def action_json(
         case "get_series_categories":
             return _json(_categories(panel, "series"))
         case "get_live_streams":
-            return _json([_live(c, n, base, messy=messy) for n, c in _within(panel, "live", group)])
+            records = [_live(c, n, base, messy=messy) for n, c in _within(panel, "live", group)]
+            return _json([*records, *(UNUSABLE if messy else ())])
         case "get_vod_streams":
             return _json([_film(c, n, base, messy=messy) for n, c in _within(panel, "movie", group)])
         case "get_series":
             return _json(_series(panel, group, base))
         case "get_series_info":
-            return _json(_series_info(panel, args("series_id")))
+            return _json(_series_info(panel, args("series_id"), messy=messy))
         case "get_vod_info":
             return _json(_film_info(panel, args("vod_id"), base, messy=messy))
         case "get_short_epg" | "get_simple_data_table":
@@ -246,7 +249,7 @@ def _series(panel: Panel, group: str, base: str) -> list[dict[str, object]]:
     ]
 
 
-def _series_info(panel: Panel, wanted: str) -> object:
+def _series_info(panel: Panel, wanted: str, *, messy: bool) -> object:
     episodes = [c for c in panel.of_kind("series") if str(_series_id(c.series)) == wanted]
     if not episodes:
         return []
@@ -262,6 +265,8 @@ def _series_info(panel: Panel, wanted: str) -> object:
                 "info": [],
             }
         )
+    if messy:
+        return {"seasons": [], "info": [], "episodes": list(seasons.values())}
     return {"seasons": [], "info": {"name": episodes[0].series}, "episodes": seasons}
 
 

@@ -22,8 +22,9 @@ from reconciler.sandbox.faults import Faults
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.origin import Origin
 from reconciler.sandbox.panel import Panel
-from reconciler.sandbox.routes import Site
+from reconciler.sandbox.routes import handle
 from reconciler.sandbox.seats import Seat, Seats
+from reconciler.sandbox.site import Site
 from reconciler.sandbox.streams import StreamLibrary
 from reconciler.sandbox.visits import Journal
 from reconciler.sandbox.wire import Exchange, serve
@@ -80,8 +81,8 @@ class ProviderHandle:
         ]
 
     def sockets(self) -> int:
-        """How many TS stream sockets are open, with or without an account."""
-        return len([visit for visit in self.journal.open() if visit.kind == "live"])
+        """How many sockets a TS stream is being sent to, with or without an account."""
+        return len([v for v in self.journal.open() if v.kind == "live" and v.status == 200])
 
     def peak(self, username: str = "demo") -> int:
         """The most connections of this account that counted at once."""
@@ -148,8 +149,8 @@ async def _host(
 ) -> None:
     """One host for ever: listening, or with its port closed while a fault says so."""
 
-    async def handle(exchange: Exchange) -> None:
-        await site.handle(index, exchange)
+    async def answer(exchange: Exchange) -> None:
+        await handle(site, index, exchange)
 
     told = False
     while True:
@@ -165,7 +166,7 @@ async def _host(
                 await _until(site.faults, index, refused=False)
             continue
         async with trio.open_nursery() as nursery:
-            port = await nursery.start(partial(serve, handle, host=address, port=port))
+            port = await nursery.start(partial(serve, answer, host=address, port=port))
             if not told:
                 task_status.started(port)
                 told = True

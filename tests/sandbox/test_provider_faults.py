@@ -354,6 +354,7 @@ async def _polled(
 ONE_SECOND = Manners(segment=1)
 
 
+@pytest.mark.slow
 def test_playlist_moves_on(clips: Path) -> None:
     """Without a fault number and names go on with the clock."""
 
@@ -367,6 +368,7 @@ def test_playlist_moves_on(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_frozen_playlist(clips: Path) -> None:
     """Nothing changes, and what is listed can still be had."""
 
@@ -380,6 +382,7 @@ def test_frozen_playlist(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_sequence_reset_begins_at_nought(clips: Path) -> None:
     """The number goes back to 0 and counts from there; the names do not."""
 
@@ -396,6 +399,7 @@ def test_sequence_reset_begins_at_nought(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_sequence_stuck_while_names_go_on(clips: Path) -> None:
     """The number stays 0 with rotating names."""
 
@@ -409,6 +413,7 @@ def test_sequence_stuck_while_names_go_on(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_names_loop_while_the_sequence_goes_on(clips: Path) -> None:
     """Names come from a small set, the number advances, and the newest name has the newest contents."""
 
@@ -477,6 +482,7 @@ def test_stream_is_reset_after_some_time(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_stall_lasts_until_it_is_switched_off(clips: Path) -> None:
     """A running stream falls silent and goes on when the fault is over; another channel never noticed."""
 
@@ -601,6 +607,7 @@ def test_conditions_hold_together(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_moments(clips: Path) -> None:
     """A fault may begin some time after it was switched on and end by itself."""
 

@@ -113,6 +113,7 @@ def test_closed_connection_is_noticed_late(clips: Path) -> None:
     trio.run(main)
 
 
+@pytest.mark.slow
 def test_hls_client_counts_while_it_asks(clips: Path) -> None:
     """Playlist and segments of one client are one connection; it is free again some time after the last request."""
 

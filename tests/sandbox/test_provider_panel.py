@@ -111,11 +111,15 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
+@pytest.mark.slow
 def test_real_samples_load(shared: Path) -> None:
-    """2,400 real channels with their guides: every id is unique, most have something on now."""
-    panel = Panel.from_files(sorted(shared.glob("samsung-*.m3u")), sorted(shared.glob("samsung-*.xml.gz")))
+    """A thousand real channels with their guides: every id is unique, most have something on now."""
+    names = ("samsung-us", "samsung-gb")
+    panel = Panel.from_files(
+        [shared / f"{name}.m3u" for name in names], [shared / f"{name}.xml.gz" for name in names]
+    )
     assert panel.guide is not None
-    assert len(panel.channels) > 2_300
+    assert len(panel.channels) > 500
     assert len({c.id for c in panel.channels}) == len(panel.channels)
     moment = f"{datetime.fromtimestamp(NOW, UTC):%Y%m%d%H%M%S}"
     root = etree.fromstring(panel.guide.document(NOW))
@@ -124,7 +128,7 @@ def test_real_samples_load(shared: Path) -> None:
         for p in root.iter("programme")
         if (p.get("start") or "")[:14] <= moment < (p.get("stop") or "")[:14]
     }
-    assert len(on & {c.epg_id for c in panel.channels}) > 1_500
+    assert len(on & {c.epg_id for c in panel.channels}) > 400
 
 
 @pytest.mark.parametrize("count", [20, 80, 3000])
@@ -170,7 +174,8 @@ def test_messy_json_means_the_same(clips: Path) -> None:
             url = f"{handle.urls[0]}/player_api.php?{LOGIN}&action=get_live_streams"
             first = await fetch(url)
             assert (await fetch(url)).content == first.content
-            records = first.json()
+            *records, nameless, gone = first.json()
+            assert (nameless["stream_id"], gone["stream_id"]) == ("", None)
             assert [int(r["stream_id"]) for r in records] == [c.id for c in panel.of_kind("live")]
             assert [r["name"].strip() for r in records] == [c.name for c in panel.of_kind("live")]
             for field in ("stream_id", "category_id", "num", "tv_archive", "is_adult"):
