@@ -48,6 +48,7 @@ _LINE: Final = (
     rf"(?P<secret>\"[^\"]*\"?|'[^']*'?|[^\s,}}#][^,}}#\n]*)"
 )
 _SAFE: Final = re.compile(rf"[\"']?(?:(?:{'|'.join(SCHEMES)}):|\$|\{{|\[|null\b|~|\*)", re.IGNORECASE)
+_SCHEMES: Final = ("bearer", "basic", "digest")
 _SHORTEST: Final = 5
 """Shorter secrets are masked where they stand, not wherever the same letters occur."""
 
@@ -145,8 +146,7 @@ def search(root: Node, texts: Mapping[str, str], findings: Findings, *, mode: in
         if whole:
             nodes.add(id(scalar))
             spans.append(scalar.span)
-            if len(scalar.text) >= _SHORTEST and not whole.startswith("user"):
-                values.append(scalar.text)
+            values += _letters(scalar.text, whole)
             _note(findings, path, scalar, scalar.span, whole, mode=mode)
             continue
         if "=" not in scalar.text and "://" not in scalar.text:
@@ -159,6 +159,21 @@ def search(root: Node, texts: Mapping[str, str], findings: Findings, *, mode: in
             nodes.add(id(scalar))
             _note(findings, path, scalar, spans[-len(stretches)], "address", mode=mode)
     return Secrets(frozenset(nodes), spans, values)
+
+
+def _letters(text: str, kind: str) -> Iterator[str]:
+    """What to hide wherever it occurs: the value, and what of it is a secret by itself (`Bearer …`, `sid=…`).
+
+    A user name of letters alone is hidden where it stands: it may stand elsewhere for something else.
+    """
+    text = text.strip()
+    if len(text) < _SHORTEST or (kind.startswith("user") and text.isalpha()):
+        return
+    yield text
+    for part in re.split(r"[\s/?&=:;@,]+", text):
+        telling = kind == "header" or any(sign.isdigit() for sign in part)
+        if telling and part != text and len(part) >= _SHORTEST and part.lower() not in _SCHEMES:
+            yield part
 
 
 class SourceLines:

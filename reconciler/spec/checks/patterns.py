@@ -6,6 +6,7 @@ tree, not by trying. Refuses to run a pattern on anything.
 
 import re
 import warnings
+from collections.abc import Iterator
 from re import _constants as sre  # type: ignore[attr-defined]  # not in typeshed; the parser every `re` call uses
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -47,7 +48,7 @@ def _pattern(subject: Subject, pattern: Val) -> re.Pattern[str] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compiled = re.compile(text)
-            tree = parser.parse(text)
+            slow = explosive(text)
     except re.error as error:
         at = error.pos if error.pos is not None else 0
         reason, label, hint, whole = _reason(error.msg, text, at)
@@ -65,7 +66,7 @@ def _pattern(subject: Subject, pattern: Val) -> re.Pattern[str] | None:
             "V125", node, "this pattern is nested or repeated too far", hints=("split it into a list",)
         )
         return None
-    if explosive(tree):
+    if slow:
         subject.findings.warning(
             "V307",
             node,
@@ -104,6 +105,7 @@ def _replacement(subject: Subject, compiled: re.Pattern[str], to: Val) -> None:
     except (re.error, IndexError) as error:
         assert isinstance(to.node, Scalar)
         at = getattr(error, "pos", None) or 0
+        at -= at > 0 and to.data[at - 1] == "\\"
         reason = str(getattr(error, "msg", error))
         if "invalid group reference" in reason:
             count = compiled.groups
@@ -116,20 +118,25 @@ def _replacement(subject: Subject, compiled: re.Pattern[str], to: Val) -> None:
         )
 
 
+def explosive(pattern: str) -> bool:
+    """Whether a valid pattern may take time that doubles with every character. Costs as much as compiling it."""
+    return _explosive(parser.parse(pattern))
+
+
 # The parse tree is made of lists of pairs whose second part depends on the first.
-def explosive(tree: Any) -> bool:
+def _explosive(tree: Any) -> bool:
     """Whether a repetition that backtracks contains another one whose turns can be cut in many ways."""
     for kind, value in tree:
         if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
             _, most, body = value
             if most >= _MANY and _loose(body):
                 return True
-            if explosive(body):
+            if _explosive(body):
                 return True
         elif (
-            (kind is sre.SUBPATTERN and explosive(value[3]))
-            or (kind is sre.BRANCH and any(explosive(branch) for branch in value[1]))
-            or (kind in (sre.ASSERT, sre.ASSERT_NOT) and explosive(value[1]))
+            (kind is sre.SUBPATTERN and _explosive(value[3]))
+            or (kind is sre.BRANCH and any(_explosive(branch) for branch in value[1]))
+            or (kind in (sre.ASSERT, sre.ASSERT_NOT) and _explosive(value[1]))
         ):
             return True
     return False
@@ -139,9 +146,7 @@ def _loose(body: Any) -> bool:
     """Whether a text can be cut into turns of `body` in more than one way: a repetition inside, and nothing firm
     beside it that a turn has to begin or end with.
     """
-    parts = list(body)
-    while len(parts) == 1 and parts[0][0] is sre.SUBPATTERN:
-        parts = list(parts[0][1][3])
+    parts = list(_flat(body))
     if len(parts) == 1 and parts[0][0] is sre.BRANCH:
         return any(_loose(branch) for branch in parts[0][1][1])
     repeats = [
@@ -156,6 +161,15 @@ def _loose(body: Any) -> bool:
     if not repeats:
         return False
     return not firm or any(_takes_anything(value[2]) for value in repeats)
+
+
+def _flat(body: Any) -> Iterator[Any]:
+    """The parts of a sequence with the groups taken apart."""
+    for kind, value in body:
+        if kind is sre.SUBPATTERN:
+            yield from _flat(value[3])
+        else:
+            yield kind, value
 
 
 def _takes_anything(body: Any) -> bool:
