@@ -1,0 +1,424 @@
+"""Kind of action -> calls on Plex, each read back before it counts.
+
+Every handler looks at the live object before it writes (a resumed run may find it done) and again afterwards: an
+acknowledgement proves little. A handler gives the sentence for its success, with remarks; it raises a `PtctlError` for a
+failure. A delete-and-create never hides behind another kind. This module refuses to choose the order.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from reconciler.applying.context import Run
+from reconciler.errors import PlexRefused, PlexUnreachable
+from reconciler.planning.addresses import same_address
+from reconciler.planning.diff import map_digest
+from reconciler.planning.model import Action, ActionKind
+from reconciler.planning.targets import Target
+from reconciler.plex.model import ChannelPair, Device, Dvr, Unknown
+from reconciler.plex.reader import (
+    read_channel_map,
+    read_channels,
+    read_device,
+    read_dvr,
+    read_dvrs,
+)
+from reconciler.plex.writer import IN_USE
+
+__all__ = ["HANDLERS", "Done", "Handler"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The sentence of a success, and remarks that do not make it a failure."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+Handler = Callable[[Run, Action], Awaitable[Done]]
+
+
+async def register_device(run: Run, action: Action) -> Done:
+    """Make Plex probe the tuner (plex-livetv.md 2.4). Already there at the right address: nothing is sent."""
+    target = run.targets[action.dvr]
+    device = await _device(run, target)
+    if device is None or not same_address(device.uri, target.uri):
+        await _register(run, target)
+        device = await _registered(run, target)
+    run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
+    return Done(f"tuner registered: device {device.key}")
+
+
+async def repair_address(run: Run, action: Action) -> Done:
+    """Renew address and tuner count in place: the same DeviceID registered again keeps the DVR (2.5)."""
+    target = run.targets[action.dvr]
+    before = await _device(run, target)
+    if before is None:
+        raise PlexRefused("the tuner is gone from Plex", status=404, next_step="ptctl plan")
+    await _register(run, target)
+    device = await _registered(run, target)
+    if before.parent and device.parent != before.parent:
+        raise PlexRefused(
+            f"the tuner was in DVR {before.parent} and is in {device.parent or 'none'} now",
+            status=200,
+            next_step="ptctl plan",
+        )
+    if device.tuners and device.tuners != target.tuners:
+        # Plex may keep the count it learned at registration (6.2).
+        raise PlexRefused(
+            f"Plex keeps {device.tuners} tuners for this device, the spec says {target.tuners}",
+            status=200,
+            next_step=f'set "tuners: {device.tuners}" for {action.dvr}, or give it a new device_id and replace it',
+        )
+    run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
+    return Done(f"address set to {device.uri}, read back")
+
+
+async def set_device(run: Run, action: Action) -> Done:
+    """Name the tuner and switch it on (2.2, 2.5)."""
+    target = run.targets[action.dvr]
+    title = (action.args or {})["title"]
+    device = await _needed_device(run, target)
+    if device.title != title or device.state == "disabled":
+        async with run.writing() as writer:
+            await writer.set_device(device.key, title=title)
+        device = await _needed_device(run, target)
+    if device.title != title or device.state == "disabled":
+        raise PlexRefused(
+            f'the tuner is "{device.title}" and {device.state or "of no state"} after it was named and switched on',
+            status=200,
+            next_step="ptctl plan",
+        )
+    return Done("tuner named and on")
+
+
+async def create_dvr(run: Run, action: Action) -> Done:
+    """A DVR for the tuner, and its guide loaded: by the create itself, else by one reload (design.md 4)."""
+    target = run.targets[action.dvr]
+    device = await _needed_device(run, target)
+    began = trio.current_time()
+    since = await _moment(run)
+    made = device.parent == ""
+    ticket = None
+    if made:
+        async with run.writing_when() as writer:
+            ticket = await run.watch.before(action.dvr)
+            try:
+                _, activity = await writer.create_dvr(device.uuid, target.lineup)
+            except PlexRefused as error:
+                run.watch.forget(ticket)
+                if IN_USE not in error.reason:
+                    raise
+                made = False  # somebody, or a run that died, made it: matched by uuid below (3.2)
+            except PlexUnreachable:
+                run.watch.forget(ticket)
+                raise
+            else:
+                await run.watch.asked(ticket, activity)
+    dvr = await _dvr_of(run, target)
+    if not same_address(dvr.guide, target.guide):
+        raise PlexRefused(
+            f"the tuner is in DVR {dvr.key}, which has another guide; nothing was changed",
+            status=200,
+            reason=IN_USE,
+            next_step="ptctl plan",
+        )
+    run.keep(action.dvr, dvr_key=dvr.key, dvr_uuid=dvr.uuid, machine=run.planned.plan.server_machine)
+    if ticket is not None and made and await _took_guide(run, action, since, began):
+        ending = await run.watch.ended(ticket, lambda: _proved(run, target, dvr, since))
+        run.loaded.add(action.dvr)
+        return Done(f"DVR created: {dvr.key}", _unconfirmed(target, ending))
+    text, notes = await _load(run, action, dvr)
+    return Done(f"DVR {'created' if made else 'found'}: {dvr.key}; {text}", notes)
+
+
+async def load_guide(run: Run, action: Action) -> Done:
+    """Have Plex read guide and lineup again (3.9)."""
+    dvr = await _dvr_of(run, run.targets[action.dvr])
+    text, notes = await _load(run, action, dvr)
+    return Done(text, notes)
+
+
+async def enable_channels(run: Run, action: Action) -> Done:
+    """Switch the channels on: poll what Plex can pair, put everything in one request, read the whole map back (2.7)."""
+    target = run.targets[action.dvr]
+    dvr = await _dvr_of(run, target)
+    device = await _needed_device(run, target)
+    pairs = await _pairs(run, action, target, device, dvr)
+    paired = {pair.device for pair in pairs}
+    lacking = tuple(n for n in target.numbers if str(n) not in paired)
+    if not pairs:
+        raise PlexRefused(
+            f"channel map still empty {run.timing.map_s:g} s after the guide load (Plex pairs nothing): "
+            f"{len(lacking)} channels are not on",
+            status=200,
+            reason="empty channel map",
+            next_step=f"ptctl explain dvr {action.dvr}",
+        )
+    run.unmatched[action.dvr] = tuple(str(n) for n in lacking)
+    wanted = map_digest(pairs)
+    if map_digest(device.pairs) != wanted:
+        async with run.writing_when() as writer:
+            ticket = await run.watch.before(action.dvr)
+            try:
+                activity = await writer.put_channel_map(device.key, pairs)
+            except (PlexRefused, PlexUnreachable):
+                run.watch.forget(ticket)
+                raise
+            await run.watch.asked(ticket, activity)
+        device = await _needed_device(run, target)
+    if map_digest(device.pairs) != wanted:
+        raise PlexRefused(
+            f"{len(device.enabled)} channels are on after {len(pairs)} were switched on, or other pairs than those sent",
+            status=200,
+            reason="map differs",
+            next_step="ptctl plan",
+        )
+    await _shown(run, action, dvr, len(pairs))
+    run.maps[action.dvr] = wanted
+    run.loaded.add(action.dvr)
+    # ACT-8: what has no guide channel is told by name and never paired with itself.
+    notes = tuple(f"{action.dvr}: Plex does not pair {n} {target.names.get(n, '')}".rstrip() for n in lacking)
+    return Done(f"{len(pairs)} channels on", notes)
+
+
+async def delete_dvr(run: Run, action: Action) -> Done:
+    """Remove a DVR that holds our tuner alone, while no guide load runs (3.4: a delete during one locked Plex up)."""
+    key = (action.args or {})["key"]
+    await _not_busy(run, action)
+    found = await read_dvr(run.connection, key)
+    if isinstance(found, Unknown):
+        raise PlexUnreachable(f"DVR {key} could not be read: {found.why}")
+    if found is not None:
+        ours = run.record(action.dvr).device_id.casefold()
+        others = [d.device_id for d in found.devices if d.device_id.casefold() != ours]
+        if others:
+            raise PlexRefused(
+                f"DVR {key} also holds {', '.join(others)}, which is not ours; it is left alone",
+                status=200,
+                next_step=f"take the tuner out of the DVR in Plex, or let it go: removed: [{{dvr: {action.dvr}, keep: true}}]",
+            )
+        async with run.writing_when(none_at_all=True) as writer:
+            await writer.delete_dvr(key)
+        listed = await read_dvrs(run.connection)
+        if isinstance(listed, Unknown):
+            raise PlexUnreachable(f"whether DVR {key} is gone could not be read: {listed.why}")
+        if any(dvr.key == key for dvr in listed):
+            raise PlexRefused(
+                f"DVR {key} is still there after it was deleted", status=200, next_step="ptctl plan"
+            )
+    run.keep(action.dvr, dvr_key="", dvr_uuid="", applied=None)
+    return Done(f"DVR {key} deleted" if found else f"DVR {key} was gone already")
+
+
+async def delete_device(run: Run, action: Action) -> Done:
+    """Remove a tuner of ours that is in no DVR any more (2.9), and forget the DVR."""
+    record = run.record(action.dvr)
+    device = await read_device(run.connection, record.device_id)
+    if isinstance(device, Unknown):
+        raise PlexUnreachable(f"the tuner could not be read: {device.why}")
+    if device is not None:
+        if device.parent:
+            raise PlexRefused(
+                f"the tuner is still in DVR {device.parent}", status=200, next_step="ptctl plan"
+            )
+        async with run.writing_when(none_at_all=True) as writer:
+            await writer.delete_device(device.key)
+        left = await read_device(run.connection, record.device_id)
+        if left is not None:
+            raise PlexRefused(
+                "the tuner is still there after it was deleted", status=200, next_step="ptctl plan"
+            )
+    run.drop(action.dvr)
+    return Done("tuner deleted" if device else "tuner was gone already")
+
+
+HANDLERS: Final[Mapping[ActionKind, Handler]] = {
+    "register-device": register_device,
+    "repair-address": repair_address,
+    "set-device": set_device,
+    "create-dvr": create_dvr,
+    "load-guide": load_guide,
+    "enable-channels": enable_channels,
+    "delete-dvr": delete_dvr,
+    "delete-device": delete_device,
+}
+
+
+# --- reading -------------------------------------------------------------------------------------------------
+
+
+async def _device(run: Run, target: Target) -> Device | None:
+    found = await read_device(run.connection, target.device_id)
+    if isinstance(found, Unknown):
+        raise PlexUnreachable(f"the tuner could not be read: {found.why}")
+    return found
+
+
+async def _needed_device(run: Run, target: Target) -> Device:
+    device = await _device(run, target)
+    if device is None:
+        raise PlexRefused("Plex does not have the tuner", status=404, next_step="ptctl plan")
+    if device.parent:  # the single-DVR call is the place to verify activation (3.1)
+        dvr = await read_dvr(run.connection, device.parent)
+        if isinstance(dvr, Unknown):
+            raise PlexUnreachable(f"DVR {device.parent} could not be read: {dvr.why}")
+        if dvr is not None:
+            return next((d for d in dvr.devices if d.key == device.key), device)
+    return device
+
+
+async def _dvr_of(run: Run, target: Target) -> Dvr:
+    device = await _device(run, target)
+    if device is None or not device.parent:
+        raise PlexRefused("Plex has no DVR for the tuner", status=404, next_step="ptctl plan")
+    dvr = await read_dvr(run.connection, device.parent)
+    if dvr is None or isinstance(dvr, Unknown):
+        why = dvr.why if isinstance(dvr, Unknown) else "Plex does not list it"
+        raise PlexUnreachable(f"DVR {device.parent} could not be read: {why}")
+    return dvr
+
+
+# --- writing -------------------------------------------------------------------------------------------------
+
+
+async def _register(run: Run, target: Target) -> None:
+    if run.context.serve is not None:  # DVR-7: looked at from our side first
+        wrong = await run.context.serve.tuner(target.uri, target.device_id)
+        if wrong is not None:
+            raise PlexRefused(f"Plex is not told about it: {wrong.why}", status=0, next_step="ptctl serve")
+    async with run.writing() as writer:
+        await writer.register(target.uri)
+
+
+async def _registered(run: Run, target: Target) -> Device:
+    device = await _needed_device(run, target)
+    if not same_address(device.uri, target.uri):
+        raise PlexRefused(
+            f"Plex keeps the address {device.uri} for the tuner",
+            status=200,
+            next_step="plex.database: {use: fallback}, or delete the tuner in Plex and apply again",
+        )
+    return device
+
+
+async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...]]:
+    target = run.targets[action.dvr]
+    since = await _moment(run)
+    async with run.writing_when() as writer:
+        ticket = await run.watch.before(action.dvr)
+        try:
+            activity = await writer.reload_guide(dvr.key)
+        except (PlexRefused, PlexUnreachable):
+            run.watch.forget(ticket)
+            raise
+        await run.watch.asked(ticket, activity)
+    run.tell(action, "Plex loads the guide", began=trio.current_time())
+    ending = await run.watch.ended(ticket, lambda: _proved(run, target, dvr, since))
+    run.loaded.add(action.dvr)
+    return "guide loaded" if ending != "unconfirmed" else "guide load asked for", _unconfirmed(target, ending)
+
+
+async def _took_guide(run: Run, action: Action, since: float | Unknown, began: float) -> bool:
+    """Whether the create's own load asks for our guide within `fetch_s`; without a log the activity has to do."""
+    target = run.targets[action.dvr]
+    if run.context.serve is None or isinstance(since, Unknown) or "://" not in target.guide:
+        return True
+    with trio.move_on_after(run.timing.fetch_s):
+        while True:
+            found = await run.context.serve.fetched(action.dvr, since)
+            if isinstance(found, Unknown) or found:
+                return True
+            run.tell(action, "waiting for Plex to fetch the guide", began=began)
+            await trio.sleep(min(1.0, run.timing.look_s))
+    return False
+
+
+async def _proved(run: Run, target: Target, dvr: Dvr, since: float | Unknown) -> bool:
+    if run.context.serve is not None and not isinstance(since, Unknown):
+        found = await run.context.serve.fetched(target.dvr, since)
+        if found is True:
+            return True
+    # `refreshedAt` may stay as it was after a load (3.9), so it proves only when it moves.
+    now = await read_dvr(run.connection, dvr.key)
+    return isinstance(now, Dvr) and now.refreshed_at != dvr.refreshed_at
+
+
+def _unconfirmed(target: Target, ending: str) -> tuple[str, ...]:
+    if ending != "unconfirmed":
+        return ()
+    return (f"{target.dvr}: Plex was asked to load the guide, nothing shows that it did (unconfirmed)",)
+
+
+async def _pairs(
+    run: Run, action: Action, target: Target, device: Device, dvr: Dvr
+) -> tuple[ChannelPair, ...]:
+    """The wanted part of what Plex can pair; waits until it is all of it, at most `map_s`."""
+    wanted = {str(number) for number in target.numbers}
+    found: tuple[ChannelPair, ...] = ()
+    why: Unknown | None = None
+    began = trio.current_time()
+    with trio.move_on_after(run.timing.map_s):
+        while True:
+            answer = await read_channel_map(run.connection, device.uuid, dvr.lineup)
+            if isinstance(answer, Unknown):
+                why = answer
+            else:
+                by_device = {pair.device: pair for pair in answer if pair.device in wanted}
+                found, why = tuple(sorted(by_device.values())), None
+            if len(found) >= len(wanted):
+                return found
+            run.tell(
+                action,
+                "Plex pairs channels with the guide",
+                began=began,
+                done=len(found),
+                expected=len(wanted),
+            )
+            await trio.sleep(run.timing.poll_s)
+    if why is not None and not found:
+        raise PlexUnreachable(f"the channel map could not be read: {why.why}")
+    return found
+
+
+async def _shown(run: Run, action: Action, dvr: Dvr, expected: int) -> None:
+    """What clients get: the guide's own channel list. Known and wrong is a failure, unknown is none."""
+    shown: tuple[str, ...] | Unknown = Unknown("not asked")
+    began = trio.current_time()
+    with trio.move_on_after(run.timing.map_s):
+        while True:
+            shown = await read_channels(run.connection, dvr)
+            if isinstance(shown, Unknown) or len(shown) == expected:
+                return
+            run.tell(
+                action, "the guide takes the channels over", began=began, done=len(shown), expected=expected
+            )
+            await trio.sleep(run.timing.poll_s)
+    assert not isinstance(shown, Unknown)
+    raise PlexRefused(
+        f"the guide shows {len(shown)} channels, {expected} are on",
+        status=200,
+        reason="guide differs",
+        next_step=f"ptctl explain dvr {action.dvr}",
+    )
+
+
+async def _moment(run: Run) -> float | Unknown:
+    return await run.context.serve.moment() if run.context.serve else Unknown("serve is not asked")
+
+
+async def _not_busy(run: Run, action: Action) -> None:
+    """A viewer may have come since the plan was made (S501)."""
+    if f"busy:{action.dvr}" in run.planned.plan.allowed or run.context.serve is None:
+        return
+    busy = await run.context.serve.busy()
+    if not isinstance(busy, Unknown) and busy.get(action.dvr):
+        raise PlexRefused(
+            f"{busy[action.dvr]} streams run on it now",
+            status=0,
+            reason="busy",
+            next_step=f"wait, or plan again with --allow busy:{action.dvr}",
+        )

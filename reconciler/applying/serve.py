@@ -1,0 +1,124 @@
+"""What apply asks of `serve`, over HTTP at the advertised address and nowhere else (design.md 4).
+
+Is the generation live, does a tuner answer with its DeviceID, who watches, did Plex fetch the guide. No answer is an
+answer of its own: `Unknown`, never "nobody watches". Nothing here writes. This module refuses to follow redirects and to
+use a proxy.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import trio
+
+from reconciler.plex.model import Unknown
+
+__all__ = ["ServeClient", "serve_client"]
+
+PLEX_AGENT: Final = "plex"
+"""Plex names itself `PlexMediaServer` when it fetches a guide (plex-livetv.md 6.2)."""
+
+
+@dataclass(slots=True)
+class ServeClient:
+    """Asks the hub at the first of `addresses` that answers. Cancelling is safe."""
+
+    addresses: Sequence[str]
+    limit_s: float
+    _client: httpx.AsyncClient = field(repr=False)
+
+    async def ready(self, generation: str) -> Unknown | None:
+        """None when the hub serves this generation; else why not."""
+        answer = await self._hub("/readyz")
+        if isinstance(answer, Unknown):
+            return answer
+        found = answer.get("generation")
+        if found == generation:
+            return (
+                None
+                if answer.get("ready")
+                else Unknown(f"serve is not ready: {answer.get('why') or 'no reason'}")
+            )
+        return Unknown(f"serve still serves generation {found or 'none'}")
+
+    async def tuner(self, base_url: str, device_id: str) -> Unknown | None:
+        """None when `discover.json` there answers with this DeviceID (DVR-7); else why not."""
+        answer = await self._json(f"{base_url.rstrip('/')}/discover.json")
+        if isinstance(answer, Unknown):
+            return Unknown(f"the tuner does not answer: {answer.why}")
+        found = str(answer.get("DeviceID", ""))
+        if found.casefold() != device_id.casefold():
+            return Unknown(f"another device answers there: DeviceID {found or 'none'} instead of {device_id}")
+        return None
+
+    async def busy(self) -> dict[str, int] | Unknown:
+        """How many streams with viewers run, by DVR name; DVRs without any are left out."""
+        answer = await self._hub("/api/v1/streams")
+        if isinstance(answer, Unknown):
+            return answer
+        counts: dict[str, int] = {}
+        for row in _rows(answer, "streams"):
+            if row.get("viewers"):
+                name = str(row.get("dvr", ""))
+                counts[name] = counts.get(name, 0) + 1
+        return counts
+
+    async def moment(self) -> float | Unknown:
+        """The time on `serve`'s clock, which is the one that guide fetches are noted with."""
+        answer = await self._hub("/api/v1/guide-fetches?since=99999999999")
+        if isinstance(answer, Unknown):
+            return answer
+        now = answer.get("now")
+        return float(now) if isinstance(now, int | float) else Unknown("serve does not tell the time")
+
+    async def fetched(self, dvr: str, since: float) -> bool | Unknown:
+        """Whether Plex fetched the whole guide of this DVR since a moment of `serve`'s clock."""
+        answer = await self._hub(f"/api/v1/guide-fetches?since={since:.3f}")
+        if isinstance(answer, Unknown):
+            return answer
+        return any(
+            row.get("dvr") == dvr
+            and row.get("complete")
+            and row.get("status") in {200, 304}
+            and PLEX_AGENT in str(row.get("user_agent", "")).lower()
+            for row in _rows(answer, "fetches")
+        )
+
+    async def _hub(self, target: str) -> dict[str, Any] | Unknown:  # Any: JSON
+        why = Unknown("no address of serve is known (serve.advertise)")
+        for address in self.addresses:
+            answer = await self._json(address.rstrip("/") + target)
+            if not isinstance(answer, Unknown):
+                return answer
+            why = answer
+        return why
+
+    async def _json(self, url: str) -> dict[str, Any] | Unknown:
+        try:
+            with trio.fail_after(self.limit_s):
+                answer = await self._client.get(url)
+            # 503 of /readyz is an answer as well: it says why.
+            body = answer.json() if answer.status_code in {200, 503} else None
+        except trio.TooSlowError:
+            return Unknown(f"no answer within {self.limit_s:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return Unknown(f"no answer ({type(error).__name__})")
+        except ValueError:
+            return Unknown("the answer is not JSON")
+        if not isinstance(body, dict):
+            return Unknown(f"the answer has status {answer.status_code}")
+        return body
+
+
+def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = answer.get(name)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+@asynccontextmanager
+async def serve_client(addresses: Sequence[str], *, limit_s: float = 5.0) -> AsyncIterator[ServeClient]:
+    """A client for the hub at these base addresses (`advertise.plex` first, then `advertise.viewers`), closed at the end."""
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=limit_s) as client:
+        yield ServeClient(tuple(dict.fromkeys(addresses)), limit_s, client)
