@@ -18,6 +18,7 @@ WIDTH: Final = 100
 EXAMPLES: Final = 3
 DETAILED: Final = 6
 FOLD_SAME_ABOVE: Final = 30
+DEFAULT_SPEC: Final = "ptctl.yaml"
 
 _ROLES: Final[dict[str, Role]] = {
     "add": "add",
@@ -172,7 +173,7 @@ def _source_line(report: SourceReport, width: int) -> str:
         notes.append("unchanged")
     if report.hosts > 1 and report.host:
         notes.append(f"host {report.host} of {report.hosts}")
-    if report.via:
+    if report.via not in {"", "path", "url"}:
         notes.append(f"by {report.via}")
     if report.age_s >= 1:
         notes.append(f"{duration(report.age_s)} old" + (", TOO OLD" if report.stale else ""))
@@ -338,6 +339,13 @@ def _summary(plan: Plan, saved: Saved | None, *, color: bool) -> Iterator[str]:
         )
     if costs:
         yield "      " + ", ".join(costs)
+    if plan.plex == "absent":
+        dvrs = [c for c in plan.changes if c.kind not in {"delete", "disown"}]
+        yield (
+            f"      The spec has no plex section, so ptctl stops at files and tuners. With one, apply would keep "
+            f"{plural(len(dvrs), 'DVR')}"
+        )
+        yield f"      in Plex: register each tuner, create the DVR, load its guide, switch on its channels ({number(plan.channels_after)} in all)."
     if plan.plex == "unknown":
         yield f"      Plex could not be read: {plan.plex_why}. Nothing will be written to it."
     if plan.allowed:
@@ -366,7 +374,8 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
 
 
 def _next(plan: Plan, saved: Saved | None) -> Iterator[str]:
-    target = f" {saved.path}" if saved else ""
+    spec = plan.spec_files[0] if plan.spec_files else ""
+    target = f" {saved.path}" if saved else f" {spec}" if spec not in {"", DEFAULT_SPEC} else ""
     if plan.summary.blocked or plan.blocks:
         others = sum(getattr(plan.summary, k) for k, _ in _KIND_WORDS if k != "same")
         if others:

@@ -1,0 +1,108 @@
+"""What `plan`, `apply`, `refresh` and `demo` share: the options, a `Request` from them, and showing a plan."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from reconciler.cli.console import Console
+from reconciler.cli.exits import Exit
+from reconciler.errors import UsageError
+from reconciler.pipeline import Request
+from reconciler.planning.document import dump, load
+from reconciler.planning.model import Plan
+from reconciler.rendering import plan_text
+from reconciler.sources.progress import Progress
+from reconciler.spec.model import Spec
+
+__all__ = ["check_addresses", "exit_of", "request_from", "selection_options", "show"]
+
+F = TypeVar("F", bound=Callable[..., Any])  # Any: click hands each command its own arguments
+
+
+def selection_options(function: F) -> F:
+    """`--allow`, `--only`, `--skip`."""
+    allow = click.option(
+        "--allow", multiple=True, metavar="WORD", help="Lift one block, e.g. shrink:moviesprem."
+    )
+    only = click.option("--only", multiple=True, metavar="DVR", help="Leave every other DVR as it is.")
+    skip = click.option("--skip", multiple=True, metavar="DVR", help="Leave this DVR as it is.")
+    return allow(only(skip(function)))
+
+
+def request_from(
+    *,
+    allow: tuple[str, ...] = (),
+    only: tuple[str, ...] = (),
+    skip: tuple[str, ...] = (),
+    env: str | None = None,
+    cached: bool = False,
+    plex: bool = True,
+    ignore_pin: bool = False,
+    allow_exec: bool = False,
+    progress: Progress,
+) -> Request:
+    """The request of this command line, at this moment."""
+    return Request(
+        now=time.time(),
+        environ=dict(os.environ),
+        allow=tuple(sorted(set(allow))),
+        only=only,
+        skip=skip,
+        env=env or "",
+        cached=cached,
+        plex=plex,
+        ignore_pin=ignore_pin,
+        allow_exec=allow_exec,
+        progress=progress,
+    )
+
+
+def check_addresses(spec: Spec, names: tuple[str, ...], known: frozenset[str] = frozenset()) -> None:
+    """Raises UsageError where `--only` or `--skip` names no DVR of the spec or the ledger."""
+    import difflib
+
+    candidates = sorted({*spec.dvrs, *known})
+    for name in names:
+        if name not in candidates:
+            near = difflib.get_close_matches(name, candidates, n=1)
+            hint = f'; did you mean "{near[0]}"?' if near else ""
+            raise UsageError(f'no DVR "{name}"{hint}', next_step=f"DVRs: {', '.join(candidates)}")
+
+
+def show(
+    console: Console,
+    plan: Plan,
+    *,
+    format_: str = "text",
+    channels: str | None = None,
+    saved: plan_text.Saved | None = None,
+    actions: bool = False,
+) -> None:
+    """Print a plan. Every human view is made from the JSON document alone, so the two cannot differ."""
+    document = dump(plan)
+    if format_ == "json":
+        console.data(document)
+        return
+    plan = load(document)
+    if format_ == "markdown":
+        from reconciler.rendering import plan_markdown
+
+        console.data(plan_markdown.render(plan))
+    elif channels:
+        console.data(plan_text.render_channels(plan, channels, color=console.color_out))
+    else:
+        console.data(plan_text.render(plan, color=console.color_out, saved=saved, actions=actions))
+
+
+def exit_of(plan: Plan, *, count_content: bool = False) -> Exit:
+    """`plan --exit-code`: 0 nothing to change, 2 changes that are all allowed, 4 something is blocked."""
+    if plan.blocks or any(change.blocks for change in plan.changes):
+        return Exit.REFUSED
+    if not plan.empty:
+        return Exit.CHANGES
+    return (
+        Exit.CHANGES if count_content and any(change.content_only for change in plan.changes) else Exit.DONE
+    )

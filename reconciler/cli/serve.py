@@ -1,0 +1,119 @@
+"""`ptctl serve`: every declared tuner, until told to end. SIGTERM drains, a second one or Ctrl-C ends at once."""
+
+import logging
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from reconciler.cli.console import Console
+from reconciler.cli.planning import check_addresses
+from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.secret import Secret
+from reconciler.serving.server import Serving
+from reconciler.serving.server import serve as serve_forever
+from reconciler.serving.settings import ServeSettings
+from reconciler.sources.credentials import token
+from reconciler.spec.model import Spec
+
+__all__ = ["serve", "settings_of"]
+
+
+@click.command()
+@spec_argument
+@click.option(
+    "--only", multiple=True, metavar="DVR", help="Serve these DVRs alone (several pods may share a spec)."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log every request and every switch of a stream.")
+@spec_options
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    *,
+    spec: str | None,
+    only: tuple[str, ...],
+    verbose: bool,
+    env: str | None,
+    allow_exec: bool,
+) -> None:
+    """Be every declared tuner.
+
+    Serves what `apply` or `refresh` published and notices when they publish again. Without artifacts it waits for them.
+    """
+    console = console_of(ctx)
+    loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
+    check_addresses(loaded, only)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+    for noisy in ("httpx", "httpcore", "hypercorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    settings = settings_of(loaded, environ=os.environ, allow_exec=allow_exec)
+    trio.run(partial(_main, console, loaded, settings, frozenset(only) or None))
+
+
+def settings_of(
+    spec: Spec, *, environ: os._Environ[str] | dict[str, str], allow_exec: bool = False
+) -> ServeSettings:
+    """What the server is told. Raises CredentialError where the admin token's reference leads nowhere."""
+    access = spec.serve.access
+    admin: Secret | None = None
+    if access.admin:
+        admin = token(
+            spec.credentials[access.admin], environ=environ, base=Path(spec.base), allow_exec=allow_exec
+        )
+    return ServeSettings(
+        listen=spec.serve.listen,
+        layout=spec.serve.layout,
+        also=spec.serve.also,
+        allow=access.allow,
+        admin_token=admin,
+        discovery=spec.serve.discovery,
+        drain_s=spec.serve.drain_s,
+        pool=spec.serve.pool,
+        base=Path(spec.base),
+        allow_exec=allow_exec,
+        notify=spec.notify,
+    )
+
+
+async def _main(console: Console, spec: Spec, settings: ServeSettings, only: frozenset[str] | None) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def until_drained(*, task_status: trio.TaskStatus[Serving]) -> None:
+            await serve_forever(Path(spec.state), settings, only=only, task_status=task_status)
+            nursery.cancel_scope.cancel()
+
+        serving: Serving = await nursery.start(until_drained)
+        console.note(_where(spec, serving))
+        nursery.start_soon(_drain_on_term, serving, nursery, console)
+
+
+async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Console) -> None:
+    """SIGTERM drains, the second one ends at once. Ctrl-C is trio's own business: it interrupts."""
+    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        asked = False
+        async for _ in signals:
+            if asked:
+                nursery.cancel_scope.cancel()
+                return
+            asked = True
+            console.note("draining: no new streams; running ones may end by themselves")
+            serving.drain()
+
+
+def _where(spec: Spec, serving: Serving) -> str:
+    host, port = serving.hub
+    lines = [f"hub      http://{host}:{port}/"]
+    lines += [f"{name:<8} http://{address[0]}:{address[1]}" for name, address in serving.dvrs.items()]
+    if not serving.live.ready:
+        lines.append(
+            "no artifacts yet: tuners answer 503 until  ptctl apply  or  ptctl refresh  has published them"
+        )
+    return "\n".join(lines) + (f"\nserving {spec.name}; Ctrl-C ends")

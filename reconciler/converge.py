@@ -1,0 +1,194 @@
+"""One run of `apply`, from the look at the world to the proof that nothing is left.
+
+Prepare, refuse what is blocked, execute the plan's actions and nothing else, plan again. For the command line and for
+`serve`'s loop alike; the caller holds the lock. This module refuses to print, to ask a person, and to choose an exit
+status: it gives values, and the caller's `consent` decides.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from reconciler.applying.context import ApplyContext
+from reconciler.applying.events import Progress, RunResult
+from reconciler.applying.executor import run
+from reconciler.applying.serve import ServeClient, serve_client
+from reconciler.applying.timing import Timing
+from reconciler.applying.verify import Verdict, verify
+from reconciler.errors import StalePlan
+from reconciler.ledger import generations, store
+from reconciler.ledger.journal import Journal
+from reconciler.ledger.model import Ledger
+from reconciler.lineups.manifest import routes_bytes
+from reconciler.pipeline import Prepared, Request, prepared
+from reconciler.pipeline.gather import client_id, plex_token
+from reconciler.planning.model import Plan
+from reconciler.planning.staleness import staleness
+from reconciler.plex.connection import Connection, connected
+from reconciler.plex.model import Observed, Unknown
+from reconciler.spec.model import Spec
+
+__all__ = ["Orders", "Settled", "asked_busy", "converge"]
+
+LINEAGE_BYTES: Final = 8
+ANSWER_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How this run shall go.
+
+    `saved` is a plan file's plan: refused when the world moved. `skip_blocked`: go on with what is not blocked.
+    `consent` is shown the plan and says whether to go on. `command` is what the journal names the run.
+    """
+
+    consent: Callable[[Plan], Awaitable[bool]]
+    command: str
+    saved: Plan | None = None
+    skip_blocked: bool = False
+    progress: Callable[[Progress], None] = lambda _: None
+    timing: Timing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How it ended. `result` None: nothing was begun (`why` says it). `verdict` None: not proven, the run is incomplete."""
+
+    plan: Plan
+    result: RunResult | None = None
+    verdict: Verdict | None = None
+    why: str = ""
+    run: int = 0
+
+    @property
+    def blocked(self) -> bool:
+        """Whether something of the plan was blocked."""
+        return bool(self.plan.blocks) or any(change.blocks for change in self.plan.changes)
+
+
+async def asked_busy(spec: Spec) -> "dict[str, int] | Unknown":
+    """Who watches, as `serve` tells it; Unknown where it does not answer (S501 then)."""
+    async with _serve(spec) as serve:
+        return await serve.busy() if serve else Unknown("no address of serve is known")
+
+
+async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
+    """Make the world match the spec. The caller holds the lock.
+
+    Raises what preparing raises (SpecError, ProviderError, PlexDenied, StateError) and StalePlan for a plan file that no
+    longer fits. What an action meets is in the result. Cancelling is safe: the journal is settled first.
+    """
+    request = replace(request, ask_busy=asked_busy)
+    async with prepared(spec, request) as ready:
+        plan = ready.plan
+        if orders.saved is not None:
+            moved = staleness(orders.saved, plan)
+            if moved:
+                raise StalePlan(
+                    "this plan is stale: " + "; ".join(moved), moved=moved, next_step="ptctl plan --out FILE"
+                )
+        blocked = bool(plan.blocks) or any(change.blocks for change in plan.changes)
+        if blocked and not orders.skip_blocked:
+            return Settled(plan, why="blocked")
+        if not plan.actions:
+            _keep_routes(ready)
+            return Settled(plan, why="nothing to do")
+        if not await orders.consent(plan):
+            return Settled(plan, why="declined")
+        with _journal(ready, orders) as journal:
+            settled = await _carried_out(ready, orders, journal)
+            journal.note("ended", complete=settled.result is not None and settled.result.complete)
+            return settled
+
+
+async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Settled:
+    spec, plan = ready.spec, ready.plan
+    base = ready.gathered.ledger
+    lineage = base.lineage or secrets.token_hex(LINEAGE_BYTES)
+    state = Path(spec.state)
+
+    def save(ledger: Ledger) -> Ledger:
+        return store.save(state, replace(ledger, lineage=lineage), base=replace(base, lineage=lineage))
+
+    observed = ready.gathered.observed
+    async with AsyncExitStack() as stack:
+        connection: Connection | None = None
+        if spec.plex is not None and any(action.dvr for action in plan.actions):
+            token = plex_token(spec, ready.request)
+            connection = await stack.enter_async_context(
+                connected(spec.plex.url, token, client_id=client_id(spec))
+            )
+        serve = await stack.enter_async_context(_serve(spec))
+        timing = orders.timing or Timing()
+        if spec.plex is not None:
+            timing = replace(timing, pace_s=spec.plex.pace_s, poll_s=spec.plex.poll_s)
+        context = ApplyContext(
+            before=base,
+            save_ledger=save,
+            publish=lambda: _publish(ready),
+            journal=journal,
+            now=_now,
+            connection=connection,
+            serve=serve,
+            observed=observed if isinstance(observed, Observed) else None,
+            progress=orders.progress,
+            guide_loads=spec.plex.guide_loads if spec.plex else 1,
+            timing=timing,
+        )
+        result = await run(ready.planned, context)
+    verdict = None
+    if result.complete:
+        skipped = frozenset(c.dvr for c in plan.changes if c.blocks)
+        verdict = await verify(lambda: _again(ready), blocked_before=skipped)
+    return Settled(plan, result, verdict, run=journal.number)
+
+
+async def _again(ready: Prepared) -> Plan:
+    """Plan once more from what was fetched a moment ago: the sources are asked nothing, Plex is read anew."""
+    request = replace(ready.request, cached=True, now=ready.request.now)
+    async with prepared(ready.spec, request) as again:
+        return again.plan
+
+
+def _publish(ready: Prepared) -> object:
+    return generations.publish(
+        Path(ready.spec.state), ready.staged, ready.built.generation, routes_bytes(ready.routes)
+    )
+
+
+def _keep_routes(ready: Prepared) -> None:
+    """Nothing visible changed, but where streams come from may have: routes are outside the hash (design.md 5)."""
+    if ready.gathered.generation and ready.gathered.generation == ready.built.generation:
+        _publish(ready)
+
+
+def _journal(ready: Prepared, orders: Orders) -> Journal:
+    plan = ready.plan
+    head = {
+        "spec": plan.digests.spec,
+        "selection": plan.digests.selection,
+        "ledger_serial": plan.ledger_serial,
+        "generation": plan.digests.generation,
+        "actions": len(plan.actions),
+        "arguments": json.loads(plan.digests.arguments or "{}"),
+    }
+    return Journal(Path(ready.spec.state), orders.command, _now, head)
+
+
+@asynccontextmanager
+async def _serve(spec: Spec) -> AsyncIterator[ServeClient | None]:
+    advertise = spec.serve.advertise
+    if advertise is None:
+        yield None
+        return
+    async with serve_client((advertise.plex, advertise.viewers), limit_s=ANSWER_S) as client:
+        yield client
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

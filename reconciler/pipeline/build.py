@@ -1,0 +1,178 @@
+"""The files of a generation, staged in the cache: lineups, playlists, guides, manifest.
+
+A DVR whose change is blocked has its files carried over byte for byte. Where nothing that goes into a generation moved
+since the last one was built, nothing is built again: what goes in is hashed, and the hash is remembered. This module
+refuses to publish.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.catalog.guide_bytes import open_guide
+from reconciler.catalog.guide_times import day_window
+from reconciler.catalog.guide_write import DvrGuide, GuideInput, write_guides
+from reconciler.ledger import generations
+from reconciler.lineups import artifacts
+from reconciler.lineups.manifest import DvrManifest, Manifest, manifest_bytes
+from reconciler.lineups.model import Desired, DvrTarget
+from reconciler.pipeline.gather import Gathered
+from reconciler.spec.model import Spec
+
+__all__ = ["Built", "build"]
+
+MEMORY: Final = "built.json"
+SCRATCH: Final = "scratch"
+CHUNK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A generation and the names of its files that the published one does not have with these bytes."""
+
+    manifest: Manifest
+    generation: str
+    files: tuple[str, ...]
+
+
+def build(
+    spec: Spec, desired: Desired, carried: frozenset[str], gathered: Gathered, staged: Path, *, now: float
+) -> Built:
+    """Stage the files in `staged`. Raises StateError (disk full) and ProviderError (a guide that cannot be unpacked).
+
+    Costs one pass over each guide that is wanted; nothing when nothing moved since the published generation.
+    """
+    state = Path(spec.state)
+    kept = _carried(carried, gathered)
+    key = _key(spec, desired, kept, gathered, now)
+    if gathered.generation and _remembered(state) == {"key": key, "generation": gathered.generation}:
+        assert gathered.published is not None
+        return Built(gathered.published, gathered.generation, ())
+    digests: dict[str, str] = {}
+    for name, data in artifacts.files(spec, desired).items():
+        generations.write(staged, name, data)
+        digests[name] = hashlib.sha256(data).hexdigest()
+    for entry in kept.values():
+        generations.carry_over(state, staged, entry.slug)
+    fresh = [t for t in artifacts.served(desired) if t.record.name not in kept]
+    guides = _guides(spec, desired, fresh, gathered, staged, now)
+    digests.update({f"{t.record.slug}/guide.xml": guides[t.record.name] for t in fresh})
+    manifest = artifacts.manifest(spec, desired, guides, kept)
+    generations.write(staged, "manifest.json", manifest_bytes(manifest))
+    known = {
+        name: digest
+        for name, digest in digests.items()
+        if not name.startswith(tuple(f"{e.slug}/" for e in kept.values()))
+    }
+    generation = generations.finish(staged, known)
+    _remember(state, {"key": key, "generation": generation})
+    return Built(manifest, generation, _new_files(state, staged, known))
+
+
+def _carried(carried: frozenset[str], gathered: Gathered) -> dict[str, DvrManifest]:
+    published = gathered.published.dvrs if gathered.published else ()
+    return {dvr.name: dvr for dvr in published if dvr.name in carried}
+
+
+def _guides(
+    spec: Spec, desired: Desired, targets: list[DvrTarget], gathered: Gathered, staged: Path, now: float
+) -> dict[str, str]:
+    """Write the guide of each target; their SHA-256 by DVR name."""
+    names = {t.record.name for t in targets}
+    inputs = [
+        GuideInput(guide.name, _opener(gathered.guide_files[guide.name]), guide.shift_s)
+        for guide in spec.guides.values()
+        if guide.name in gathered.guide_files
+    ]
+    wanted = [row for row in artifacts.guide_wanted(desired) if row.dvr in names]
+    paths = {t.record.name: staged / t.record.slug / "guide.xml" for t in targets}
+    scratch = staged / SCRATCH
+    with ExitStack() as stack:
+        outputs = [
+            DvrGuide(
+                name=t.record.name,
+                out=stack.enter_context(paths[t.record.name].open("wb")),
+                window=day_window(now, t.dvr.guide.days),
+                filler_s=t.dvr.guide.filler_s,
+                unavailable=t.dvr.guide.prune.unavailable if t.dvr.guide.prune else (),
+            )
+            for t in targets
+        ]
+        write_guides(inputs, wanted, outputs, stack.enter_context(scratch.open("w+b")))
+    scratch.unlink()
+    return {name: _digest(path) for name, path in paths.items()}
+
+
+def _opener(path: Path) -> Callable[[], Iterable[bytes]]:
+    return lambda: open_guide(path)
+
+
+def _digest(path: Path) -> str:
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            total.update(chunk)
+    return total.hexdigest()
+
+
+def _key(
+    spec: Spec, desired: Desired, kept: Mapping[str, DvrManifest], gathered: Gathered, now: float
+) -> str:
+    """The hash of all that goes into the files: lineups, guide files, windows, options."""
+    total = hashlib.sha256(repr(sorted(kept.items())).encode())
+    for name, data in sorted(artifacts.files(spec, desired).items()):
+        total.update(f"{name}\0{len(data)}\0".encode() + data)
+    total.update(repr(artifacts.guide_wanted(desired)).encode())
+    for target in desired.dvrs:
+        options = (
+            target.record,
+            target.dvr.guide,
+            target.dvr.stream,
+            target.dvr.tuners,
+            target.dvr.scan_possible,
+        )
+        total.update(repr((options, day_window(now, target.dvr.guide.days))).encode())
+    for guide in spec.guides.values():
+        path = gathered.guide_files.get(guide.name)
+        stat = path.stat() if path else None
+        total.update(
+            repr((guide.name, guide.shift_s, stat and (stat.st_size, stat.st_mtime_ns, stat.st_ino))).encode()
+        )
+    return total.hexdigest()
+
+
+def _remembered(state: Path) -> dict[str, str] | None:
+    try:
+        found = json.loads((state / "cache" / MEMORY).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _remember(state: Path, what: dict[str, str]) -> None:
+    path = state / "cache" / MEMORY
+    path.with_suffix(".new").write_text(json.dumps(what), "utf-8")
+    path.with_suffix(".new").replace(path)
+
+
+def _new_files(state: Path, staged: Path, known: Mapping[str, str]) -> tuple[str, ...]:
+    current = generations.current_path(state)
+    names = sorted(p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file())
+    if current is None:
+        return tuple(names)
+    fresh = []
+    for name in names:
+        old = current / name
+        if name in known or name == "manifest.json":
+            digest = known.get(name) or _digest(staged / name)
+            if (
+                not old.is_file()
+                or old.stat().st_size != (staged / name).stat().st_size
+                or _digest(old) != digest
+            ):
+                fresh.append(name)
+    return tuple(fresh)

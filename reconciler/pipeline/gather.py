@@ -1,0 +1,165 @@
+"""What the world says now: sources, guides and Plex side by side; ledger and published generation from disk.
+
+Refuses to judge: a source that failed is a report, a Plex that does not answer is `Unknown` with the reason.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from reconciler.catalog.entry import Catalog, SourceReport
+from reconciler.catalog.guide import index
+from reconciler.catalog.guide_bytes import open_guide
+from reconciler.catalog.guide_index import GuideIndex
+from reconciler.errors import PlexDenied, PlexError, StateError
+from reconciler.ledger import generations, store
+from reconciler.ledger.model import Ledger
+from reconciler.lineups.manifest import Manifest, Routes, read_manifest, read_routes
+from reconciler.plex.connection import connected
+from reconciler.plex.model import Dvr, Observed, Unknown
+from reconciler.plex.reader import observe
+from reconciler.secret import Secret
+from reconciler.sources.catalogue import load_catalog
+from reconciler.sources.credentials import token
+from reconciler.sources.guides import load_guides
+from reconciler.sources.progress import Progress, silent
+from reconciler.spec.model import Spec
+
+__all__ = ["Gathered", "Request", "client_id", "gather", "plex_token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one run was asked. `now` in seconds since 1970; `plex` False: Plex is not even read (`refresh`).
+
+    `cached`: nothing is fetched. `ignore_pin` drops every pinned stream host for this run.
+    """
+
+    now: float
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    allow: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    env: str = ""
+    cached: bool = False
+    plex: bool = True
+    ignore_pin: bool = False
+    allow_exec: bool = False
+    renumber: frozenset[str] = frozenset()
+    progress: Progress = silent
+    ask_busy: Callable[[Spec], Awaitable[Mapping[str, int] | Unknown]] | None = None
+    """Asks `serve` who watches; None: nobody asked, which is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Everything observed. `guides` are indexes by name, `guide_files` where each lies; missing ones are left out."""
+
+    catalog: Catalog
+    guides: Mapping[str, GuideIndex]
+    guide_files: Mapping[str, Path]
+    reports: Mapping[str, SourceReport]
+    ledger: Ledger
+    observed: Observed | Unknown | None
+    generation: str
+    published: Manifest | None
+    published_routes: Routes | None
+    busy: Mapping[str, int] | Unknown
+
+
+def client_id(spec: Spec) -> str:
+    """The `X-Plex-Client-Identifier` of this installation: stable, because Plex lists every one it meets (1)."""
+    return f"ptctl-{spec.name}"
+
+
+def plex_token(spec: Spec, request: Request) -> Secret:
+    """Plex's token. Raises CredentialError naming the reference."""
+    assert spec.plex is not None
+    credentials = spec.credentials[spec.plex.credentials]
+    return token(credentials, environ=request.environ, base=Path(spec.base), allow_exec=request.allow_exec)
+
+
+async def gather(spec: Spec, request: Request) -> Gathered:
+    """Look at everything once. Raises CredentialError, StateError; a refused Plex token raises PlexDenied."""
+    state = Path(spec.state)
+    ledger = store.load(state)
+    generation = generations.current(state) or ""
+    published, routes = _published(state, generation)
+    seen: list[Observed | Unknown | None] = [None]
+    busy: list[Mapping[str, int] | Unknown] = [Unknown("serve was not asked")]
+    async with trio.open_nursery() as nursery:
+
+        async def look() -> None:
+            seen[0] = await _observe(spec, request, ledger)
+
+        async def ask(ask_busy: Callable[[Spec], Awaitable[Mapping[str, int] | Unknown]]) -> None:
+            busy[0] = await ask_busy(spec)
+
+        if spec.plex is not None and request.plex:
+            nursery.start_soon(look)
+            if request.ask_busy is not None:
+                nursery.start_soon(ask, request.ask_busy)
+        cache = state / "cache"
+        catalog = await load_catalog(
+            spec,
+            cache,
+            now=request.now,
+            environ=request.environ,
+            allow_exec=request.allow_exec,
+            cached_only=request.cached,
+            progress=request.progress,
+        )
+        files = await load_guides(
+            spec,
+            catalog,
+            cache,
+            now=request.now,
+            environ=request.environ,
+            allow_exec=request.allow_exec,
+            cached_only=request.cached,
+            progress=request.progress,
+        )
+        paths = {name: found.path for name, found in files.items() if found.path is not None}
+        guides = {}
+        for name, path in paths.items():
+            guides[name] = await trio.to_thread.run_sync(_indexed, path)
+    reports = {**catalog.reports, **{name: found.report for name, found in files.items()}}
+    return Gathered(catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0])
+
+
+def _indexed(path: Path) -> GuideIndex:
+    return index(open_guide(path))
+
+
+def _published(state: Path, generation: str) -> tuple[Manifest | None, Routes | None]:
+    if not generation:
+        return None, None
+    folder = generations.current_path(state)
+    assert folder is not None
+    manifest = read_manifest((folder / "manifest.json").read_bytes())
+    path = generations.routes_path(state)
+    try:
+        return manifest, read_routes(path.read_bytes())
+    except (OSError, StateError):
+        return manifest, None  # private routes are made anew each run; only carried DVRs miss them
+
+
+async def _observe(spec: Spec, request: Request, ledger: Ledger) -> Observed | Unknown:
+    assert spec.plex is not None
+    ours = {record.dvr_key for record in ledger.dvrs.values()}
+    ids = {record.device_id.casefold() for record in ledger.dvrs.values()}
+
+    def wanted(dvr: Dvr) -> bool:
+        return dvr.key in ours or any(d.device_id.casefold() in ids for d in dvr.devices)
+
+    secret = plex_token(spec, request)
+    try:
+        async with connected(spec.plex.url, secret, client_id=client_id(spec)) as connection:
+            return await observe(connection, ours=wanted)
+    except PlexDenied:
+        raise
+    except PlexError as error:
+        return Unknown(error.message)

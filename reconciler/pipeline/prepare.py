@@ -1,0 +1,148 @@
+"""The steps in order: gather, compute, judge, build, plan. Refuses to know any of their rules."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import trio
+
+from reconciler import __version__
+from reconciler.errors import ProviderError
+from reconciler.ledger import generations
+from reconciler.lineups.desired import compute
+from reconciler.lineups.manifest import Routes
+from reconciler.lineups.routes import routes, with_carried
+from reconciler.pipeline.build import Built, build
+from reconciler.pipeline.gather import Gathered, Request, gather
+from reconciler.planning.inputs import PlanInputs, World
+from reconciler.planning.model import Plan
+from reconciler.planning.plan import Planned, compose
+from reconciler.planning.safety import judge
+from reconciler.spec.model import Spec
+
+__all__ = ["Prepared", "prepared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan and all that carrying it out needs. `staged` holds the new files as long as the block of `prepared`."""
+
+    spec: Spec
+    request: Request
+    gathered: Gathered
+    planned: Planned
+    built: Built
+    routes: Routes
+    staged: Path
+
+    @property
+    def plan(self) -> Plan:
+        """The plan alone."""
+        return self.planned.plan
+
+
+@asynccontextmanager
+async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
+    """Everything up to the plan. What was staged and not published is removed at the end of the block.
+
+    Raises ProviderError where no source is fresh at all, or one has neither an answer nor a copy (exit 1).
+    """
+    began = trio.current_time()
+    spec = _unpinned(spec) if request.ignore_pin else spec
+    gathered = await gather(spec, request)
+    _some_source(spec, gathered, cached=request.cached)
+    moment = datetime.fromtimestamp(request.now, UTC)
+    desired = await trio.to_thread.run_sync(
+        lambda: compute(
+            spec,
+            gathered.catalog,
+            gathered.guides,
+            gathered.ledger,
+            today=moment.date(),
+            allow=frozenset(request.allow),
+            renumber=request.renumber,
+        )
+    )
+    world = World(
+        spec=spec,
+        desired=desired,
+        ledger=gathered.ledger,
+        now=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        observed=gathered.observed,
+        published=gathered.published,
+        reports=gathered.reports,
+        allow=request.allow,
+        only=request.only,
+        skip=request.skip,
+        busy=gathered.busy,
+    )
+    judgement = judge(world)
+    with generations.staging(Path(spec.state)) as staged:
+        built = await trio.to_thread.run_sync(
+            lambda: build(spec, judgement.desired, judgement.carried, gathered, staged, now=request.now)
+        )
+        seen = gathered.observed
+        inputs = PlanInputs(
+            world=world,
+            judgement=judgement,
+            manifest=built.manifest,
+            generation=built.generation,
+            published_generation=gathered.generation,
+            files=built.files,
+            version=__version__,
+            env=request.env,
+            arguments=_arguments(request),
+            requests=getattr(seen, "requests", 0),
+            seconds=trio.current_time() - began,
+        )
+        made = routes(spec, judgement.desired, gathered.catalog, built.generation)
+        for dvr in built.manifest.dvrs:
+            if dvr.name in judgement.carried:
+                made = with_carried(made, gathered.published_routes, dvr.channels)
+        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged)
+
+
+def _unpinned(spec: Spec) -> Spec:
+    """The spec without pinned stream hosts, for one run."""
+    sources = {name: replace(s, stream=replace(s.stream, pin=None)) for name, s in spec.sources.items()}
+    return replace(spec, sources=sources)
+
+
+def _arguments(request: Request) -> str:
+    """All arguments that a plan depends on, as canonical JSON: what `apply PLANFILE` starts from."""
+    parts = {
+        "allow": sorted(request.allow),
+        "only": sorted(request.only),
+        "skip": sorted(request.skip),
+        "env": request.env,
+        "renumber": sorted(request.renumber),
+        "ignore_pin": request.ignore_pin,
+    }
+    return json.dumps({k: v for k, v in parts.items() if v}, sort_keys=True)
+
+
+def _some_source(spec: Spec, gathered: Gathered, *, cached: bool) -> None:
+    reports = [gathered.catalog.reports[name] for name in spec.sources]
+    age = _age(gathered)
+    for report in reports:
+        if report.fetched == "absent":
+            raise ProviderError(
+                f'source "{report.name}" cannot be had and there is no copy of it: {"; ".join(report.notes) or "no answer"}; {age}',
+                next_step="ptctl doctor, or take the source out of the spec",
+            )
+    if reports and not cached and all(r.fetched == "cached" for r in reports):
+        why = "; ".join(note for r in reports for note in r.notes)
+        raise ProviderError(
+            f"no source is fresh: {why or 'no answer'}; nothing was written, {age}",
+            next_step="try again later, or plan from the copies: ptctl plan --cached",
+        )
+
+
+def _age(gathered: Gathered) -> str:
+    oldest = max((r.age_s for r in gathered.catalog.reports.values()), default=0.0)
+    if not gathered.generation:
+        return "nothing is published yet"
+    return f"the published lineups stay as they are, made from lists up to {oldest / 3600:.1f} h old"
