@@ -16,7 +16,7 @@ from reconciler.sandbox.faults import IN_STREAM, Fault, Faults
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.misbehaviour import CLOUDFLARE, HTML, until_left
 from reconciler.sandbox.origin import Origin
-from reconciler.sandbox.packets import Clip
+from reconciler.sandbox.packets import Clip, corrupted
 from reconciler.sandbox.panel import Channel
 from reconciler.sandbox.streams import FRAMES_PER_S
 from reconciler.sandbox.visits import Visit
@@ -54,6 +54,7 @@ class Delivery:
     _version: int = field(init=False)
     _waiting: list[Fault] = field(init=False)
     _acted: list[Fault] = field(default_factory=list, init=False)
+    _corrupt: bool = field(default=False, init=False)
     _rate: int | None = field(default=None, init=False)
     _sent: int = field(default=0, init=False)
 
@@ -115,7 +116,7 @@ class Delivery:
                 data = self._clip.span(phase + position, target - position)
                 if self.manners.mid_gop and not self._sent:
                     data = data[len(data) // 188 // 3 * 188 :]
-                await self._send(data)
+                await self._send(corrupted(data) if self._corrupt else data)
                 position = target
             if self.manners.pace:
                 # One grid of ticks for everybody: trio wakes them all together.
@@ -169,6 +170,8 @@ class Delivery:
         self._acted = [f for f in self._acted if f in active]
         if any(f.kind == "trickle" for f in over):
             self._rate = None
+        if any(f.kind == "corrupt" for f in over):
+            self._corrupt = False
         if any(f.kind.endswith("-change") for f in over):
             self._clip = await self.origin.clip(self.channel, self.channel.shape.variant)
 
@@ -202,6 +205,8 @@ class Delivery:
                     await trio.sleep(TRICKLE_TICK_S)
             case "trickle":
                 self._rate = fault.rate
+            case "corrupt":
+                self._corrupt = True
             case "pid-change":
                 self._clip = await self.origin.clip(self.channel, "other-pids")
             case "codec-change":

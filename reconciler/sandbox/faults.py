@@ -34,6 +34,7 @@ Segments:
     segment-empty, segment-html
 Running TS streams (and segments, playlists, where it makes sense), after `after_bytes` or `after_s` of the answer:
     stall, eof, reset, html, zeros, trickle, pid-change, codec-change
+    corrupt             packets are lost and damaged all the time, as over a bad line
     token-expiry        tokens given out before the fault was switched on (or older than `after_s`) are refused with
                         403 and running streams end; the original URL goes on giving new ones
 """
@@ -86,6 +87,7 @@ FaultKind = Literal[
     "eof",
     "pid-change",
     "codec-change",
+    "corrupt",
     "token-expiry",
 ]
 PathKind = Literal[
@@ -107,7 +109,10 @@ API: Final = frozenset({"player_api", "get", "xmltv", "list"})
 STREAM: Final = frozenset({"live", "playlist", "segment", "key", "film"})
 GROUPED: Final[dict[str, frozenset[str]]] = {"api": API, "stream": STREAM}
 IN_STREAM: Final = frozenset(
-    {"stall", "eof", "reset", "html", "zeros", "trickle", "pid-change", "codec-change", "token-expiry"}
+    {
+        *("stall", "eof", "reset", "html", "zeros", "trickle", "pid-change", "codec-change", "corrupt"),
+        "token-expiry",
+    }
 )
 # What does not decide an answer: it is added to it, or concerns those that came before.
 ADDED: Final = frozenset({"slow-start", "trickle", "cloudflare", "token-expiry"})
@@ -127,7 +132,7 @@ PLACES: Final[dict[str, frozenset[str]]] = {
         frozenset({"playlist"}),
     ),
     **dict.fromkeys(("segment-empty", "segment-html"), frozenset({"segment"})),
-    **dict.fromkeys(("pid-change", "codec-change"), frozenset({"live", "segment"})),
+    **dict.fromkeys(("pid-change", "codec-change", "corrupt"), frozenset({"live", "segment"})),
     **dict.fromkeys(("stall", "eof"), STREAM | API),
     "token-expiry": STREAM,
 }

@@ -13,6 +13,7 @@ import trio
 
 from reconciler.sandbox.answers import Answer
 from reconciler.sandbox.faults import ADDED, Fault
+from reconciler.sandbox.packets import corrupted
 from reconciler.sandbox.wire import Exchange
 
 __all__ = ["CLOUDFLARE", "answer", "decisive", "delay", "until_left"]
@@ -139,6 +140,8 @@ def _spoilt(normal: Answer, fault: Fault) -> Answer:
             body = _login(body, fault.kind)
         case "no-header":
             body = body.replace(b"#EXTM3U\n", b"", 1)
+        case "corrupt":
+            body = corrupted(body)
         case _:
             return normal
     return Answer(normal.status, body, normal.content_type, normal.headers)

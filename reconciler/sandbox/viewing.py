@@ -27,7 +27,7 @@ __all__ = ["Viewing"]
 SLATE: Final = Channel(-1, "LIMIT")
 FILM_TYPES: Final = {"mp4": "video/mp4", "mkv": "video/x-matroska", "ts": "video/mp2t"}
 CHANGED: Final[dict[str, Variant]] = {"pid-change": "other-pids", "codec-change": "mpeg2"}
-IN_STREAM_START: Final = frozenset({"pid-change", "codec-change", "truncated"})
+IN_STREAM_START: Final = frozenset({"pid-change", "codec-change", "truncated", "corrupt"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import trio
 from reconciler.sandbox.faults import Fault, FaultKind, PathKind
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.provider import ProviderHandle
-from tests.sandbox.provided import LIVE, LOGIN, Raw, asked, fetch, provider
+from tests.sandbox.provided import LIVE, LOGIN, Raw, asked, complaints, fetch, provider
 
 API = f"/player_api.php?{LOGIN}"
 TS = f"{LIVE}/11.ts"
@@ -361,7 +361,7 @@ def test_playlist_moves_on(clips: Path) -> None:
     async def main() -> None:
         async with provider(clips, manners=ONE_SECOND) as handle:
             first, then = await _polled(handle, 1.1)
-            assert then[0] - first[0] in (1, 2)
+            assert then[0] > first[0]
             assert first[1] != then[1]
             assert [f"{first[0] + n}.ts" for n in range(5)] == first[1]
 
@@ -392,8 +392,8 @@ def test_sequence_reset_begins_at_nought(clips: Path) -> None:
             handle.faults.switch_on(Fault("sequence-reset"))
             first, then = await _polled(handle, 1.1)
             assert before[0] > 0
-            assert first[0] == 0
-            assert then[0] in (1, 2)
+            assert first[0] in (0, 1)
+            assert first[0] < then[0] < before[0] + 2
             assert int(first[1][0].removesuffix(".ts")) >= before[0]
 
     trio.run(main)
@@ -533,6 +533,25 @@ def test_stream_changes_its_pids_or_codecs(clips: Path, kind: FaultKind, pids: s
                 assert pids <= seen
                 types = next(p for p in packets if p[1] & 0x40 and p[5] == 2)
                 assert (types[17] == 0x02) == (kind == "codec-change")
+
+    trio.run(main)
+
+
+def test_corrupt_streams_are_still_streams(clips: Path) -> None:
+    """TS and segments come in whole packets with packets lost and damaged: a decoder complains, and sees pictures."""
+
+    async def main() -> None:
+        async with provider(clips, manners=Manners(pace=False)) as handle:
+            url = handle.urls[0] + await _segment(handle)
+            sound = len((await fetch(url)).content)
+            handle.faults.switch_on(Fault("corrupt"))
+            damaged = (await fetch(url)).content
+            assert 0.9 * sound < len(damaged) < sound
+            assert all(damaged[at] == 0x47 for at in range(0, len(damaged), 188))
+            said = await complaints(handle.urls[0] + TS, "-xerror", seconds=3)
+            assert said
+            said = await complaints(handle.urls[0] + TS, "-err_detect", "ignore_err", seconds=3)
+            assert "exit" not in said
 
     trio.run(main)
 

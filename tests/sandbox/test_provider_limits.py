@@ -118,7 +118,7 @@ def test_hls_client_counts_while_it_asks(clips: Path) -> None:
     """Playlist and segments of one client are one connection; it is free again some time after the last request."""
 
     async def main() -> None:
-        async with provider(clips, ONE, manners=Manners(hls_hold=0.5)) as handle:
+        async with provider(clips, ONE, manners=Manners(hls_hold=1.0)) as handle:
             url = f"{handle.urls[0]}{LIVE}/11.m3u8"
             text = (await fetch(url)).text
             uri = next(line for line in text.splitlines() if line.startswith("/hls/"))
@@ -129,7 +129,7 @@ def test_hls_client_counts_while_it_asks(clips: Path) -> None:
             assert len(handle.connections("anna")) == 1
             other = {"User-Agent": "another"}
             assert (await fetch(url, headers=other)).status_code == 403
-            await trio.sleep(0.6)
+            await trio.sleep(1.1)
             assert (await fetch(url, headers=other)).status_code == 200
 
     trio.run(main)
