@@ -7,6 +7,7 @@ had when rule and place last agreed. This module refuses to give numbers.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, assert_never
 
 from reconciler.ledger.model import ChannelRecord
 from reconciler.lineups.filters import Filters, Watch
@@ -18,43 +19,85 @@ from reconciler.spec.model import AllOf, AnyOf, Bucket, FieldIs, Matcher, Nothin
 
 __all__ = ["Assigned", "Buckets", "Homes", "settle"]
 
-# Fields with few values among many channels: rules over these alone are answered once per combination.
-_FEW = ("group", "source", "country", "language", "kind", "radio")
+_FEW: Final = frozenset({"group", "source", "country", "language", "kind", "radio"})
+
+Key = tuple[str, str, str, str, str, bool]
 
 
 class Buckets:
-    """The rules of a spec, compiled. `link` matches items with guides where a rule asks for them."""
+    """The rules of a spec, compiled. `link` matches items with guides where a rule asks for them.
+
+    Most rules speak of the group, and a list has few groups among many channels: for each combination of such fields
+    the rules are simplified once, and a channel is asked only what is left open (its name, mostly).
+    """
 
     def __init__(self, spec: Spec, hosts: Hosts, link: Callable[[Sequence[Item]], None]) -> None:
-        self._rules: list[tuple[Bucket, Predicate]] = [
-            (b, predicate(b.match, hosts)) for b in spec.buckets if b.match is not None
-        ]
-        matchers = [b.match for b in spec.buckets if b.match is not None]
-        self._asks_guides = any(uses_field(m, "guide") for m in matchers)
-        self._few = all(_fields(m) <= set(_FEW) for m in matchers)
+        self._rules = [(b, b.match) for b in spec.buckets if b.match is not None]
+        self._hosts = hosts
+        self._asks_guides = any(uses_field(m, "guide") for _, m in self._rules)
         self._link = link
+        self._few: dict[FieldIs, Predicate] = {}
+        self._open: dict[Matcher, Predicate] = {}
 
     def assign(self, items: Sequence[Item]) -> list[Bucket | None]:
         """The bucket of each item by rule, None where none matches."""
         if self._asks_guides:
             self._link(items)
-        if not self._few:
-            return [self._first(item) for item in items]
-        known: dict[tuple[object, ...], Bucket | None] = {}
-        found = []
+        known: dict[Key, tuple[tuple[tuple[Bucket, Predicate], ...], Bucket | None]] = {}
+        found: list[Bucket | None] = []
         for item in items:
             entry = item.entry
             key = (item.group, entry.source, item.country, item.language, entry.kind, entry.radio)
-            if key not in known:
-                known[key] = self._first(item)
-            found.append(known[key])
+            rules = known.get(key)
+            if rules is None:
+                rules = known[key] = self._simplified(item)
+            for bucket, test in rules[0]:
+                if test(item):
+                    found.append(bucket)
+                    break
+            else:
+                found.append(rules[1])
         return found
 
-    def _first(self, item: Item) -> Bucket | None:
-        for bucket, test in self._rules:
-            if test(item):
-                return bucket
-        return None
+    def _simplified(self, item: Item) -> tuple[tuple[tuple[Bucket, Predicate], ...], Bucket | None]:
+        """The rules left open for items of this kind, and the bucket of those that meet none of them."""
+        left: list[tuple[Bucket, Predicate]] = []
+        for bucket, matcher in self._rules:
+            rest = self._rest(matcher, item)
+            if rest is True:
+                return tuple(left), bucket
+            if rest is not False:
+                if rest not in self._open:
+                    self._open[rest] = predicate(rest, self._hosts)
+                left.append((bucket, self._open[rest]))
+        return tuple(left), None
+
+    def _rest(self, matcher: Matcher, item: Item) -> Matcher | bool:
+        """The matcher with what is known of the item put in: an answer, or what remains to be asked."""
+        match matcher:
+            case FieldIs(field):
+                if field not in _FEW:
+                    return matcher
+                if matcher not in self._few:
+                    self._few[matcher] = predicate(matcher, self._hosts)
+                return self._few[matcher](item)
+            case Nothing(inner):
+                rest = self._rest(inner, item)
+                return (not rest) if isinstance(rest, bool) else Nothing(rest)
+            case AllOf(matchers):
+                parts = [self._rest(m, item) for m in matchers]
+                if any(part is False for part in parts):
+                    return False
+                left = tuple(part for part in parts if not isinstance(part, bool))
+                return AllOf(left) if left else True
+            case AnyOf(matchers):
+                parts = [self._rest(m, item) for m in matchers]
+                if any(part is True for part in parts):
+                    return True
+                left = tuple(part for part in parts if not isinstance(part, bool))
+                return AnyOf(left) if left else False
+            case _ as never:
+                assert_never(never)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +232,3 @@ def _as_before(item: Item) -> Item:
         setattr(ghost, name, getattr(item, name))
     ghost.link, ghost.linked = item.link, True
     return ghost
-
-
-def _fields(matcher: Matcher) -> set[str]:
-    match matcher:
-        case FieldIs(name, _):
-            return {name}
-        case AllOf(matchers) | AnyOf(matchers):
-            return {f for m in matchers for f in _fields(m)}
-        case Nothing(inner):
-            return _fields(inner)

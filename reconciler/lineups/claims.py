@@ -50,8 +50,10 @@ def _won(
 ) -> dict[str, list[ChannelRecord]]:
     """Records by the item that gets them: the one that holds the record's own id, else its first alias."""
     best: dict[str, tuple[tuple[int, str, str], ChannelRecord]] = {}
+    if not by_id:
+        return {}
     for item in items:
-        for id_ in item.ids:
+        for id_ in item.ids if item.members else (item.id,):
             record = by_id.get(id_)
             rank = (0, id_, item.id)
             if record is None:
@@ -78,8 +80,9 @@ def _claim_reserved(items: Sequence[Item], reserved: Iterable[Retired]) -> None:
         return
     claims: list[tuple[tuple[int, str, str], Item, Retired]] = []
     for item in items:
-        for id_ in item.ids:
-            claims += [((int(id_ != kept.id), id_, item.id), item, kept) for kept in by_any.get(id_, ())]
+        for id_ in item.ids if item.members else (item.id,):
+            if id_ in by_any:
+                claims += [((int(id_ != kept.id), id_, item.id), item, kept) for kept in by_any[id_]]
     taken: set[tuple[str, int, str]] = set()
     for _, item, kept in sorted(claims, key=lambda c: (c[0], _age(c[2]))):
         place = (kept.dvr, kept.number, kept.id)

@@ -17,6 +17,7 @@ from typing import Final
 from reconciler.catalog.address import host_of
 from reconciler.catalog.entry import Catalog
 from reconciler.catalog.guide_index import GuideIndex
+from reconciler.catalog.pause import collector_paused
 from reconciler.ledger.model import ChannelRecord, Ledger
 from reconciler.lineups.buckets import Assigned, Buckets, Homes, settle
 from reconciler.lineups.claims import claim, final_ids
@@ -43,7 +44,7 @@ from reconciler.lineups.outcome import Causes, ledger_after
 from reconciler.lineups.overrides import overridden
 from reconciler.lineups.placing import Placed, place, split_names
 from reconciler.lineups.rematch import Rematch, rekeyed, rematch, source_moved
-from reconciler.spec.model import Drop, Only, Spec
+from reconciler.spec.model import Drop, Merge, Only, Spec
 
 __all__ = ["compute"]
 
@@ -71,7 +72,9 @@ def compute(
     that is frozen before it was ever made is left out. `renumber` are DVRs to number from scratch (`ptctl renumber`).
     `guides` by name; a missing one is as if it listed nothing. Costs about a second per 100,000 entries.
     """
-    return _Run(spec, catalog, guides, ledger, today, allow, verdicts, frozen, renumber, watch).desired()
+    run = _Run(spec, catalog, guides, ledger, today, allow, verdicts, frozen, renumber, watch)
+    with collector_paused():
+        return run.desired()
 
 
 @dataclass(slots=True)
@@ -261,8 +264,9 @@ class _Run:
                 kept = {i.id for i in filters.run_bucket(where, some)}
                 left = [i for i in left if i.id in kept or i not in some]
             assigned.by_bucket[name] = left
-        everyone = [i for of in assigned.by_bucket.values() for i in of]
-        claim(everyone, ledger, in_force(ledger.retired, self.today))
+        if any(f.buckets and isinstance(f.action, Merge) for f in self.spec.filters):
+            everyone = [i for of in assigned.by_bucket.values() for i in of]
+            claim(everyone, ledger, in_force(ledger.retired, self.today))
 
     def _out(self, assigned: Assigned) -> frozenset[str]:
         """Items that probes, lists or pruning leave out."""

@@ -58,13 +58,25 @@ def facts_of(entry: Entry) -> Facts:
     )
 
 
+def _ties(entry: Entry) -> Facts:
+    """The facts without quality, which is costly and asked only where several entries share the others."""
+    return Facts(
+        entry.guide_id.strip().casefold(),
+        normalise_name(entry.name),
+        path_hash(entry.url) if entry.url else "",
+        "",
+    )
+
+
 def path_hash(url: str) -> str:
     """A short hash of the URL's path and lasting parameters, without host, credentials and tokens; "" where none is left."""
     rest = url.partition("://")[2] or url
     path, _, query = rest.partition("#")[0].partition("?")
     path = path.partition("/")[2]
-    segments = [s for s in path.split("/") if s and not _PLACEHOLDER.search(s) and not _is_token(s)]
-    lasting = sorted(
+    segments = [s for s in path.split("/") if s]
+    if "{" in path or len(path) >= 20:
+        segments = [s for s in segments if not _PLACEHOLDER.search(s) and not _is_token(s)]
+    lasting = query and sorted(
         part
         for part in query.split("&")
         if part
@@ -177,7 +189,7 @@ def _unique(entries: Sequence[Entry]) -> dict[Entry, Facts]:
         first = seen.get(same)
         if first is None:
             seen[same] = entry
-            facts[entry] = facts_of(entry)
+            facts[entry] = _ties(entry)
         elif entry_order(entry) < entry_order(first):
             seen[same] = entry
             facts[entry] = facts.pop(first)
@@ -256,7 +268,7 @@ class _Pairing:
                     fits = [
                         e
                         for e in some
-                        if e in self._left and (not alike or self._facts[e].quality == known.facts.quality)
+                        if e in self._left and (not alike or quality_of(e.name) == known.facts.quality)
                     ]
                     if fits and known.id in self._open:
                         self._take(fits[0], known)

@@ -21,21 +21,30 @@ class Links:
         self._guides: list[tuple[Guide, GuideIndex]] = [
             (guide, guides[name]) for name, guide in spec.guides.items() if name in guides
         ]
+        # Names are costly to normalise, so they are told only to guides that match by name.
+        self._by_name = any({"name", "fuzzy"} & set(guide.match) for guide, _ in self._guides)
 
     def ensure(self, items: Sequence[Item]) -> None:
         """Set `link` on every item, and on each merged member, that was not matched since its name or id changed."""
         if not self._guides:
             return
-        asked = {p.id: p for item in items for p in (item, *item.members) if not p.linked}
+        asked: dict[str, Item] = {}
+        for item in items:
+            for part in (item, *item.members) if item.members else (item,):
+                if not part.linked:
+                    part.linked = True
+                    part.link = None
+                    if part.guide_id or self._by_name:
+                        asked[part.id] = part
         if not asked:
             return
-        found = match(
-            (MatchInput(i.id, i.guide_id, i.name, i.entry.guide_name) for i in asked.values()), self._guides
-        )
-        for id_, item in asked.items():
-            hit = found.get(id_)
-            item.link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence) if hit else None
-            item.linked = True
+        if self._by_name:
+            channels = [MatchInput(i.id, i.guide_id, i.name, i.entry.guide_name) for i in asked.values()]
+        else:
+            channels = [MatchInput(i.id, i.guide_id, "") for i in asked.values()]
+        found = match(channels, self._guides)
+        for id_, hit in found.items():
+            asked[id_].link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence)
         for item in items:
             if item.link is None and item.members:
                 item.link = next((p.link for p in item.members if p.link), None)
