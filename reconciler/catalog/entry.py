@@ -85,6 +85,10 @@ class SourceReport:
     """Indexes (from 1) of hosts not behind Cloudflare, best first; empty: not known."""
     stream_base: str = ""
     """The panel's own direct stream address from `server_info`, where the policy chose it."""
+    cloudflare_hosts: tuple[int, ...] = ()
+    """Indexes (from 1) of hosts known to be behind Cloudflare."""
+    account_connections: tuple[int | None, ...] = ()
+    """What each account of a pool allows at once, in the order of the spec; None: not said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ __all__ = [
     "classify_response",
     "classify_segment",
     "inconclusive",
+    "packet_grid",
     "retry_after_s",
 ]
 
@@ -44,14 +45,15 @@ Cause = Literal[
     "not-ts",
     "encrypted",
     "short",
+    "too-large",
     "timeout",
     "refused",
     "reset",
     "frozen",
     "stall",
 ]
-"""Why a candidate is bad. The first group comes from here; `timeout`, `refused`, `reset`, `frozen` and `stall` are
-given by whoever waited."""
+"""Why a candidate is bad. The first group comes from here; `too-large`, `timeout`, `refused`, `reset`, `frozen` and
+`stall` are given by whoever read and waited."""
 
 ENOUGH_BYTES: Final = 16 * 1024
 """Read so much of a body (or to its end, or to the deadline) before asking; less is judged as it is."""

@@ -1,0 +1,82 @@
+"""References of a spec put to use: accounts, headers and addresses of its sources, with their values.
+
+Everything that a fetch needs and that is secret is resolved here, before the first request, so that a missing reference
+is an error of the operator and not a failure in the middle. This module refuses to fetch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from reconciler.catalog.address import PASSWORD, USERNAME
+from reconciler.errors import CredentialError
+from reconciler.secret import Secret, SecretRef
+from reconciler.sources.accounts import Account
+from reconciler.sources.credentials import account, header_values, resolve
+from reconciler.sources.web import USER_AGENT
+from reconciler.spec.model import Source, Spec
+
+__all__ = ["Access", "list_url", "request_headers", "source_accounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What resolving references needs: the environment, and whether commands may be run."""
+
+    environ: Mapping[str, str]
+    allow_exec: bool = False
+
+    def account(self, spec: Spec, name: str) -> Account:
+        """One account of the spec. Raises CredentialError."""
+        return account(
+            spec.credentials[name], environ=self.environ, base=Path(spec.base), allow_exec=self.allow_exec
+        )
+
+    def secret(self, spec: Spec, ref: SecretRef) -> Secret:
+        """One reference. Raises CredentialError."""
+        return resolve(ref, environ=self.environ, base=Path(spec.base), allow_exec=self.allow_exec)
+
+
+def request_headers(
+    spec: Spec,
+    access: Access,
+    *groups: tuple[tuple[str, str | SecretRef], ...],
+    user_agent: str | None = None,
+) -> dict[str, str | Secret]:
+    """Headers for every request of one source: its user agent and its own, references resolved."""
+    headers: dict[str, str | Secret] = {
+        "User-Agent": user_agent or USER_AGENT,
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip",
+    }
+    for group in groups:
+        values = header_values(
+            group, environ=access.environ, base=Path(spec.base), allow_exec=access.allow_exec
+        )
+        headers.update(values)
+    return headers
+
+
+def source_accounts(spec: Spec, source: Source, access: Access) -> list[Account]:
+    """The accounts of a source; for an M3U whose address is a reference, also the one inside that address."""
+    found = [access.account(spec, name) for name in source.credentials]
+    ref = SecretRef.parse(source.url) if source.url else None
+    if ref is not None:
+        query = parse_qs(urlsplit(access.secret(spec, ref).reveal()).query, keep_blank_values=True)
+        if query.get("username") and query.get("password"):
+            inside = Account("", Secret(query["username"][0]), Secret(query["password"][0]), label=str(ref))
+            found.append(inside)
+    return found
+
+
+def list_url(spec: Spec, source: Source, access: Access, accounts: Sequence[Account]) -> Secret:
+    """The address of a list, its reference resolved. Raises CredentialError where placeholders have no account."""
+    ref = SecretRef.parse(source.url)
+    url = access.secret(spec, ref) if ref else Secret(source.url)
+    if not accounts and (USERNAME in url.reveal() or PASSWORD in url.reveal()):
+        raise CredentialError(
+            f"source {source.name!r}: its url has placeholders, but the source has no credentials",
+            next_step=f"add credentials: to source {source.name!r}",
+        )
+    return url

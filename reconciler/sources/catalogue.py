@@ -1,0 +1,195 @@
+"""Everything all sources list, fetched side by side, with the last good copy standing in where one fails.
+
+    load_catalog(spec, cache, …) -> Catalog      live, VOD and series entries with a report per source
+    load_guides(spec, catalog, cache, …)         in `sources.guides`
+
+A provider's bad answer never empties anything (design.md 1.7): each list that cannot be had is replaced by its copy, and
+the report says fresh, unchanged, cached or absent, how old, and why. This module refuses to decide what a stale or
+absent source means for a plan, and to raise for a provider's failure; a credential that cannot be resolved is the
+operator's and raises.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from reconciler.catalog.entry import Catalog, Entry, SourceReport
+from reconciler.errors import PtctlError
+from reconciler.secret import Secret
+from reconciler.sources.access import Access, list_url, request_headers, source_accounts
+from reconciler.sources.accounts import Account, concealer
+from reconciler.sources.copies import Copies
+from reconciler.sources.entrance import enter, look_around, xtream_hosts
+from reconciler.sources.errand import Errand
+from reconciler.sources.lists import fetch_list, read_list_file
+from reconciler.sources.outcome import Outcome, PanelSeen
+from reconciler.sources.panel import PanelLists, fetch_lists
+from reconciler.sources.progress import Progress, Step, silent
+from reconciler.sources.web import FetchFailed, Limits, open_web
+from reconciler.spec.model import Source, Spec
+
+__all__ = [
+    "load_catalog",
+    "one_error",
+    "spooling",
+]
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+async def load_catalog(
+    spec: Spec,
+    cache: Path,
+    *,
+    now: float,
+    environ: Mapping[str, str] | None = None,
+    allow_exec: bool = False,
+    cached_only: bool = False,
+    only: Sequence[str] | None = None,
+    progress: Progress = silent,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Catalog:
+    """Load all sources of `spec` (or those named in `only`), side by side.
+
+    `cache` is `<state>/cache`; `now` is in seconds since 1970. With `cached_only` nothing is asked of anybody and no
+    credential is read. Raises CredentialError where a reference leads nowhere, before any request. Cancelling leaves the
+    copies as they were. Costs one login per account, the lists, and one login per further host.
+    """
+    access = Access(os.environ if environ is None else environ, allow_exec)
+    copies = Copies(cache / "lists")
+    sources = [s for s in spec.sources.values() if only is None or s.name in only]
+    results: dict[str, tuple[SourceReport, tuple[Entry, ...]]] = {}
+    if cached_only:
+        for source in sources:
+            results[source.name] = Outcome(source, copies, now, progress).from_copies()
+    else:
+        accounts = {s.name: source_accounts(spec, s, access) for s in sources}
+        urls = {s.name: list_url(spec, s, access, accounts[s.name]) for s in sources if s.url}
+        headers = {
+            s.name: request_headers(spec, access, s.stream.headers, s.headers, user_agent=s.stream.user_agent)
+            for s in sources
+        }
+        with spooling(cache, now) as spool, one_error():
+            async with open_web(limits) as web, trio.open_nursery() as nursery:
+                for source in sources:
+                    errand = Errand(
+                        source.name, web, spool, headers[source.name], concealer(accounts[source.name]), progress, now,
+                        retries_left=limits.retries,
+                    )  # fmt: skip
+
+                    async def work(
+                        source: Source = source,
+                        errand: Errand = errand,
+                    ) -> None:
+                        own = accounts[source.name]
+                        outcome = Outcome(source, copies, now, progress)
+                        if source.kind == "xtream":
+                            found = _load_panel(outcome, errand, own)
+                        else:
+                            found = _load_list(outcome, errand, urls.get(source.name), own)
+                        results[source.name] = await _timed(found, errand)
+
+                    nursery.start_soon(work)
+    entries = [e for source in sources for e in results[source.name][1]]
+    return Catalog(tuple(entries), {s.name: results[s.name][0] for s in sources})
+
+
+@contextmanager
+def one_error() -> Iterator[None]:
+    """Nurseries raise groups; whoever runs a command wants the error that a person can act on."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        ours: BaseException | None = group.subgroup(PtctlError)
+        while isinstance(ours, BaseExceptionGroup):
+            ours = ours.exceptions[0]
+        if ours is None:
+            raise
+        raise ours from None
+
+
+@contextmanager
+def spooling(cache: Path, now: float) -> Iterator[Path]:
+    """A directory for bodies on their way, gone afterwards. Those of killed runs are removed after a day."""
+    cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in cache.glob(".fetch-*"):
+        if left.stat().st_mtime < now - 86400:
+            shutil.rmtree(left, ignore_errors=True)
+    path = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+async def _timed(
+    loading: Awaitable[tuple[SourceReport, tuple[Entry, ...]]], errand: Errand
+) -> tuple[SourceReport, tuple[Entry, ...]]:
+    """The result with its duration and all notes."""
+    begun = trio.current_time()
+    report, entries = await loading
+    notes = tuple(dict.fromkeys((*errand.notes, *report.notes)))
+    errand.tell(Step(errand.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
+    return replace(report, seconds=trio.current_time() - begun, notes=notes), entries
+
+
+async def _load_panel(
+    outcome: Outcome, errand: Errand, accounts: list[Account]
+) -> tuple[SourceReport, tuple[Entry, ...]]:
+    source = outcome.source
+    hosts, _ = xtream_hosts(source, accounts)
+    if not hosts:
+        errand.note("there is no host: list hosts, or give the whole get.php line as credential")
+        return outcome.from_copies()
+    entrance = await enter(errand, source, accounts)
+    lists = PanelLists()
+
+    async def fetch() -> None:
+        nonlocal lists
+        lists = await fetch_lists(errand, source, entrance, accounts, outcome.copies)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(fetch)
+        nursery.start_soon(look_around, errand, source, entrance)
+    report, entries = outcome.from_lists(lists)
+    if entrance.host is None:
+        return report, entries  # what was known of the panel before still holds
+    limits = tuple(one.connections if one else None for one in entrance.logins)
+    known = [limit for limit in limits if limit is not None]
+    cloudflare, direct = entrance.cloudflare(), entrance.direct()
+    if cloudflare and not direct and not entrance.base and len(cloudflare) == len(hosts):
+        errand.note(
+            f"all {len(hosts)} hosts are behind Cloudflare: streams "
+            + ("use them" if source.stream.cloudflare != "drop" else "are dropped (cloudflare: drop)")
+        )
+    seen = PanelSeen(
+        host=lists.host or entrance.host + 1,
+        connections=min(known) if known and None not in limits else None,
+        account_connections=limits,
+        direct_hosts=direct,
+        cloudflare_hosts=cloudflare,
+        stream_base=entrance.base,
+    )
+    return outcome.with_panel(report, seen), entries
+
+
+async def _load_list(
+    outcome: Outcome, errand: Errand, url: Secret | None, accounts: list[Account]
+) -> tuple[SourceReport, tuple[Entry, ...]]:
+    source = outcome.source
+    try:
+        if url is None:
+            found = await read_list_file(errand, source)
+        else:
+            found = await fetch_list(errand, source, url, accounts, outcome.copies)
+    except FetchFailed as failure:
+        errand.note(failure.detail)
+        return outcome.from_copies()
+    return outcome.from_list(found)

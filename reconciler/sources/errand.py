@@ -1,0 +1,170 @@
+"""What one source needs while it is fetched: the client, its budget of retries, its notes, and files on the way.
+
+Retries are few, with jitter, and never against a server that asked for peace for longer than we are ready to wait
+(iptv-streams.md B4: repeated 429 bring a ban). This module refuses to know what is in a list.
+"""
+
+import hashlib
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from reconciler.catalog.address import Concealer
+from reconciler.catalog.guide_bytes import GuideBytes
+from reconciler.errors import ProviderError
+from reconciler.secret import Secret
+from reconciler.sources.classify import classify_response
+from reconciler.sources.progress import Progress, Step
+from reconciler.sources.web import Answer, FetchFailed, Web
+
+__all__ = ["Errand", "Spooled"]
+
+HEAD_BYTES: Final = 1 << 16
+_PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00")
+
+
+class Spooled:
+    """A body in a file, read unpacked. `digest` is over the bytes as they came."""
+
+    __slots__ = ("_limit_bytes", "answer", "path", "what")
+
+    def __init__(self, path: Path, answer: Answer, what: str, limit_bytes: int) -> None:
+        self.path = path
+        self.answer = answer
+        self.what = what
+        self._limit_bytes = limit_bytes
+
+    def digest(self) -> str:
+        """SHA-256 of the file, hexadecimal. Reads all of it: for a thread."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content unpacked (gzip, xz, zip, also twice). Raises FetchFailed where it is a bomb or ends early."""
+        with self.path.open("rb") as file:  # closed also where a reader stops early
+            blocks = GuideBytes(file, self.what, self._limit_bytes)
+            try:
+                yield from blocks
+            except ProviderError as error:
+                raise FetchFailed("too-large", error.message) from None
+            if blocks.damage:
+                raise FetchFailed("reset", blocks.damage)
+
+    def head(self) -> bytes:
+        """The first 64 KiB of the content, or all of it."""
+        found = b""
+        for block in self.chunks():
+            found += block
+            if len(found) >= HEAD_BYTES:
+                break
+        return found[:HEAD_BYTES]
+
+    def peel(self) -> None:
+        """Unpack one layer on disk where a packed file was packed again on its way."""
+        if not self.head().startswith(_PACKED):
+            return
+        inner = self.path.with_suffix(".inner")
+        with inner.open("wb") as file:
+            for block in self.chunks():
+                file.write(block)
+        inner.replace(self.path)
+
+
+@dataclass(slots=True)
+class Errand:
+    """The means for one source or guide. `notes` become its report's; they hold no secret and no URL."""
+
+    name: str
+    web: Web
+    spool: Path
+    headers: Mapping[str, str | Secret]
+    concealer: Concealer
+    progress: Progress
+    now: float
+    notes: list[str] = field(default_factory=list)
+    retries_left: int = 0
+
+    def note(self, text: str) -> None:
+        """Say something once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def tell(self, step: Step) -> None:
+        """Pass word of progress on."""
+        self.progress(step)
+
+    async def pause(self, failure: FetchFailed, attempt: int) -> bool:
+        """Wait before asking again. False: it is not worth it, or the budget is spent, or the server wants too long."""
+        limits = self.web.limits
+        if not failure.transient or self.retries_left <= 0:
+            return False
+        wait = limits.pause_s * 2**attempt * random.uniform(0.5, 1.5)
+        if failure.retry_after_s is not None:
+            if failure.retry_after_s > limits.patience_s:
+                self.note(f"asked to come back in {failure.retry_after_s:.0f} s")
+                return False
+            wait = max(wait, failure.retry_after_s)
+        self.retries_left -= 1
+        self.tell(Step(self.name, "retry", detail=f"{failure.detail}; again in {wait:.0f} s"))
+        await trio.sleep(wait)
+        return True
+
+    async def spooled(
+        self,
+        url: Secret,
+        *,
+        file: str,
+        what: str,
+        whole_s: float,
+        limit_bytes: int,
+        step: Step,
+        headers: Mapping[str, str | Secret] | None = None,
+        private_ok: bool | None = None,
+    ) -> Spooled:
+        """GET into a file of this errand's. Raises FetchFailed; a partial file is removed."""
+        path = self.spool / f"{self.name}.{file}"
+
+        def moved(size: int, total: int | None) -> None:
+            self.tell(Step(step.name, step.what, step.host, size, total))
+
+        kept = False
+        try:
+            answer = await self.web.get(
+                url,
+                headers={**self.headers, **(headers or {})},
+                whole_s=whole_s,
+                limit_bytes=limit_bytes,
+                into=path,
+                moved=moved,
+                private_ok=private_ok,
+            )
+            kept = True
+        finally:
+            if not kept:
+                path.unlink(missing_ok=True)
+        found = Spooled(path, answer, what, max(limit_bytes, 4 * answer.size_bytes))
+        if not answer.unchanged and answer.headers.get("content-encoding"):
+            await trio.to_thread.run_sync(found.peel)
+        return found
+
+    def shown(self, head: bytes) -> str:
+        """How an unwanted page begins, as a part of a sentence; "" where it may hold a credential."""
+        text = " ".join(head[:400].decode("utf-8", "replace").split())[:80]
+        if not text or not text.isprintable() or self.concealer.touches(text):
+            return ""
+        return f': "{text}"'
+
+    def unwanted(self, found: Spooled, head: bytes, wanted: str) -> FetchFailed:
+        """Why a body is not the wanted list or guide."""
+        verdict = classify_response(200, found.answer.headers, found.answer.base.reveal(), head)
+        detail = verdict.detail.replace("instead of a stream", f"instead of {wanted}")
+        if verdict.good:
+            detail = f"a stream instead of {wanted}"
+        elif verdict.cause == "not-ts":
+            detail = f"bytes that are not {wanted}"
+        text = "" if verdict.cause in {"", "empty", "not-ts", "short"} else self.shown(head)
+        return FetchFailed(verdict.cause or "text", detail + text, cloudflare=found.answer.cloudflare)

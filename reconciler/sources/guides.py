@@ -1,0 +1,323 @@
+"""Guide files in the cache: fetched when they changed, kept as they came (packed or not), the old one when in doubt.
+
+    load_guides(spec, catalog, cache, …) -> name -> GuideFile(path, report)
+
+A guide belongs to a source (a panel's `xmltv.php`, or what the list's header names), to an address, or to a file. What is
+no XMLTV at its first bytes is refused and the copy stays; what is inside is judged by `catalog.guide`. An address that a
+list names may lie in a private network only where the list itself does (SEC-1). This module refuses to read a guide.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
+
+import trio
+
+from reconciler.catalog.address import PASSWORD, USERNAME, fill
+from reconciler.catalog.entry import Catalog, SourceReport
+from reconciler.secret import Secret, SecretRef
+from reconciler.sources.access import Access, request_headers, source_accounts
+from reconciler.sources.accounts import Account, concealer
+from reconciler.sources.catalogue import one_error, spooling
+from reconciler.sources.copies import Copies, Head, conditions
+from reconciler.sources.entrance import panel_address, xtream_hosts
+from reconciler.sources.errand import Errand, Spooled
+from reconciler.sources.hosts import label
+from reconciler.sources.progress import Progress, Step, silent
+from reconciler.sources.web import FetchFailed, Limits, is_private_host, open_web
+from reconciler.spec.model import Guide, Source, Spec
+
+__all__ = ["GuideFile", "load_guides"]
+
+DEFAULT_LIMITS: Final = Limits()
+TAIL_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class GuideFile:
+    """A guide on disk. `path` None: there is none, fresh or old. `report.fetched` says which it is."""
+
+    path: Path | None
+    report: SourceReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One address a guide may be had from. `private_ok` None: judged by the address itself."""
+
+    url: Secret
+    told: str
+    private_ok: bool | None = None
+
+
+async def load_guides(
+    spec: Spec,
+    catalog: Catalog,
+    cache: Path,
+    *,
+    now: float,
+    environ: Mapping[str, str] | None = None,
+    allow_exec: bool = False,
+    cached_only: bool = False,
+    progress: Progress = silent,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Mapping[str, GuideFile]:
+    """All guides of the spec, side by side, in its order. `cache` is `<state>/cache`, `now` in seconds since 1970.
+
+    The catalogue's reports say which host of a panel works and which guides lists name. Files of the spec are used where
+    they lie. Raises CredentialError where a reference leads nowhere, before any request; never for what a server does.
+    """
+    access = Access(os.environ if environ is None else environ, allow_exec)
+    copies = Copies(cache / "guides")
+    results: dict[str, GuideFile] = {}
+    if cached_only:
+        for guide in spec.guides.values():
+            results[guide.name] = _own_file(guide) or _from_copy(guide, copies, now, ())
+        return results
+    jobs = []
+    for guide in spec.guides.values():
+        own = _own_file(guide)
+        if own:
+            results[guide.name] = own
+            continue
+        source = spec.sources.get(guide.source)
+        accounts = source_accounts(spec, source, access) if source else []
+        agent = source.stream.user_agent if source else None
+        shared = (source.stream.headers, source.headers) if source else ()
+        headers = request_headers(spec, access, *shared, guide.headers, user_agent=agent)
+        url = _configured(spec, guide, access)
+        jobs.append((guide, source, accounts, headers, url))
+    with spooling(cache, now) as spool, one_error():
+        async with open_web(limits) as web, trio.open_nursery() as nursery:
+            for guide, source, accounts, headers, url in jobs:
+                errand = Errand(
+                    guide.name, web, spool, headers, concealer(accounts), progress, now,
+                    retries_left=limits.retries,
+                )  # fmt: skip
+
+                async def work(
+                    guide: Guide = guide,
+                    source: Source | None = source,
+                    accounts: Sequence[Account] = accounts,
+                    errand: Errand = errand,
+                    url: Secret | None = url,
+                ) -> None:
+                    begun = trio.current_time()
+                    places = await _places(catalog, source, accounts, errand, url)
+                    found = await _fetched(guide, places, errand, copies)
+                    report = replace(found.report, seconds=trio.current_time() - begun)
+                    results[guide.name] = GuideFile(found.path, report)
+                    progress(Step(guide.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
+
+                nursery.start_soon(work)
+    return {name: results[name] for name in spec.guides}
+
+
+def _configured(spec: Spec, guide: Guide, access: Access) -> Secret | None:
+    if not guide.url:
+        return None
+    ref = SecretRef.parse(guide.url)
+    return access.secret(spec, ref) if ref else Secret(guide.url)
+
+
+def _own_file(guide: Guide) -> GuideFile | None:
+    """A guide that is a file of the user's."""
+    if not guide.path:
+        return None
+    path = Path(guide.path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        note = f"{path}: {(error.strerror or 'cannot be read').lower()}"
+        return GuideFile(None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=(note,)))
+    return GuideFile(path, SourceReport(guide.name, "xmltv", "fresh", size_bytes=size, via="path"))
+
+
+def _identity(guide: Guide) -> str:
+    return f"guide source {guide.source}" if guide.source else f"guide url {guide.url}"
+
+
+def _from_copy(guide: Guide, copies: Copies, now: float, notes: Sequence[str]) -> GuideFile:
+    head = copies.head(guide.name, _identity(guide))
+    if head is None:
+        notes = (*notes, "no guide and no copy")
+        return GuideFile(None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=tuple(notes)))
+    age = max(0.0, now - head.fetched_at)
+    path = copies.file(head)
+    report = SourceReport(
+        guide.name,
+        "xmltv",
+        "cached",
+        age_s=age,
+        stale=age > guide.max_age_s,
+        size_bytes=path.stat().st_size,
+        via=head.via,
+        notes=tuple(notes),
+    )
+    return GuideFile(path, report)
+
+
+async def _places(
+    catalog: Catalog,
+    source: Source | None,
+    accounts: Sequence[Account],
+    errand: Errand,
+    url: Secret | None,
+) -> list[_Place]:
+    """Where to ask, best first."""
+    if url is not None:
+        return [_Place(url, "url")]
+    assert source is not None  # a guide has a source, an address or a path
+    report = catalog.reports.get(source.name)
+    if source.kind == "xtream":
+        return _panel_places(source, accounts, report)
+    if report is None or not report.guide_urls:
+        errand.note(f"the list of source {source.name!r} names no guide")
+        return []
+    private_ok: bool | None = None
+    base = Path(source.path).as_uri() if source.path else source.url
+    if not source.path:
+        if (ref := SecretRef.parse(source.url)) is not None and accounts:
+            base = accounts[-1].host or str(ref)
+        private_ok = await is_private_host(urlsplit(base).hostname or "")
+    found = []
+    for listed in report.guide_urls:
+        # a relative address is relative to the list
+        address = urljoin(base, listed)
+        if urlsplit(address).scheme not in {"http", "https", "file"}:
+            errand.note("the list names a guide at an address that is not http or https")
+            continue
+        if address.startswith("file:") and (not source.path or urlsplit(listed).scheme):
+            errand.note("the list names a file of this machine as its guide, which is not read")
+            continue
+        found.append(_Place(_filled(address, accounts), "header", private_ok))
+    return found
+
+
+def _panel_places(source: Source, accounts: Sequence[Account], report: SourceReport | None) -> list[_Place]:
+    hosts, named = xtream_hosts(source, accounts)
+    first = report.host - 1 if report and 0 < report.host <= len(hosts) else 0
+    order = [first, *(i for i in range(len(hosts)) if i != first)]
+    return [
+        _Place(panel_address(hosts[i], "xmltv.php", accounts[0]), label(hosts, i, named=named))
+        for i in order
+        if accounts
+    ]
+
+
+def _filled(address: str, accounts: Sequence[Account]) -> Secret:
+    if accounts and (USERNAME in address or PASSWORD in address):
+        return fill(address, accounts[0].username, accounts[0].password)
+    return Secret(address)
+
+
+async def _fetched(guide: Guide, places: Sequence[_Place], errand: Errand, copies: Copies) -> GuideFile:
+    """The first place that gives a guide; the copy when none does."""
+    attempt = 0
+    while places:
+        worst: FetchFailed | None = None
+        for place in places:
+            try:
+                return await _from_place(guide, place, errand, copies)
+            except FetchFailed as failure:
+                worst = failure
+                where = f"{place.told}: " if place.told.startswith("host") else ""
+                errand.note(f"{where}{failure.detail}")
+        if worst is None or not await errand.pause(worst, attempt):
+            break
+        attempt += 1
+    return _from_copy(guide, copies, errand.now, errand.notes)
+
+
+async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copies) -> GuideFile:
+    address = place.url.reveal()
+    if address.startswith("file:"):
+        return _beside_list(guide, address)
+    before = copies.head(guide.name, _identity(guide))
+    limits = errand.web.limits
+    same_place = before is not None and before.origin == place.told
+    found = await errand.spooled(
+        place.url,
+        file="guide",
+        what=f"guide {guide.name!r}",
+        whole_s=limits.guide_s,
+        limit_bytes=limits.guide_bytes,
+        step=Step(guide.name, "guide"),
+        headers=conditions(before) if before and same_place else {},
+        private_ok=place.private_ok,
+    )
+    try:
+        if found.answer.unchanged:
+            if before is None:
+                raise FetchFailed("empty", "answered 304 although nothing was kept")
+            return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
+        head_bytes, ends = await trio.to_thread.run_sync(_looked_at, found, abandon_on_cancel=True)
+        if b"<tv" not in head_bytes:
+            raise errand.unwanted(found, head_bytes, "a guide")
+        if not ends and before is not None:
+            raise FetchFailed("reset", "the guide ends in the middle")
+        if not ends:
+            errand.note("the guide ends in the middle: what is there is used")
+        digest = await trio.to_thread.run_sync(found.digest, abandon_on_cancel=True)
+        if before is not None and before.digest == digest:
+            return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
+        head = Head(
+            _identity(guide),
+            errand.now,
+            0,
+            via="xmltv.php" if place.told.startswith("host") else place.told,
+            origin=place.told,
+            etag=found.answer.headers.get("etag", ""),
+            modified=found.answer.headers.get("last-modified", ""),
+            digest=digest,
+        )
+        head = copies.keep_file(guide.name, head, found.path, digest)
+    finally:
+        found.path.unlink(missing_ok=True)
+    report = SourceReport(
+        guide.name,
+        "xmltv",
+        "fresh",
+        size_bytes=found.answer.size_bytes,
+        via=head.via,
+        notes=tuple(errand.notes),
+    )
+    return GuideFile(copies.file(head), report)
+
+
+def _looked_at(found: Spooled) -> tuple[bytes, bool]:
+    """The first bytes, and whether the last ones end an XMLTV document (packed ones are not unpacked to see)."""
+    head = found.head()
+    with found.path.open("rb") as file:
+        packed = not head.startswith(file.read(16))
+        file.seek(max(0, found.answer.size_bytes - TAIL_BYTES))
+        return head, packed or b"</tv" in file.read()
+
+
+def _confirmed(guide: Guide, head: Head, copies: Copies, errand: Errand) -> GuideFile:
+    copies.confirm(guide.name, head)
+    path = copies.file(head)
+    report = SourceReport(
+        guide.name,
+        "xmltv",
+        "unchanged",
+        size_bytes=path.stat().st_size,
+        via=head.via,
+        notes=tuple(errand.notes),
+    )
+    return GuideFile(path, report)
+
+
+def _beside_list(guide: Guide, address: str) -> GuideFile:
+    """A guide named by a list in a file, beside it."""
+    path = Path(url2pathname(urlsplit(address).path))
+    own = _own_file(replace(guide, path=str(path)))
+    if own is None or own.path is None:
+        raise FetchFailed("missing", "; ".join(own.report.notes) if own else "no file")
+    return own

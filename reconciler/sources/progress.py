@@ -1,0 +1,30 @@
+"""Word of how a fetch goes, for whoever shows it: values, never text with a URL in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Progress", "Step", "silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something moved. `name` is the source or guide; `host` counts from 1 (0: not about a host).
+
+    `total_bytes` is None where the server does not say. `detail` is a short sentence without secrets.
+    """
+
+    name: str
+    what: Literal["login", "list", "guide", "read", "retry", "done"]
+    host: int = 0
+    size_bytes: int = 0
+    total_bytes: int | None = None
+    detail: str = ""
+
+
+Progress = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Tell nobody."""
+    del step

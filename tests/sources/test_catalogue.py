@@ -1,0 +1,533 @@
+"""Loading all sources from the simulated provider: which host wins, what stands in, what is never kept."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import trio
+
+from reconciler.catalog.entry import Catalog
+from reconciler.errors import CredentialError
+from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.manners import Manners
+from reconciler.sandbox.panel import Account, Panel
+from reconciler.sandbox.provider import ProviderHandle, run_provider
+from reconciler.secret import SecretRef
+from reconciler.sources.catalogue import load_catalog
+from reconciler.sources.progress import Step
+from reconciler.sources.web import Limits
+from reconciler.spec.model import Credentials, Source, Spec, StreamOptions
+from tests.conftest import Run
+
+NOW = 1_800_000_000.0
+USER, PASSWORD = "demo", "orchard-4711"
+ENVIRON = {"IPTV_USER": USER, "IPTV_PASS": PASSWORD}
+QUICK = Limits(
+    connect_s=1, login_s=1.5, answer_s=1.5, idle_s=1.5, list_s=5, guide_s=5, stagger_s=0.3, pause_s=0.01, patience_s=1.5,
+    retries=1,
+)  # fmt: skip
+PANEL = Panel.demo(NOW, channels=40)
+
+
+def a_spec(*sources: Source, **more: Any) -> Spec:
+    """A spec of these sources and one account."""
+    provider = Credentials("provider", SecretRef("env", "IPTV_USER"), SecretRef("env", "IPTV_PASS"))
+    return Spec(
+        "test",
+        {s.name: s for s in sources},
+        {},
+        (),
+        (),
+        {},
+        credentials={"provider": provider},
+        base="/",
+        **more,
+    )
+
+
+def panel_source(*hosts: str, **more: Any) -> Source:
+    """The source `main`."""
+    return Source("main", "xtream", hosts=hosts, credentials=("provider",), **more)
+
+
+@asynccontextmanager
+async def provider(tmp_path: Path, **options: Any) -> Any:
+    """A running provider."""
+    async with trio.open_nursery() as nursery:
+        start = partial(
+            run_provider, options.pop("panel", PANEL), stream_cache=tmp_path / "streams", **options
+        )
+        handle: ProviderHandle = await nursery.start(start)
+        yield handle
+        nursery.cancel_scope.cancel()
+
+
+Provider = Callable[..., AbstractAsyncContextManager[ProviderHandle]]
+
+
+async def load(spec: Spec, tmp_path: Path, **options: Any) -> Catalog:
+    """The catalogue, with short limits."""
+    options = {"now": NOW, "environ": ENVIRON, "limits": QUICK, **options}
+    return await load_catalog(spec, tmp_path / "cache", **options)
+
+
+def test_a_panel_is_catalogued(run: Run[Any], tmp_path: Path) -> None:
+    """Live streams with groups, ids, guide ids and the account's limit; nothing else by default."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            steps: list[Step] = []
+            catalog = await load(a_spec(panel_source(*handle.urls)), tmp_path, progress=steps.append)
+            report = catalog.reports["main"]
+            assert ("fresh", "player_api", 1, 2, 2) == (
+                report.fetched, report.via, report.host, report.hosts, report.connections,
+            )  # fmt: skip
+            assert len(handle.panel.of_kind("live")) == len(catalog.entries) == report.entries
+            first = handle.panel.of_kind("live")[0]
+            entry = catalog.entries[0]
+            assert (str(first.id), first.name, first.group, first.epg_id) == (
+                entry.key, entry.name, entry.group, entry.guide_id,
+            )  # fmt: skip
+            assert {"live"} == {e.kind for e in catalog.entries}
+            assert {"login", "list", "done"} <= {s.what for s in steps}
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-7")
+def test_films_and_series_on_demand(run: Run[Any], tmp_path: Path) -> None:
+    """With `content` VOD and series are catalogued under their own kinds."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            source = panel_source(handle.urls[0], content=("live", "vod", "series"))
+            for order in (("player_api", "get_php"), ("get_php", "player_api")):
+                catalog = await load(a_spec(replace(source, order=order)), tmp_path / order[0])
+                assert {"live", "vod", "series"} == {e.kind for e in catalog.entries}
+                assert all(e.extension for e in catalog.entries if e.kind == "vod")
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-2", "NUM-2")
+def test_both_calls_agree_on_keys(run: Run[Any], tmp_path: Path) -> None:
+    """get.php and player_api list the same streams under the same ids, with no address and no credential."""
+
+    async def main() -> None:
+        async with provider(tmp_path, manners=Manners(messy=True)) as handle:
+            one = await load(a_spec(panel_source(handle.urls[0])), tmp_path / "a")
+            other = await load(
+                a_spec(panel_source(handle.urls[0], order=("get_php", "player_api"))), tmp_path / "b"
+            )
+            assert ("player_api", "get_php") == (one.reports["main"].via, other.reports["main"].via)
+            assert [(e.key, e.name, e.group, e.url) for e in one.entries] == [
+                (e.key, e.name, e.group, e.url) for e in other.entries
+            ]
+            assert {""} == {e.url for e in one.entries}
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-2")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("hang", path="get"),
+        Fault("status", path="get", status=500),
+        Fault("html", path="get"),
+        Fault("empty", path="get"),
+        Fault("json-error", path="get"),
+        Fault("reset", path="get"),
+        Fault("empty-list", path="get"),
+        Fault("truncated", path="get"),
+        Fault("gzip-bomb", path="get"),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_get_php_fails_and_player_api_serves(run: Run[Any], tmp_path: Path, fault: Fault) -> None:
+    """Whatever is wrong with get.php, the catalogue comes from player_api, and the report says so."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            handle.faults.switch_on(fault)
+            source = panel_source(handle.urls[0], order=("get_php", "player_api"))
+            report = (await load(a_spec(source), tmp_path)).reports["main"]
+            assert ("fresh", "player_api") == (report.fetched, report.via)
+            assert any("get.php" in note for note in report.notes), report.notes
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-2")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", path="player_api", status=884),
+        Fault("html", path="player_api"),
+        Fault("broken-json", path="player_api"),
+        Fault("empty-list", path="player_api", skip=1),
+        Fault("truncated", path="player_api", skip=2),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.skip}",
+)
+def test_player_api_fails_and_get_php_serves(run: Run[Any], tmp_path: Path, fault: Fault) -> None:
+    """The reverse order works the same."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            handle.faults.switch_on(fault)
+            report = (await load(a_spec(panel_source(handle.urls[0])), tmp_path)).reports["main"]
+            assert ("fresh", "get_php") == (report.fetched, report.via), report.notes
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-1", "XTR-6")
+def test_the_sixth_host_works(run: Run[Any], tmp_path: Path) -> None:
+    """Five hosts fail in five ways; the sixth is used, in bounded time, and each failure is named."""
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=6) as handle:
+            handle.faults.switch_on(
+                Fault("hang", host=0), Fault("refuse", host=1), Fault("html", host=2), Fault("status", host=3),
+                Fault("empty", host=4),
+            )  # fmt: skip
+            begun = trio.current_time()
+            report = (await load(a_spec(panel_source(*handle.urls)), tmp_path)).reports["main"]
+            assert trio.current_time() - begun < QUICK.login_s * 6
+            assert ("fresh", 6, 6) == (report.fetched, report.host, report.hosts)
+            told = " ".join(report.notes)
+            assert all(f"host {n} " in told for n in (1, 2, 3, 4, 5)), told
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-2")
+def test_server_info_alone_is_a_panel(run: Run[Any], tmp_path: Path) -> None:
+    """A login answer with only `server_info` is accepted."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            handle.faults.switch_on(Fault("server-info-only"))
+            assert (
+                "fresh"
+                == (await load(a_spec(panel_source(handle.urls[0])), tmp_path)).reports["main"].fetched
+            )
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-3")
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        (
+            {"IPTV_USER": USER, "IPTV_PASS": "wrong-4712"},
+            "refused account 'provider': wrong user name or password",
+        ),
+        ({"IPTV_USER": "old", "IPTV_PASS": "orchard-0000"}, "account 'provider' expired on 2020-09-13"),
+        ({"IPTV_USER": "bad", "IPTV_PASS": "orchard-0001"}, "account 'provider' is banned"),
+    ],
+)
+def test_a_refused_account_is_not_carried_around(
+    run: Run[Any], tmp_path: Path, environ: dict[str, str], told: str
+) -> None:
+    """A wrong password and an expired account are said plainly, and offered to one host alone."""
+    accounts = (
+        Account(), Account("old", "orchard-0000", expires=1_600_000_000), Account("bad", "orchard-0001", status="Banned"),
+    )  # fmt: skip
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=3, panel=replace(PANEL, accounts=accounts)) as handle:
+            catalog = await load(a_spec(panel_source(*handle.urls)), tmp_path, environ=environ)
+            report = catalog.reports["main"]
+            assert "absent" == report.fetched
+            assert any(told in note for note in report.notes), report.notes
+            assert {0} == {visit.host for visit in handle.journal.visits}
+            assert 1 == len(handle.journal.visits)
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-4")
+def test_direct_hosts_are_known(run: Run[Any], tmp_path: Path) -> None:
+    """Hosts behind Cloudflare are told from direct ones by their headers, whether they are used or not."""
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=3) as handle:
+            handle.faults.switch_on(Fault("cloudflare", host=0), Fault("challenge", host=2))
+            report = (await load(a_spec(panel_source(*handle.urls)), tmp_path)).reports["main"]
+            assert (1, (2,), (1, 3)) == (report.host, report.direct_hosts, report.cloudflare_hosts)
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-4")
+def test_the_panels_own_address_is_taken_when_hidden(run: Run[Any], tmp_path: Path) -> None:
+    """Behind Cloudflare, the direct address of `server_info` is used for streams if it answers; all hidden is said."""
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=2, manners=Manners(advertised_host=1)) as handle:
+            handle.faults.switch_on(Fault("cloudflare", host=0))
+            report = (await load(a_spec(panel_source(handle.urls[0])), tmp_path)).reports["main"]
+            assert handle.urls[1] == report.stream_base
+            handle.faults.switch_on(Fault("cloudflare", host=1))
+            report = (await load(a_spec(panel_source(handle.urls[0])), tmp_path)).reports["main"]
+            assert "" == report.stream_base
+            assert any("all 1 hosts are behind Cloudflare: streams use them" in n for n in report.notes)
+            stream = StreamOptions(cloudflare="drop")
+            report = (await load(a_spec(panel_source(handle.urls[0], stream=stream)), tmp_path)).reports[
+                "main"
+            ]
+            assert any("are dropped" in note for note in report.notes)
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-3", "ART-2")
+def test_the_copy_stands_in(run: Run[Any], tmp_path: Path) -> None:
+    """When everything fails the last good list is used, with its age; beyond `max_age` it is stale."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            spec = a_spec(panel_source(*handle.urls))
+            good = await load(spec, tmp_path)
+            handle.faults.switch_on(Fault("status", status=503))
+            bad = await load(spec, tmp_path, now=NOW + 7 * 3600)
+            report = bad.reports["main"]
+            assert good.entries == bad.entries
+            assert ("cached", 7 * 3600, False, 2) == (
+                report.fetched, report.age_s, report.stale, report.connections,
+            )  # fmt: skip
+            assert "the copy of 7 h ago is used" in report.notes
+            assert (await load(spec, tmp_path, now=NOW + 25 * 3600)).reports["main"].stale
+            assert good.entries == (await load(spec, tmp_path, cached_only=True, environ={})).entries
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-3")
+def test_nothing_at_all_is_absent(run: Run[Any], tmp_path: Path) -> None:
+    """No answer and no copy: absent and stale, never an empty catalogue that looks fresh."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            handle.faults.switch_on(Fault("refuse"))
+            report = (await load(a_spec(panel_source(*handle.urls)), tmp_path)).reports["main"]
+            assert ("absent", True, 0) == (report.fetched, report.stale, report.entries)
+            assert "no list and no copy" in report.notes
+
+    run(main)
+
+
+def test_an_empty_list_is_an_outage(run: Run[Any], tmp_path: Path) -> None:
+    """An empty answer where there were streams keeps the copy and says so."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            spec = a_spec(panel_source(handle.urls[0]))
+            good = await load(spec, tmp_path)
+            handle.faults.switch_on(
+                Fault("empty-list", path="player_api", skip=1), Fault("empty-list", path="get")
+            )
+            bad = await load(spec, tmp_path, now=NOW + 60)
+            assert good.entries == bad.entries
+            assert "cached" == bad.reports["main"].fetched
+            assert any("an empty list where" in note for note in bad.reports["main"].notes)
+
+    run(main)
+
+
+def test_unchanged_lists_are_not_read_again(run: Run[Any], tmp_path: Path) -> None:
+    """The same list again is `unchanged`, equal, and writes nothing but the time."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            spec = a_spec(panel_source(handle.urls[0]))
+            first = await load(spec, tmp_path)
+            kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache" / "lists").glob("*.columns")}
+            second = await load(spec, tmp_path, now=NOW + 3600)
+            assert first.entries == second.entries
+            assert ("unchanged", 0) == (second.reports["main"].fetched, second.reports["main"].age_s)
+            assert kept == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache" / "lists").glob("*.columns")}
+
+    run(main)
+
+
+def test_too_many_requests_are_waited_for(run: Run[Any], tmp_path: Path) -> None:
+    """429 with a short Retry-After is waited for once; with a long one the copy is used."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            spec = a_spec(panel_source(handle.urls[0]))
+            slow = Fault("status", status=429, first=1, headers=(("Retry-After", "1"),))
+            handle.faults.switch_on(slow)
+            begun = trio.current_time()
+            assert "fresh" == (await load(spec, tmp_path)).reports["main"].fetched
+            assert trio.current_time() - begun >= 1
+            handle.faults.switch_off()
+            handle.faults.switch_on(Fault("status", status=429, headers=(("Retry-After", "600"),)))
+            asked = len(handle.journal.visits)
+            report = (await load(spec, tmp_path)).reports["main"]
+            assert "cached" == report.fetched
+            assert "asked to come back in 600 s" in report.notes
+            assert len(handle.journal.visits) - asked <= 3
+
+    run(main)
+
+
+@pytest.mark.accepts("CRD-5")
+def test_a_changed_password_is_used_next_time(run: Run[Any], tmp_path: Path) -> None:
+    """Credentials are read anew at each load; keys stay."""
+
+    async def main() -> None:
+        secret = tmp_path / "password"
+        secret.write_text(PASSWORD + "\n")
+        spec = a_spec(panel_source("placeholder"))
+        provider_ref = Credentials("provider", SecretRef("env", "IPTV_USER"), SecretRef("file", str(secret)))
+        async with provider(tmp_path) as handle:
+            spec = replace(
+                spec, sources={"main": panel_source(handle.urls[0])}, credentials={"provider": provider_ref}
+            )
+            first = await load(spec, tmp_path)
+            handle.replace(replace(PANEL, accounts=(Account(password="changed-1234"),)))
+            assert "cached" == (await load(spec, tmp_path)).reports["main"].fetched
+            secret.write_text("changed-1234\n")
+            second = await load(spec, tmp_path)
+            assert second.reports["main"].fetched in {"fresh", "unchanged"}
+            assert [e.key for e in first.entries] == [e.key for e in second.entries]
+
+    run(main)
+
+
+def test_a_pool_of_accounts(run: Run[Any], tmp_path: Path) -> None:
+    """A second account is logged in as well; one that is refused does not spoil the other."""
+    accounts = (Account(), Account("second", "orchard-0002", max_connections=5))
+
+    async def main() -> None:
+        async with provider(tmp_path, panel=replace(PANEL, accounts=accounts)) as handle:
+            source = replace(panel_source(handle.urls[0]), credentials=("wrong", "provider", "second"))
+            refs = {
+                "wrong": Credentials("wrong", SecretRef("env", "IPTV_USER"), SecretRef("env", "WRONG")),
+                "provider": Credentials(
+                    "provider", SecretRef("env", "IPTV_USER"), SecretRef("env", "IPTV_PASS")
+                ),
+                "second": Credentials("second", SecretRef("env", "TWO"), SecretRef("env", "TWO_PASS")),
+            }
+            environ = {**ENVIRON, "WRONG": "nope-9999", "TWO": "second", "TWO_PASS": "orchard-0002"}
+            report = (
+                await load(replace(a_spec(source), credentials=refs), tmp_path, environ=environ)
+            ).reports["main"]
+            assert ("fresh", (None, 2, 5)) == (report.fetched, report.account_connections)
+
+    run(main)
+
+
+def test_a_whole_line_is_an_account(run: Run[Any], tmp_path: Path) -> None:
+    """`url: env:IPTV_URL` names host and account; its host is not named in messages."""
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=1) as handle:
+            source = Source("main", "xtream", credentials=("line",))
+            line = Credentials("line", url=SecretRef("env", "IPTV_URL"))
+            environ = {
+                "IPTV_URL": f"{handle.urls[0]}/get.php?username={USER}&password={PASSWORD}&type=m3u_plus"
+            }
+            spec = replace(a_spec(source), credentials={"line": line})
+            assert "fresh" == (await load(spec, tmp_path, environ=environ)).reports["main"].fetched
+            handle.faults.switch_on(Fault("status", status=500))
+            report = (await load(spec, tmp_path, environ=environ)).reports["main"]
+            assert not any("127.0.0.1" in note for note in report.notes)
+
+    run(main)
+
+
+def test_a_missing_reference_is_said_before_any_request(run: Run[Any], tmp_path: Path) -> None:
+    """A reference that leads nowhere names itself and the source's requests are not begun."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            with pytest.raises(CredentialError, match="env:IPTV_PASS"):
+                await load(a_spec(panel_source(*handle.urls)), tmp_path, environ={"IPTV_USER": USER})
+            assert 0 == len(handle.journal.visits)
+
+    run(main)
+
+
+@pytest.mark.accepts("CRD-4")
+def test_no_credential_in_cache_notes_or_log(
+    run: Run[Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A planted password occurs in no file of the cache, no note and no log line, in any coding."""
+    planted = "s3cret/with+odd&chars 47"
+    panel = replace(PANEL, accounts=(Account("planted-user", planted),))
+    environ = {"IPTV_USER": "planted-user", "IPTV_PASS": planted}
+
+    async def main() -> list[str]:
+        async with provider(tmp_path, panel=panel) as handle:
+            shown: list[str] = []
+            for order in (("player_api",), ("get_php",)):
+                spec = a_spec(panel_source(*handle.urls, order=order, content=("live", "vod", "series")))
+                shown.append(repr(await load(spec, tmp_path, environ=environ)))
+            m3u = Source("list", "m3u", url=f"{handle.urls[0]}/get.php?username={{username}}&password={{password}}"
+                         "&type=m3u_plus", credentials=("provider",))  # fmt: skip
+            shown.append(repr(await load(a_spec(m3u), tmp_path, environ=environ)))
+            handle.faults.switch_on(Fault("text", text=f"go away planted-user {planted}"))
+            shown.append(repr(await load(a_spec(m3u, panel_source(*handle.urls)), tmp_path, environ=environ)))
+            return shown
+
+    with caplog.at_level("DEBUG"):
+        shown = run(main)
+    everything = [*(s.encode() for s in shown), caplog.text.encode()]
+    everything += [p.read_bytes() + p.name.encode() for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    for secret in (planted, "planted-user"):
+        codings = {secret, quote(secret), quote(secret, safe=""), base64.b64encode(secret.encode()).decode()}
+        for coding in codings:
+            assert not [e[:200] for e in everything if coding.encode() in e], coding
+    assert all(p.stat().st_mode & 0o77 == 0 for p in (tmp_path / "cache").rglob("*") if p.is_file())
+
+
+def test_cancelling_leaves_the_copies(run: Run[Any], tmp_path: Path) -> None:
+    """A load that is cancelled in the middle leaves no half file and the old copy."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            spec = a_spec(panel_source(handle.urls[0]))
+            good = await load(spec, tmp_path)
+            handle.faults.switch_on(Fault("trickle", rate=500))
+            with trio.move_on_after(0.4):
+                await load(spec, tmp_path)
+            assert good.entries == (await load(spec, tmp_path, cached_only=True)).entries
+            assert [] == [p.name for p in (tmp_path / "cache").glob(".fetch-*")]
+
+    run(main)
+
+
+def test_sources_are_loaded_side_by_side_in_order(run: Run[Any], tmp_path: Path) -> None:
+    """Two sources take as long as one; their entries come in the order of the spec; one that fails leaves the other."""
+    playlist = tmp_path / "locals.m3u"
+    playlist.write_text("#EXTM3U\n#EXTINF:-1,Local\nhttp://10.0.0.9/1.ts\n")
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            locals_ = Source("locals", "m3u", path=str(playlist))
+            spec = a_spec(locals_, panel_source(handle.urls[0]))
+            catalog = await load(spec, tmp_path)
+            assert ["locals", "main"] == list(catalog.reports)
+            assert ("locals", "main") == (catalog.entries[0].source, catalog.entries[-1].source)
+            handle.faults.switch_on(Fault("refuse"))
+            playlist.write_text("#EXTM3U\n#EXTINF:-1,Local 2\nhttp://10.0.0.9/2.ts\n")
+            catalog = await load(spec, tmp_path)
+            assert ["fresh", "cached"] == [r.fetched for r in catalog.reports.values()]
+            assert "Local 2" == catalog.entries[0].name
+
+    run(main)
+
+
+Main = Callable[[], Awaitable[None]]
