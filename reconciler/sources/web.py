@@ -81,7 +81,7 @@ class FetchFailed(Exception):
     @property
     def transient(self) -> bool:
         """Whether asking again in a moment may help."""
-        return self.cause in {"timeout", "refused", "reset", "busy", "limit", "short", "empty"}
+        return self.cause in {"timeout", "refused", "reset", "stall", "busy", "limit", "short", "empty"}
 
 
 @dataclass(frozen=True, slots=True)

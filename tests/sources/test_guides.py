@@ -1,0 +1,199 @@
+"""Guide files: where they come from, what is refused, and what stands in."""
+
+import gzip
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from reconciler.catalog.entry import Catalog, SourceReport
+from reconciler.catalog.guide_bytes import open_guide
+from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.panel import Panel
+from reconciler.sandbox.provider import run_provider
+from reconciler.secret import SecretRef
+from reconciler.sources.catalogue import load_catalog
+from reconciler.sources.guides import GuideFile, load_guides
+from reconciler.sources.web import Limits
+from reconciler.spec.model import Credentials, Guide, Source, Spec
+from tests.conftest import Run
+from tests.sources.test_lists import body, serving
+
+NOW = 1_800_000_000.0
+QUICK = Limits(connect_s=1, login_s=2, answer_s=2, idle_s=1, guide_s=5, pause_s=0.01, retries=1)
+GUIDE = b'<?xml version="1.0"?>\n<tv><channel id="a"><display-name>A</display-name></channel></tv>\n'
+NOTHING = Catalog((), {})
+
+
+def a_spec(guide: Guide, tmp_path: Path, *sources: Source) -> Spec:
+    """A spec with one guide."""
+    own = Credentials("own", SecretRef("env", "U"), SecretRef("env", "P"))
+    return Spec(
+        "t",
+        {s.name: s for s in sources},
+        {guide.name: guide},
+        (),
+        (),
+        {},
+        credentials={"own": own},
+        base=str(tmp_path),
+    )
+
+
+async def load(
+    spec: Spec, tmp_path: Path, catalog: Catalog = NOTHING, now: float = NOW, **more: Any
+) -> GuideFile:
+    """The one guide of a spec."""
+    more = {"environ": {}, "limits": QUICK, **more}
+    (found,) = (await load_guides(spec, catalog, tmp_path / "cache", now=now, **more)).values()
+    return found
+
+
+def content(found: GuideFile) -> bytes:
+    """The guide's bytes, unpacked."""
+    assert found.path is not None
+    return b"".join(open_guide(found.path))
+
+
+def test_a_guide_at_an_address(run: Run[Any], tmp_path: Path) -> None:
+    """A guide is fetched, packed or plain; the same again is unchanged; nothing is written twice."""
+
+    async def main() -> None:
+        async with serving(body(GUIDE)) as server:
+            spec = a_spec(Guide("g", url=f"{server.url}/guide.xml.gz"), tmp_path)
+            for data in (GUIDE, gzip.compress(GUIDE, mtime=0)):
+                server.answer = body(data)
+                found = await load(spec, tmp_path)
+                assert ("fresh", "url", GUIDE) == (found.report.fetched, found.report.via, content(found))
+                again = await load(spec, tmp_path, now=NOW + 60)
+                assert ("unchanged", found.path) == (again.report.fetched, again.path)
+            assert 2 == len(list((tmp_path / "cache" / "guides").iterdir()))
+            offline = await load(spec, tmp_path, now=NOW + 3660, cached_only=True)
+            assert ("cached", 3600, GUIDE) == (offline.report.fetched, offline.report.age_s, content(offline))
+
+    run(main)
+
+
+@pytest.mark.accepts("SEC-3", "EPG-1")
+@pytest.mark.parametrize(
+    ("told", "data", "status"),
+    [
+        ("an HTML page instead of a guide", b"<html><body>no</body></html>", 200),
+        ("a JSON answer instead of a guide", b"[]", 200),
+        ("a stream instead of a guide", b"#EXTM3U\n", 200),
+        ("answered 200 with", b"", 200),
+        ("answered 502", b"", 502),
+        ("the guide ends in the middle", GUIDE[:-9] + b" " * 5000, 200),
+    ],
+)
+def test_what_is_no_guide_keeps_the_old_one(
+    run: Run[Any], tmp_path: Path, told: str, data: bytes, status: int
+) -> None:
+    """A page, nothing, or half a guide leaves the last good one in use, with its age and the reason."""
+
+    async def main() -> None:
+        async with serving(body(GUIDE)) as server:
+            spec = a_spec(Guide("g", url=f"{server.url}/guide.xml", max_age_s=3600), tmp_path)
+            await load(spec, tmp_path)
+            server.answer = body(data, status)
+            found = await load(spec, tmp_path, now=NOW + 7200)
+            assert ("cached", 7200, True, GUIDE) == (
+                found.report.fetched, found.report.age_s, found.report.stale, content(found),
+            )  # fmt: skip
+            assert any(told in note for note in found.report.notes), found.report.notes
+
+    run(main)
+
+
+def test_no_guide_at_all(run: Run[Any], tmp_path: Path) -> None:
+    """Without answer and copy the guide is absent, and says so."""
+
+    async def main() -> None:
+        found = await load(a_spec(Guide("g", url="http://127.0.0.1:1/g.xml"), tmp_path), tmp_path)
+        assert (None, "absent", True) == (found.path, found.report.fetched, found.report.stale)
+        missing = await load(a_spec(Guide("g", path=str(tmp_path / "none.xml")), tmp_path), tmp_path)
+        assert (None, "absent") == (missing.path, missing.report.fetched)
+
+    run(main)
+
+
+def test_a_guide_in_a_file(run: Run[Any], tmp_path: Path) -> None:
+    """A file of the user's is used where it lies."""
+    path = tmp_path / "own.xml"
+    path.write_bytes(GUIDE)
+
+    async def main() -> None:
+        found = await load(a_spec(Guide("g", path=str(path)), tmp_path), tmp_path)
+        assert (path, "fresh") == (found.path, found.report.fetched)
+
+    run(main)
+
+
+def test_the_guide_of_a_panel(run: Run[Any], tmp_path: Path) -> None:
+    """A panel's guide comes from the host that works; when that one fails, from another."""
+    panel = Panel.demo(NOW, channels=20)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            handle = await nursery.start(
+                partial(run_provider, panel, hosts=2, stream_cache=tmp_path / "streams")
+            )
+            source = Source("main", "xtream", hosts=handle.urls, credentials=("own",))
+            spec = a_spec(Guide("g", source="main"), tmp_path, source)
+            environ = {"U": "demo", "P": panel.accounts[0].password}
+            catalog = await load_catalog(spec, tmp_path / "cache", now=NOW, environ=environ, limits=QUICK)
+            found = await load(spec, tmp_path, catalog, environ=environ)
+            assert ("fresh", "xmltv.php") == (found.report.fetched, found.report.via)
+            assert b"<tv" in content(found)
+            handle.faults.switch_on(Fault("html", host=0, path="xmltv"))
+            found = await load(spec, tmp_path, catalog, now=NOW + 60, environ=environ)
+            assert found.report.fetched in {"fresh", "unchanged"}
+            assert any(note.startswith("host 1") for note in found.report.notes)
+            assert not [p for p in (tmp_path / "cache").rglob("*.json") if b"orchard" in p.read_bytes()]
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
+def list_report(*guide_urls: str) -> Catalog:
+    """A catalogue whose list `list` names these guides."""
+    return Catalog((), {"list": SourceReport("list", "m3u", "fresh", guide_urls=guide_urls)})
+
+
+def test_the_guide_a_list_names(run: Run[Any], tmp_path: Path) -> None:
+    """A relative guide address is relative to the list; the first that works is used; a file is looked for beside it."""
+
+    async def main() -> None:
+        async with serving(body(GUIDE)) as server:
+            source = Source("list", "m3u", url=f"{server.url}/lists/all.m3u")
+            spec = a_spec(Guide("g", source="list"), tmp_path, source)
+            found = await load(spec, tmp_path, list_report("http://127.0.0.1:1/dead.xml", "../epg/guide.xml"))
+            assert ("fresh", "header") == (found.report.fetched, found.report.via)
+            assert "/epg/guide.xml" == server.requests[-1].target
+            (tmp_path / "own.xml").write_bytes(GUIDE)
+            local = replace(source, url="", path=str(tmp_path / "own.m3u"))
+            spec = a_spec(Guide("g", source="list"), tmp_path, local)
+            assert tmp_path / "own.xml" == (await load(spec, tmp_path, list_report("own.xml"))).path
+
+    run(main)
+
+
+@pytest.mark.accepts("SEC-1")
+def test_a_list_cannot_send_us_into_the_home_network(run: Run[Any], tmp_path: Path) -> None:
+    """A list on the internet that names a guide at a private address or a file of ours is not followed."""
+
+    async def main() -> None:
+        async with serving(body(GUIDE)) as server:
+            source = Source("list", "m3u", url="http://1.1.1.1/list.m3u")
+            spec = a_spec(Guide("g", source="list"), tmp_path, source)
+            for address in (f"{server.url}/guide.xml", "file:///etc/passwd", "ftp://h/x"):
+                found = await load(spec, tmp_path, list_report(address))
+                assert "absent" == found.report.fetched, address
+            assert 0 == len(server.requests)
+            named = await load(spec, tmp_path, list_report())
+            assert "the list of source 'list' names no guide" in named.report.notes
+
+    run(main)
