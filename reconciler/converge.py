@@ -175,7 +175,7 @@ def _journal(ready: Prepared, orders: Orders) -> Journal:
         "ledger_serial": plan.ledger_serial,
         "generation": plan.digests.generation,
         "actions": len(plan.actions),
-        "arguments": json.loads(plan.digests.arguments or "{}"),
+        "arguments": json.loads(plan.arguments or "{}"),
     }
     return Journal(Path(ready.spec.state), orders.command, _now, head)
 

@@ -31,9 +31,9 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
         NETWORK | CLOCKS,
     ),
-    # `catalog.entry` for `SourceReport`, which is a part of the plan document
+    # `catalog.entry` for `SourceReport`, a part of the plan document; `applying.events` are values of a run
     "rendering": (
-        LEAVES | {"rendering", "planning.model", "planning.document", "catalog.entry"},
+        LEAVES | {"rendering", "planning.model", "planning.document", "catalog.entry", "applying.events"},
         NETWORK | CLOCKS,
     ),
     "applying": (

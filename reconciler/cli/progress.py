@@ -3,11 +3,13 @@
 Refuses to hold anything back: on a pipe every finished step is one line, in the order they end.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from reconciler.applying.events import Progress as Running
 from reconciler.cli.console import Console
+from reconciler.rendering import run_text
 from reconciler.rendering.ink import size
 from reconciler.sources.progress import Progress, Step
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-__all__ = ["fetching"]
+__all__ = ["applying", "fetching"]
 
 
 @contextmanager
@@ -62,3 +64,41 @@ def _line(console: Console, step: Step) -> None:
         console.note(f"{step.name}: {step.detail or 'done'}{much}")
     elif step.what == "retry":
         console.note(f"{step.name}: {step.detail or 'trying again'}")
+
+
+@contextmanager
+def applying(console: Console) -> Iterator[Callable[[Running], None]]:
+    """Show how actions go while the block runs: finished ones as lines, running ones as moving rows on a terminal."""
+    if not console.terminal:
+        yield lambda progress: _finished(console, progress)
+        return
+    from rich.console import Console as Rich
+    from rich.progress import Progress as Bars
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    rich = Rich(stderr=True, no_color=not console.color_err, highlight=False)
+    columns = (SpinnerColumn(), TextColumn("{task.fields[who]:<11} {task.fields[what]}"), TimeElapsedColumn())
+    with Bars(*columns, console=rich, transient=True) as bars:
+        rows: dict[str, TaskID] = {}
+
+        def show(progress: Running) -> None:
+            if progress.state != "running":
+                if progress.action in rows:
+                    bars.remove_task(rows.pop(progress.action))
+                bars.console.print(
+                    run_text.line(progress, color=False),
+                    markup=False,
+                    style="red" if progress.state == "failed" else "",
+                )
+                return
+            if progress.action not in rows:
+                rows[progress.action] = bars.add_task("", total=None, who=progress.dvr or "files", what="")
+            counted = f" {progress.done}/{progress.expected}" if progress.expected else ""
+            bars.update(rows[progress.action], what=progress.text + counted)
+
+        yield show
+
+
+def _finished(console: Console, progress: Running) -> None:
+    if progress.state != "running":
+        console.note(run_text.line(progress, color=console.color_err))

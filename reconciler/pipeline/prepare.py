@@ -17,6 +17,7 @@ from reconciler.lineups.manifest import Routes
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.build import Built, build
 from reconciler.pipeline.gather import Gathered, Request, gather
+from reconciler.pipeline.published import manifests_of, rows_of
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Plan
 from reconciler.planning.plan import Planned, compose
@@ -91,6 +92,8 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
             manifest=built.manifest,
             generation=built.generation,
             published_generation=gathered.generation,
+            before=rows_of(generations.current_path(Path(spec.state)), gathered.published, gathered.ledger),
+            manifests=manifests_of(Path(spec.state), gathered.ledger),
             files=built.files,
             version=__version__,
             env=request.env,

@@ -229,6 +229,8 @@ class Plan:
     estimate_basis: str
     requests: int
     seconds: float
+    arguments: str = ""
+    """The command line's choices as canonical JSON: what `apply PLANFILE` plans again with."""
     blocks: tuple[Block, ...] = ()
     allowed: tuple[str, ...] = ()
     base: str = ""

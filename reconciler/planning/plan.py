@@ -333,6 +333,7 @@ def _plan(
         version=inputs.version,
         spec_name=spec.name,
         spec_files=spec.files,
+        arguments=inputs.arguments,
         env=inputs.env,
         plex="absent" if observed is None else "unknown" if isinstance(observed, Unknown) else "known",
         plex_why=observed.why if isinstance(observed, Unknown) else "",

@@ -1,0 +1,172 @@
+"""`ptctl apply`: asks, converges, reads back, plans again and expects nothing left."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+import trio
+
+from reconciler.cli.console import Console
+from reconciler.cli.exits import Exit
+from reconciler.cli.planning import check_addresses, request_from, selection_options, show
+from reconciler.cli.progress import applying, fetching
+from reconciler.cli.runs import lock
+from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.converge import Orders, Settled, converge
+from reconciler.errors import UsageError
+from reconciler.pipeline import Request
+from reconciler.planning.document import load
+from reconciler.planning.model import Plan
+from reconciler.rendering import run_text
+from reconciler.spec.model import Spec
+
+__all__ = ["apply", "report", "run_once", "settle"]
+
+
+@click.command()
+@click.argument("spec", metavar="[SPEC|PLANFILE]", required=False, type=click.Path(path_type=str))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--skip-blocked", is_flag=True, help="Do everything that is not blocked (exit 8 where something was)."
+)
+@click.option(
+    "--wait", metavar="DURATION", default="0s", help="Wait so long for another run to end, e.g. 10m."
+)
+@selection_options
+@spec_options
+@click.pass_context
+def apply(
+    ctx: click.Context,
+    *,
+    spec: str | None,
+    yes: bool,
+    skip_blocked: bool,
+    wait: str,
+    allow: tuple[str, ...],
+    only: tuple[str, ...],
+    skip: tuple[str, ...],
+    env: str | None,
+    allow_exec: bool,
+) -> Exit:
+    """Make the world match the spec.
+
+    Plans, asks, acts, reads back and plans again. With a PLANFILE of `plan --out` it does exactly that plan, without
+    asking, and refuses (exit 5) when the world moved since.
+    """
+    console = console_of(ctx)
+    saved = _saved(spec)
+    if saved is not None and (allow or only or skip or env):
+        raise UsageError(
+            "--allow, --only, --skip and --env belong to the plan that was saved",
+            next_step="ptctl plan --out FILE, with them",
+        )
+    if saved is None and not yes and not console.terminal:
+        raise UsageError(
+            "there is no terminal to ask on",
+            next_step="ptctl apply --yes, or ptctl plan --out FILE and ptctl apply FILE",
+        )
+    arguments = json.loads(saved.arguments or "{}") if saved else {}
+    path = saved.spec_files[0] if saved else spec
+    loaded = load_or_fail(console, path, env=arguments.get("env") or env, allow_exec=allow_exec)
+    check_addresses(loaded, (*only, *skip))
+    with lock(console, loaded, "apply", wait):
+        with fetching(console) as progress:
+            request = request_from(
+                allow=tuple(arguments.get("allow", allow)),
+                only=tuple(arguments.get("only", only)),
+                skip=tuple(arguments.get("skip", skip)),
+                env=arguments.get("env", env),
+                allow_exec=allow_exec,
+                progress=progress,
+            )
+        asked = yes or saved is not None
+        settled = settle(console, loaded, request, saved=saved, asked=asked, skip_blocked=skip_blocked)
+    return report(console, settled, skip_blocked=skip_blocked)
+
+
+def settle(
+    console: Console,
+    spec: Spec,
+    request: Request,
+    *,
+    saved: Plan | None = None,
+    asked: bool = False,
+    skip_blocked: bool = False,
+    command: str = "apply",
+) -> Settled:
+    """One run with everything it shows. The caller holds the lock."""
+    return trio.run(
+        partial(
+            run_once,
+            console,
+            spec,
+            request,
+            saved=saved,
+            asked=asked,
+            skip_blocked=skip_blocked,
+            command=command,
+        )
+    )
+
+
+async def run_once(
+    console: Console,
+    spec: Spec,
+    request: Request,
+    *,
+    saved: Plan | None = None,
+    asked: bool = False,
+    skip_blocked: bool = False,
+    command: str = "apply",
+) -> Settled:
+    """`converge` with progress shown and, unless `asked`, a question."""
+
+    async def consent(plan: Plan) -> bool:
+        if asked:
+            return True
+        show(console, plan)
+        return click.confirm("Apply this plan?", default=False, err=True)
+
+    with applying(console) as progress:
+        orders = Orders(
+            consent=consent, command=command, saved=saved, skip_blocked=skip_blocked, progress=progress
+        )
+        return await converge(spec, request, orders)
+
+
+def report(console: Console, settled: Settled, *, skip_blocked: bool) -> Exit:
+    """Say how it ended; the exit status."""
+    if settled.result is None:
+        match settled.why:
+            case "blocked":
+                show(console, settled.plan)
+                return Exit.REFUSED
+            case "declined":
+                console.note("nothing was changed")
+                return Exit.DONE
+            case _:
+                show(console, settled.plan)
+                return Exit.SKIPPED_BLOCKED if settled.blocked and skip_blocked else Exit.DONE
+    console.data(run_text.summary(settled.result, color=console.color_out, run=settled.run))
+    if not settled.result.complete:
+        return Exit.INCOMPLETE
+    if settled.verdict is not None and not settled.verdict.converged:
+        console.data("Planned again, and something is left:")
+        for left in settled.verdict.left:
+            console.data(f"  {left}")
+        console.data("Next:  ptctl plan")
+        return Exit.INCOMPLETE
+    if settled.blocked:
+        return Exit.SKIPPED_BLOCKED if skip_blocked else Exit.REFUSED
+    console.data("Planned again: nothing is left.")
+    return Exit.DONE
+
+
+def _saved(argument: str | None) -> Plan | None:
+    """The plan in the file, where the argument is a plan file: JSON, which no spec begins with."""
+    if argument is None or not Path(argument).is_file():
+        return None
+    with Path(argument).open("rb") as file:
+        head = file.read(64).lstrip()
+    return load(Path(argument).read_bytes()) if head.startswith(b"{") else None

@@ -1,0 +1,62 @@
+"""A run of apply for a person: a line per finished action, and how it ended, with the next command (output.md 1).
+
+Refuses to decide what counts as success: the result says so.
+"""
+
+from collections.abc import Iterator
+
+from reconciler.applying.events import Outcome, Progress, RunResult
+from reconciler.rendering.ink import Role, cut, pad, paint, plural
+
+__all__ = ["WIDTH", "line", "summary"]
+
+WIDTH = 100
+_NAME = 11
+_TEXT = 66
+
+
+def line(progress: Progress, *, color: bool) -> str:
+    """One finished action: who, what came of it, how long it took."""
+    failed = progress.state == "failed"
+    role: Role | None = "danger" if failed else "dim" if progress.state != "done" else None
+    word = "FAILED  " if failed else "" if progress.state == "done" else f"{progress.state}: "
+    text = word + progress.text
+    took = f"{progress.seconds:.0f} s" if progress.seconds >= 10 else f"{progress.seconds:.1f} s"
+    name = pad(progress.dvr or "files", _NAME)
+    if failed:
+        return paint(f"  {name} {text}", role, color=color)
+    return paint(f"  {name} {pad(cut(text, _TEXT), _TEXT)} {took:>8}", role, color=color)
+
+
+def summary(result: RunResult, *, color: bool, run: int) -> str:
+    """How the run ended, and the next command where there is one to run."""
+    return "\n".join(_summary(result, color=color, run=run)) + "\n"
+
+
+def _summary(result: RunResult, *, color: bool, run: int) -> Iterator[str]:
+    done = sum(o.state == "done" for o in result.outcomes)
+    total = len(result.outcomes)
+    notes = list(dict.fromkeys(result.remarks))
+    for note in notes:
+        yield paint(f"  note: {note}", "change", color=color)
+    for other in result.disturbed:
+        yield paint(f"  {other} is not ours and changed meanwhile: look at it in Plex", "danger", color=color)
+    if result.complete:
+        yield paint(f"Done: {plural(done, 'action')} (run {run}).", "good", color=color)
+        return
+    yield paint(
+        f"Not finished: {done} of {plural(total, 'step')} done, {len(result.failed)} failed, "
+        f"{len(result.undone)} not started. No file is half written.",
+        "danger",
+        color=color,
+    )
+    for outcome in result.failed:
+        yield from _failure(outcome)
+    if result.next_step:
+        yield f"Next:  {result.next_step}"
+
+
+def _failure(outcome: Outcome) -> Iterator[str]:
+    yield f"  {outcome.dvr or outcome.kind}: {outcome.text}"
+    if outcome.next_step:
+        yield f"    {outcome.next_step}"
