@@ -254,6 +254,7 @@ class _Run:
         if not any(f.buckets for f in self.spec.filters):
             return
         for name, of in assigned.by_bucket.items():
+            self._not_for(name, of)
             left = filters.run_bucket(name, of)
             abroad: dict[str, list[Item]] = {}
             for item in left:
@@ -267,6 +268,13 @@ class _Run:
         if any(f.buckets and isinstance(f.action, Merge) for f in self.spec.filters):
             everyone = [i for of in assigned.by_bucket.values() for i in of]
             claim(everyone, ledger, in_force(ledger.retired, self.today))
+
+    def _not_for(self, bucket: str, items: Iterable[Item]) -> None:
+        """Tell watched channels of a bucket which filters are for others."""
+        for item in items if self.watch.ids else ():
+            for rule in self.spec.filters:
+                if rule.buckets and bucket not in rule.buckets:
+                    self.watch.note(item.id, f"filter {rule.name}", "not for this bucket", rule.at)
 
     def _out(self, assigned: Assigned) -> frozenset[str]:
         """Items that probes, lists or pruning leave out."""
