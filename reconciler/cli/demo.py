@@ -93,9 +93,14 @@ async def _demo(console: Console, folder: Path, channels: int, *, once: bool, be
             console.data(f"\n$ ptctl plan {path.name}")
             show(console, await make_plan(spec, _request()))
             await _look(console, spec, servers)
-            _where(console, spec, servers, began)
-            if not once:
-                await trio.sleep_forever()
+            _title(console, f"Done in {time.monotonic() - began:.0f} s")
+            if once:
+                console.data(
+                    "All of it ran on this machine and has ended. Without --once it stays up to be looked at."
+                )
+                return Exit.DONE
+            console.data(_where(spec, servers))
+            await trio.sleep_forever()
     return Exit.DONE
 
 
@@ -211,18 +216,16 @@ def _title(console: Console, text: str) -> None:
     console.data("\n" + paint(f"-- {text} ".ljust(width, "-"), "head", color=console.color_out))
 
 
-def _where(console: Console, spec: Spec, servers: Running, began: float) -> None:
+def _where(spec: Spec, servers: Running) -> str:
     assert spec.serve.advertise is not None
     hub = spec.serve.advertise.viewers
-    _title(console, f"Done in {time.monotonic() - began:.0f} s. Where to look")
-    console.data(
-        "\n".join(
-            [
-                f"  tuners and lineups   {hub}/",
-                f"  one playlist         {hub}/dvr-{TUNED_DVR}.m3u      (any player)",
-                f"  the spec             {spec.files[0]}",
-                f"  what Plex was asked  {servers.plex.url}/_sandbox/journal",
-                f"  the provider         {servers.provider.control_url}/_sandbox/journal",
-            ]
-        )
+    return "\n".join(
+        [
+            f"  tuners and lineups   {hub}/",
+            f"  one playlist         {hub}/dvr-{TUNED_DVR}.m3u      (any player)",
+            f"  the spec             {spec.files[0]}",
+            f"  what Plex was asked  {servers.plex.url}/_sandbox/journal",
+            f"  the provider         {servers.provider.control_url}/_sandbox/journal",
+            "  Ctrl-C ends all of it",
+        ]
     )

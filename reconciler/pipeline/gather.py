@@ -126,7 +126,8 @@ async def gather(spec: Spec, request: Request) -> Gathered:
         guides = {}
         for name, path in paths.items():
             guides[name] = await trio.to_thread.run_sync(_indexed, path)
-    reports = {**catalog.reports, **{name: found.report for name, found in files.items()}}
+    # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
+    reports = {**catalog.reports, **{f"guide {name}": found.report for name, found in files.items()}}
     return Gathered(catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0])
 
 

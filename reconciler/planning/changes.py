@@ -18,7 +18,7 @@ from reconciler.planning.diff import MapDiff, map_diff, map_digest
 from reconciler.planning.drift import address_drift, map_drift, missing_drift, settings_drift
 from reconciler.planning.inputs import World
 from reconciler.planning.model import Change, ChangeKind, Counts, DriftItem, FieldChange, Loss, PlanWarning
-from reconciler.planning.numbers import ranges
+from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.safety import busy_block
 from reconciler.planning.sight import Sighting, counts
 from reconciler.planning.targets import Target
@@ -194,7 +194,8 @@ def _existing(
     untouched = applied is not None and applied.map_digest == map_digest(device.pairs)
     if untouched and found.crossed:
         found = replace(found, crossed=())  # as Plex itself proposed them when they were applied
-    drifted = MapDiff((), (), ()) if untouched else _map_drift(draft, device, found, context)
+    # A map that is as it shall be is no drift, however it came to be so (a run that died after its last request).
+    drifted = MapDiff((), (), ()) if untouched or not found else _map_drift(draft, device, found, context)
     _map(draft, found, drifted)
     if replaced:
         draft.steps = replace(
@@ -282,7 +283,7 @@ def _map(draft: _Draft, found: MapDiff, drifted: MapDiff) -> None:
     target, applied = draft.target, draft.target.record.applied
     same_lineup = applied is not None and applied.lineup_digest == target.lineup_digest
     same_guide = applied is not None and applied.guide_digest == target.guide_digest
-    unpaired = {int(n) for n in applied.unmatched} if applied and same_lineup else set()
+    unpaired = set(numbers_in(applied.unmatched)) if applied and same_lineup else set()
     missing = tuple(n for n in found.missing if n not in unpaired)
     if unpaired & set(found.missing):
         names = ", ".join(f"{n} {target.names.get(n, '')}".strip() for n in sorted(unpaired)[:3])
@@ -318,18 +319,30 @@ def _due(draft: _Draft, now: str) -> bool:
 def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context, kind: ChangeKind) -> Applied | None:
     """What may be noted as applied when everything is in place already: adoption, or a run that died at the end."""
     target, applied = draft.target, draft.target.record.applied
-    if applied is not None and kind != "adopt":
+    digest = map_digest(device.pairs)
+    fresh = applied is None or kind == "adopt"
+    if (
+        applied is not None
+        and not fresh
+        and (digest, device.uri, dvr.guide)
+        == (
+            applied.map_digest,
+            applied.tuner_uri,
+            applied.guide_url,
+        )
+    ):
         return None
     return Applied(
         generation="",
         tuner_uri=device.uri,
         guide_url=dvr.guide,
         title=dvr.title,
-        map_digest=map_digest(device.pairs),
+        map_digest=digest,
         channels=len(device.enabled),
-        guide_digest=target.guide_digest,
-        loaded_at=context.world.now,
-        lineup_digest=target.lineup_digest,
+        guide_digest=target.guide_digest if applied is None or fresh else applied.guide_digest,
+        loaded_at=context.world.now if applied is None or fresh else applied.loaded_at,
+        lineup_digest=target.lineup_digest if applied is None or fresh else applied.lineup_digest,
+        unmatched="" if applied is None or fresh else applied.unmatched,
     )
 
 

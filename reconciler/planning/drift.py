@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from reconciler.planning.addresses import host_and_port
 from reconciler.planning.diff import MapDiff
 from reconciler.planning.model import DriftItem
+from reconciler.planning.numbers import numbers_in
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device
 
@@ -98,7 +99,7 @@ def map_drift(
             f"its channel map is not the one last applied ({applied.channels} on then, {len(on)} now)",
         )
         return (item,), MapDiff((), (), ())
-    was = applied_numbers - set(applied.unmatched)
+    was = applied_numbers - {str(n) for n in numbers_in(applied.unmatched)}
     gone, come = was - on, on - was
     off = tuple(n for n in found.missing if str(n) in gone)
     items = []

@@ -43,7 +43,8 @@ class World:
     """Spec, desired state, ledger and everything observed, of one moment.
 
     `observed` None: the spec has no plex section. Unknown: Plex could not be read at all. `published` is the manifest of
-    the current generation, None before the first. `reports` are of sources and guides by name. `allow` are the words of
+    the current generation, None before the first. `reports` are of sources by name, and of guides by
+    "guide NAME". `allow` are the words of
     `--allow`, `only` and `skip` DVR names of the options of that name. `now` is an ISO second in UTC. `busy` counts running streams and recordings by DVR name, from `serve`.
     """
 

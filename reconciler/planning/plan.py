@@ -343,7 +343,7 @@ def _plan(
         ledger_lineage=world.ledger.lineage,
         ledger_serial=world.ledger.serial,
         digests=Digests("", "", {}, "", ""),
-        sources=tuple(report for _, report in sorted(world.reports.items())),
+        sources=tuple(sorted(world.reports.values(), key=lambda r: (r.kind == "xmltv", r.name))),
         funnels=world.desired.funnels,
         entries=world.desired.entries,
         without_guide=world.desired.without_guide,

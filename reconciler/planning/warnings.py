@@ -33,7 +33,8 @@ WARNINGS: Final[Mapping[str, str]] = {
 
 def catalog_warnings(world: World) -> Iterator[PlanWarning]:
     """What sources, guides and bucketing have to say."""
-    for name, report in sorted(world.reports.items()):
+    for _, report in sorted(world.reports.items()):
+        name = report.name
         if report.fetched in {"fresh", "unchanged"}:
             continue
         age = (
