@@ -112,6 +112,9 @@ class Diagnostics:
 EIGHT_STARS: Final = "********"
 """What stands where a secret stood; always eight, so that the length does not show."""
 
+LONGEST_LINE: Final = 20_000
+"""What stands further right in a line is not shown: it is no line a person wrote."""
+
 _BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 
@@ -170,18 +173,17 @@ class SourceTexts:
         for start, end in sorted(self._hidden(file, number, raw)):
             if masks and start <= masks[-1][1]:
                 masks[-1] = (masks[-1][0], max(end, masks[-1][1]))
-            elif end > start:
+            elif end > start and start < LONGEST_LINE:
                 masks.append((start, end))
         parts, last = [], 0
         for start, end in masks:
             parts += [raw[last:start], EIGHT_STARS]
             last = end
-        text = "".join([*parts, raw[last:]])
+        text = "".join([*parts, raw[last : max(last, LONGEST_LINE)]])
         # Control characters would move the cursor of a terminal or change its colours.
-        text = "".join(
-            " " if sign == "\t" else sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}"
-            for sign in text
-        )
+        if not text.isprintable():
+            marks = (" " if sign == "\t" else sign if sign.isprintable() else "�" for sign in text)
+            text = "".join(marks)
         return SourceLine(text, tuple(masks))
 
 

@@ -6,7 +6,7 @@ other. This module refuses to know any key of the language.
 
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconciler.diagnostics import Related, Span
 from reconciler.spec.nodes import Mapping, Node, Scalar, Sequence, core_kind
@@ -15,6 +15,9 @@ from reconciler.spec.suggest import closest
 from reconciler.spec.values import NAME, Format
 
 __all__ = ["ByKind", "ByNode", "Key", "Listed", "Named", "Record", "Ref"]
+
+
+_MISSPELT: Final = 200
 
 
 class ByNode(Shape):
@@ -166,7 +169,7 @@ class Record(Shape):
     `one_of`: exactly one of these keys. `some_of`: at least one of them.
     """
 
-    __slots__ = ("_keys", "doc", "hide", "keys", "noun", "one_of", "some_of", "what")
+    __slots__ = ("_keys", "_listing", "doc", "hide", "keys", "noun", "one_of", "some_of", "what")
 
     def __init__(
         self,
@@ -185,6 +188,7 @@ class Record(Shape):
         self.some_of = some_of
         self.hide = hide
         self.what = "a mapping"
+        self._listing = ""
         self._keys: MappingOf[str, Key] = {key.name: key for key in keys}
 
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
@@ -194,15 +198,20 @@ class Record(Shape):
                 walk, node, where, hints=("write {} for one without settings",) if empty else ()
             )
         values: dict[str, Val] = {}
+        absent: list[str] | None = None
         for index, (key, item, via) in enumerate(node.pairs):
             known = self._keys.get(key.text)
             if via is not None:
                 walk.findings.enter(via)
             if known is None:
                 # What was probably meant counts as given and refused, so that nothing follows from its absence.
-                better = self._unknown(walk, node, index, where)
+                if absent is None:
+                    have = {pair.key.text for pair in node.pairs}
+                    absent = [name for name in self._keys if name not in have]
+                better = self._unknown(walk, node, index, absent, where)
                 if better is not None:
                     values[better] = Val(item, INVALID, key)
+                    absent.remove(better)
             else:
                 label = key.text
                 inner = Where(
@@ -217,10 +226,10 @@ class Record(Shape):
         self._counted(walk, node, values, where)
         return Val(node, values)
 
-    def _unknown(self, walk: Walk, node: Mapping, index: int, where: Where) -> str | None:
+    def _unknown(self, walk: Walk, node: Mapping, index: int, absent: list[str], where: Where) -> str | None:
         key = node.pairs[index].key
-        have = {pair.key.text for pair in node.pairs}
-        better = closest(key.text, (name for name in self._keys if name not in have))
+        # Whoever has so many unknown keys in one place did not misspell them.
+        better = closest(key.text, absent) if index < _MISSPELT else None
         above = node.pairs[index - 1].key if index else None
         context = above is not None and above.line < key.line and above.file == key.file
         walk.findings.error(
@@ -236,7 +245,12 @@ class Record(Shape):
         return better
 
     def listing(self) -> str:
-        """All keys in one line, for the hint under an unknown one."""
+        """All keys in one line, for the hint under an unknown one; made once."""
+        if not self._listing:
+            self._listing = self._list()
+        return self._listing
+
+    def _list(self) -> str:
         article = "an" if self.noun[:1] in "aeiouxAEIOU" else "a"
         names = (
             f"{key.name} (required)"

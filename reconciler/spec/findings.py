@@ -16,6 +16,14 @@ MOST: Final = 1000
 """So many findings are kept of one validation; the rest are counted."""
 
 
+LONGEST: Final = 400
+"""Longer sentences are cut: a key may be a megabyte of garbage."""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 60]}…{text[-50:]}"
+
+
 class Findings:
     """A list of diagnostics in the making."""
 
@@ -112,6 +120,7 @@ class Findings:
         secret: bool = False,
     ) -> None:
         span = at.span if isinstance(at, Node) else at
+        summary = _cut(summary)
         if (code, span, summary) in self._seen:
             return
         if len(self._noted) >= MOST:
@@ -128,8 +137,8 @@ class Findings:
                 severity=severity,
                 summary=summary,
                 span=span,
-                label=label,
-                hints=tuple(hints),
+                label=_cut(label),
+                hints=tuple(_cut(hint) for hint in hints),
                 related=places,
                 suggestions=suggestions,
                 path=path,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from reconciler.diagnostics import EIGHT_STARS, Diagnostic, Diagnostics, SourceTexts, Span
+from reconciler.diagnostics import EIGHT_STARS, LONGEST_LINE, Diagnostic, Diagnostics, SourceTexts, Span
 from reconciler.secret import SCHEMES
 from reconciler.spec.findings import Findings
 from reconciler.spec.nodes import Node, Scalar, core_kind, walk_scalars
@@ -20,7 +20,7 @@ from reconciler.spec.values import REFERENCE
 __all__ = ["Secrets", "search"]
 
 _WORD: Final = (
-    r"(?:[a-z0-9]+[-_])*(?:password|passwd|passphrase|pass|pwd|secret|token|api[-_]?key|apikey|access[-_]?key"
+    r"(?:[a-z0-9]{1,30}[-_]){0,4}(?:password|passwd|passphrase|pass|pwd|secret|token|api[-_]?key|apikey|access[-_]?key"
     r"|private[-_]?key|authorization|cookie)"
 )
 _SECRET_KEY: Final = re.compile(rf"{_WORD}|x-plex-token|username|user", re.IGNORECASE)
@@ -29,9 +29,7 @@ _SECRET_HEADER: Final = re.compile(
     re.IGNORECASE,
 )
 _BEARER: Final = re.compile(r"(?:bearer|basic|digest)\s+\S{4,}", re.IGNORECASE)
-_USERINFO: Final = re.compile(
-    r"[a-z][a-z0-9+.-]*://(?P<secret>[^/\s?#@]*:[^/\s?#@]+|[^/\s?#@:]+)@", re.IGNORECASE
-)
+_USERINFO: Final = re.compile(r"://(?P<secret>[^/\s?#@]*:[^/\s?#@]+|[^/\s?#@:]+)@", re.IGNORECASE)
 _PARAMETER: Final = re.compile(
     r"[?&;](?:user(?:name)?|pass(?:word|wd)?|pwd|auth|sig(?:nature)?|key|(?:[\w.-]*(?:token|secret|api[_-]?key)))="
     r"(?P<secret>\{\w+\}|[^&#;\s\"'}]+)",
@@ -49,6 +47,8 @@ _LINE: Final = (
 )
 _SAFE: Final = re.compile(rf"[\"']?(?:(?:{'|'.join(SCHEMES)}):|\$|\{{|\[|null\b|~|\*)", re.IGNORECASE)
 _SCHEMES: Final = ("bearer", "basic", "digest")
+_MOST_VALUES: Final = 500
+"""So many values are hidden wherever they occur; each costs a search in every line that is shown."""
 _SHORTEST: Final = 5
 """Shorter secrets are masked where they stand, not wherever the same letters occur."""
 
@@ -58,14 +58,20 @@ _PLACES: Final = {"username": "USER", "password": "PASS", "token": "TOKEN", "url
 class Secrets:
     """What was found: nodes already reported, spans and values to hide."""
 
-    __slots__ = ("nodes", "spans", "values")
+    __slots__ = ("_at", "_long", "nodes", "values")
 
     def __init__(
         self, nodes: frozenset[int] = frozenset(), spans: Iterable[Span] = (), values: Iterable[str] = ()
     ) -> None:
         self.nodes = nodes
-        self.spans = tuple(spans)
-        self.values = tuple(sorted(set(values), key=lambda value: (-len(value), value)))
+        self._at: dict[tuple[str, int], list[Span]] = {}
+        self._long: dict[str, list[Span]] = {}
+        for span in spans:
+            if span.line == span.end_line:
+                self._at.setdefault((span.file, span.line), []).append(span)
+            else:
+                self._long.setdefault(span.file, []).append(span)
+        self.values = tuple(sorted(set(values), key=lambda value: (-len(value), value)))[:_MOST_VALUES]
 
     def hide(self, findings: Findings, texts: Mapping[str, str]) -> tuple[Diagnostics, SourceTexts]:
         """The findings and the texts as they may be shown."""
@@ -108,8 +114,8 @@ class Secrets:
         return text
 
     def _hidden(self, file: str, number: int, line: str) -> Iterator[tuple[int, int]]:
-        for span in self.spans:
-            if span.file == file and span.line <= number <= span.end_line:
+        for span in (*self._at.get((file, number), ()), *self._long.get(file, ())):
+            if span.line <= number <= span.end_line:
                 start = span.column - 1 if number == span.line else len(line) - len(line.lstrip())
                 end = span.end_column - 1 if number == span.end_line else len(line)
                 yield start, max(start, end)
@@ -118,6 +124,7 @@ class Secrets:
             while at >= 0:
                 yield at, at + len(value)
                 at = line.find(value, at + len(value))
+        line = line[: LONGEST_LINE + 1000]
         yield from _addresses(line)
         for found in re.finditer(_LINE, line, re.IGNORECASE):
             if not _SAFE.match(found["secret"]):

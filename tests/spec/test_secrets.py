@@ -167,3 +167,34 @@ def test_a_secret_file_that_others_read_is_warned_about(mode: int, warned: bool,
     assert [(2, 17), (2, 49), (3, 6), (4, 14)] * warned == [place(finding) for finding in found]
     assert {"V308"} if warned else set() == {finding.code for finding in found}
     assert all("chmod 600" in finding.hints[0] for finding in found)
+
+
+def test_hiding_costs_little_in_absurd_lines(tmp_path: Path) -> None:
+    """No pattern takes quadratic time on lines made to make it do so."""
+    import time
+
+    for text in ("a-" * 400_000, "g" * 800_000 + "://x", "?a" * 400_000, "://" * 300_000, "-pass" * 100_000):
+        path = tmp_path / "ptctl.yaml"
+        path.write_text(f'nonsense: "{text}', encoding="utf-8")
+        begin = time.process_time()
+        diagnostics, texts = check(path)
+        assert diagnostics_format.render("text", diagnostics, texts, color=False)
+        path.write_text(f'nonsense: "{text}"\nwhat: {text}', encoding="utf-8")
+        diagnostics, texts = check(path)
+        assert diagnostics_format.render("text", diagnostics, texts, color=False)
+        assert time.process_time() - begin < 1.0
+
+
+def test_many_secrets_cost_little(tmp_path: Path) -> None:
+    """Ten thousand secrets are refused in a moment and none is shown."""
+    import time
+
+    path = tmp_path / "ptctl.yaml"
+    path.write_text(
+        completed("credentials:\n" + "".join(f"  c{i}: {{token: s3cret{i}xyz}}\n" for i in range(10_000))),
+        encoding="utf-8",
+    )
+    begin = time.process_time()
+    diagnostics, texts = check(path)
+    assert "s3cret" not in diagnostics_format.render("text", diagnostics, texts, color=False)
+    assert time.process_time() - begin < 3.0

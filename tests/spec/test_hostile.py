@@ -1,0 +1,197 @@
+"""Files that are no spec: one clear finding in a moment and little memory, never a traceback."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.rendering import diagnostics_format
+from reconciler.spec import check, load
+
+DICE = random.Random(7)
+MIB = 1024 * 1024
+
+
+def billion_laughs(levels: int, width: int) -> bytes:
+    """Each list holds the one before it several times."""
+    lines = ["a0: &a0 [lol, lol, lol]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * width)}]" for i in range(1, levels)]
+    return "\n".join(lines).encode()
+
+
+def merged_bomb(levels: int) -> bytes:
+    """Each mapping takes over all before it and adds a key."""
+    lines = ["m0: &m0 {k: v}"]
+    lines += [
+        f"m{i}: &m{i} {{<<: [{', '.join(f'*m{j}' for j in range(i))}], k{i}: v}}" for i in range(1, levels)
+    ]
+    return "\n".join(lines).encode()
+
+
+HOSTILE = {
+    "billion laughs": (billion_laughs(30, 9), "V106"),
+    "merge bomb": (merged_bomb(300), None),
+    "alias chain": ("\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 5000))]).encode(), "V106"),
+    "alias to itself": (b"a: &a [*a]", "V107"),
+    "alias to nothing": (b"a: *b", "V107"),
+    "many anchors": ("\n".join(f"k{i}: &a{i} v" for i in range(50_000)).encode(), None),
+    "deep brackets": (b"[" * 200_000, "V106"),
+    "deep braces": (b"{a: " * 200_000, "V106"),
+    "deep dashes": (b"- " * 200_000, "V106"),
+    "deep questions": (b"? " * 200_000, None),
+    "deep indentation": ("\n".join(" " * i + "a:" for i in range(2000)).encode(), "V106"),
+    "ten megabytes of letters": (b"garbage " * (10 * MIB // 8), "V106"),
+    "ten megabytes of noise": (DICE.randbytes(10 * MIB), "V106"),
+    "three megabytes of letters": (b"garbage\n" * (3 * MIB // 8), "V110"),
+    "three megabytes in one line": (b"g" * (3 * MIB), "V110"),
+    "three megabytes of quotes": (b'"' * (3 * MIB), None),
+    "three megabytes of colons": (b": " * (3 * MIB // 2), None),
+    "three megabytes of commas": (b"[" + b"," * (3 * MIB), None),
+    "many tags": (b"%TAG !a! x\n" * 50_000 + b"---\na: b", None),
+    "noise": (DICE.randbytes(100_000), "V105"),
+    "a program": (Path(sys.executable).resolve().read_bytes()[:1_000_000], "V105"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + DICE.randbytes(1000), "V105"),
+    "gzip": (b"\x1f\x8b\x08\x00" + DICE.randbytes(1000), "V105"),
+    "latin-1": ("version: 1\nname: plex\n# für alle\n".encode("latin-1"), "V105"),
+    "utf-16": ("version: 1\n".encode("utf-16"), "V105"),
+    "a zero": (b"version: 1\nname: a\x00b\n", "V105"),
+    "an escape": (b"version: 1\nname: a\x1b[31mb\n", "V105"),
+    "a tab": (b"version: 1\nserve:\n\tlisten: 0.0.0.0:5004\n", "V100"),
+    "nothing": (b"", "V100"),
+    "blanks": (b"  \n\n", "V100"),
+    "a comment": (b"# nothing here\n", "V100"),
+    "null": (b"~", "V110"),
+    "a number": (b"42", "V110"),
+    "a list": (b"- a\n- b\n", "V110"),
+    "two documents": (b"version: 1\n---\nversion: 1\n", "V107"),
+    "a python object": (b"name: !!python/object/apply:os.system [id]\n", "V107"),
+    "a list as key": (b"[a, b]: c\n", "V107"),
+    "an empty key": (b": c\n", None),
+    "not closed": (b"a: [1, 2\nb: c\n", "V100"),
+    "a json list": (b'[{"a": 1}]', "V110"),
+    "an m3u": (b"#EXTM3U\n#EXTINF:-1,One\nhttp://h/1.ts\n", None),
+    "an xmltv": (b'<?xml version="1.0"?>\n<tv></tv>\n', None),
+}  # fmt: skip
+
+
+@pytest.mark.accepts("VAL-4")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_is_no_spec_gives_a_finding_in_a_moment(name: str, tmp_path: Path) -> None:
+    """At least one error with a place, in less than a second of this process's time, in every format."""
+    data, code = HOSTILE[name]
+    path = tmp_path / "ptctl.yaml"
+    path.write_bytes(data)
+    begin = time.process_time()
+    diagnostics, texts = check(path)
+    shown = diagnostics_format.render("text", diagnostics, texts, color=False)
+    assert time.process_time() - begin < 1.0
+    assert diagnostics.errors
+    assert code is None or code in [finding.code for finding in diagnostics]
+    assert all(finding.span for finding in diagnostics)
+    assert all(len(line) < 400 for line in shown.splitlines() if not line.startswith("error"))
+    for word in diagnostics_format.FORMATS:
+        assert diagnostics_format.render(word, diagnostics, texts, color=True)
+
+
+@pytest.mark.accepts("VAL-4")
+@pytest.mark.slow
+def test_all_of_it_takes_little_memory(tmp_path: Path) -> None:
+    """One process that reads every hostile file one after the other stays under 300 MB."""
+    for number, (data, _) in enumerate(HOSTILE.values()):
+        (tmp_path / f"{number}.yaml").write_bytes(data)
+    program = (
+        "import resource, sys, pathlib; from reconciler.spec import check\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.yaml')): check(path)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert int(done.stdout) < 300 * 1024
+
+
+@pytest.mark.accepts("VAL-4")
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Editors on Windows write one; the spec loads, and columns of the first line are right."""
+    path = tmp_path / "ptctl.yaml"
+    rest = b"\r\nname: x\r\nsources: {main: {kind: m3u, path: l}}\r\nbuckets: [{name: main, match: {}}]\r\n"
+    path.write_bytes(b"\xef\xbb\xbfversion: 1" + rest)
+    spec, _, _ = load(path)
+    assert spec is not None
+    path.write_bytes(b"\xef\xbb\xbfversion: 3" + rest)
+    found = next(iter(check(path)[0]))
+    assert found.span is not None
+    assert (1, 10) == (found.span.line, found.span.column)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("version: 1\nserve:\n\tlisten: x\n", 3, 1),
+        ('version: 1\nname: "abc\n', 2, 7),
+        ("a: [1, 2\nb: c\n", 1, 4),
+        ("a: @b\n", 1, 4),
+        ("a: b: c\n", 1, 5),
+        ("a:\n  - b\n  c: d\n", 3, 3),
+        ("a: 1\n b: 2\n", 2, 3),
+        ("a: !!int 5\n", 1, 4),
+        ("a: 1\n--- \nb: 2\n", 2, 1),
+    ],
+)
+def test_a_syntax_error_points_at_its_place(text: str, line: int, column: int, tmp_path: Path) -> None:
+    """One finding, at the quote, bracket, tab or key that is wrong."""
+    path = tmp_path / "ptctl.yaml"
+    path.write_text(text, encoding="utf-8")
+    found = list(check(path)[0])
+    assert len(found) == 1
+    assert found[0].span is not None
+    assert (line, column) == (found[0].span.line, found[0].span.column)
+    assert found[0].hints
+
+
+def test_a_thousand_findings_are_enough(tmp_path: Path) -> None:
+    """The rest is counted: nobody reads more, and a terminal would not end."""
+    path = tmp_path / "ptctl.yaml"
+    path.write_text("version: 1\n" + "".join(f"k{i}x: 1\n" for i in range(5000)), encoding="utf-8")
+    diagnostics, _ = check(path)
+    assert len(diagnostics) == 1001
+    assert "4003 more findings are not shown" in [finding.summary for finding in diagnostics]
+
+
+@pytest.mark.slow
+def test_a_long_spec_takes_seconds_and_little_memory(tmp_path: Path) -> None:
+    """24,000 lines in less than three seconds and 200 MB."""
+    lines = ["version: 1", "name: long", "sources: {main: {kind: m3u, path: l}}", "filters:"]
+    for i in range(4000):
+        lines += [
+            f"  - name: f{i}",
+            "    drop:",
+            f'      group: {{regex: "(?i)a{i}|x"}}',
+            f'      name: ["A{i}*", B]',
+        ]
+    lines += ["buckets:", "  - {name: main, match: {}}", "overrides:"]
+    lines += [
+        f"  - {{channel: main/{i}, name: Channel {i}, guide_id: c.{i}}}" for i in range(24_000 - len(lines))
+    ]
+    path = tmp_path / "ptctl.yaml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    program = (
+        "import resource, sys, time; from reconciler.spec import load\n"
+        "begin = time.process_time(); spec, found, _ = load(sys.argv[1])\n"
+        "print(spec is not None, time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    valid, seconds, kibibytes = done.stdout.split()
+    assert valid == "True"
+    assert float(seconds) < 3.0
+    assert int(kibibytes) < 200 * 1024
