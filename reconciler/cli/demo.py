@@ -101,7 +101,6 @@ async def _demo(console: Console, folder: Path, channels: int, *, once: bool, be
                 return Exit.DONE
             console.data(_where(spec, servers))
             await trio.sleep_forever()
-    return Exit.DONE
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ Refuses to judge: a source that failed is a report, a Plex that does not answer 
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -127,8 +127,18 @@ async def gather(spec: Spec, request: Request) -> Gathered:
         for name, path in paths.items():
             guides[name] = await trio.to_thread.run_sync(_indexed, path)
     # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
-    reports = {**catalog.reports, **{f"guide {name}": found.report for name, found in files.items()}}
+    reports = {
+        **catalog.reports,
+        **{f"guide {name}": _told(found.report, guides.get(name)) for name, found in files.items()},
+    }
     return Gathered(catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0])
+
+
+def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:
+    """The report with what reading the guide showed: how many channels, and what is damaged."""
+    if found is None:
+        return report
+    return replace(report, entries=len(found.channels), notes=(*report.notes, *found.notes))
 
 
 def _indexed(path: Path) -> GuideIndex:
