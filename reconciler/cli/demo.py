@@ -46,6 +46,7 @@ TUNE_BYTES: Final = 200_000
 TUNE_LIMIT_S: Final = 30.0
 ANSWER_LIMIT_S: Final = 30.0
 TUNED_DVR: Final = "newsus"
+ENDED: Final = "All of it ran on this machine and has ended. Without --once it stays up to be looked at."
 
 
 @click.command()
@@ -94,13 +95,10 @@ async def _demo(console: Console, folder: Path, channels: int, *, once: bool, be
             show(console, await make_plan(spec, _request()))
             await _look(console, spec, servers)
             _title(console, f"Done in {time.monotonic() - began:.0f} s")
-            if once:
-                console.data(
-                    "All of it ran on this machine and has ended. Without --once it stays up to be looked at."
-                )
-                return Exit.DONE
-            console.data(_where(spec, servers))
-            await trio.sleep_forever()
+            console.data(ENDED if once else _where(spec, servers))
+            if not once:
+                await trio.sleep_forever()
+            return Exit.DONE
 
 
 @asynccontextmanager
