@@ -145,7 +145,6 @@ def settle(
     ghosts: Callable[[], Filters],
     *,
     allow: frozenset[str],
-    frozen: frozenset[str],
     watch: Watch,
 ) -> Assigned:
     """Every item in a bucket or in none. `ghosts` makes the filters anew, for asking what they would have said."""
@@ -158,7 +157,7 @@ def settle(
         and r.dvr in homes.bucket_of
         and (bucket is None or r.dvr not in homes.reach[bucket.name])
     ]
-    stay = {id(item) for item in _holders(astray, rules, homes, ghosts, allow=allow, frozen=frozen)}
+    stay = {id(item) for item in _holders(astray, rules, homes, ghosts, allow=allow)}
     for item, bucket in zip(items, buckets, strict=True):
         record = item.record
         if id(item) in stay and record is not None:
@@ -189,15 +188,14 @@ def _holders(
     ghosts: Callable[[], Filters],
     *,
     allow: frozenset[str],
-    frozen: frozenset[str],
 ) -> list[Item]:
-    """Those of the astray that stay: the provider changed what it says of them, or nothing may move there."""
+    """Those of the astray that stay: the provider changed what it says of them."""
     stay, asked = [], []
     for item, _ in astray:
         record = item.record
-        if record is None or (record.dvr not in frozen and f"moved:{record.dvr}" in allow):
+        if record is None or f"moved:{record.dvr}" in allow:
             continue
-        if record.dvr in frozen or not record.group or _renamed(item, record):
+        if not record.group or _renamed(item, record):
             stay.append(item)
         elif item.entry.group != record.group:
             asked.append(item)

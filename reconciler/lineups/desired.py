@@ -61,18 +61,15 @@ def compute(
     today: date,
     allow: frozenset[str] = frozenset(),
     verdicts: Mapping[str, Verdict] = _NO_VERDICTS,
-    frozen: frozenset[str] = frozenset(),
     renumber: frozenset[str] = frozenset(),
     watch: Watch = _NO_WATCH,
 ) -> Desired:
     """What there should be. `allow` are words like `moved:sportsa`; `verdicts` by channel id.
 
-    `frozen` are DVRs whose lineup is blocked: their records, numbers and channels stay as the ledger has them, nobody
-    comes, goes or moves; their rows only say who of them is still listed, because their files are carried over. A DVR
-    that is frozen before it was ever made is left out. `renumber` are DVRs to number from scratch (`ptctl renumber`).
+    `renumber` are DVRs to number from scratch (`ptctl renumber`).
     `guides` by name; a missing one is as if it listed nothing. Costs about a second per 100,000 entries.
     """
-    run = _Run(spec, catalog, guides, ledger, today, allow, verdicts, frozen, renumber, watch)
+    run = _Run(spec, catalog, guides, ledger, today, allow, verdicts, renumber, watch)
     with collector_paused():
         return run.desired()
 
@@ -86,7 +83,6 @@ class _Run:
     today: date
     allow: frozenset[str]
     verdicts: Mapping[str, Verdict]
-    frozen: frozenset[str]
     renumber: frozenset[str]
     watch: Watch
     hosts: dict[str, tuple[str, ...]] = field(init=False)
@@ -133,7 +129,6 @@ class _Run:
             link=self.links.ensure,
             out=self._out(assigned),
             allow=self.allow,
-            frozen=self.frozen,
             anew=self.renumber,
             watch=self.watch,
             today=self.today,
@@ -200,7 +195,6 @@ class _Run:
             homes,
             lambda: Filters(self.spec, self.hosts, self.links.ensure, _NO_WATCH),
             allow=self.allow,
-            frozen=self.frozen,
             watch=self.watch,
         )
 
@@ -244,8 +238,7 @@ class _Run:
                 f"came, as when a panel is swapped: {len(found.pairs)} can be matched again by guide id and name"
             )
             self.blocks += [
-                Block("S105", dvr, message, f"rematch:{source}")
-                for dvr in sorted({r.dvr for r in gone} - self.frozen)
+                Block("S105", dvr, message, f"rematch:{source}") for dvr in sorted({r.dvr for r in gone})
             ]
         return ledger
 

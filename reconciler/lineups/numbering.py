@@ -35,13 +35,14 @@ class Numbers:
     def __init__(self, ledger: Ledger, today: date) -> None:
         self.taken: Counter[int] = Counter(r.number for r in ledger.channels.values())
         self.reserved: dict[int, Retired] = {}
+        self.wished: set[int] = set()
         for kept in sorted(in_force(ledger.retired, today), key=lambda r: (r.day, r.dvr, r.id)):
             if not self.taken[kept.number]:
                 self.reserved[kept.number] = kept
 
     def free(self, number: int) -> bool:
-        """Whether nobody has the number and it is kept for nobody."""
-        return not self.taken[number] and number not in self.reserved
+        """Whether nobody has the number, it is kept for nobody, and no override wants it."""
+        return not self.taken[number] and number not in self.reserved and number not in self.wished
 
     def take(self, number: int) -> None:
         """A channel has the number from now on."""
@@ -59,15 +60,11 @@ Admission = Literal["in", "full", "exhausted"]
 
 
 class Part:
-    """One device while it is being filled. A split bucket has several, a plain one has one.
+    """One device while it is being filled. A split bucket has several, a plain one has one."""
 
-    `frozen`: a blocked lineup keeps what it has; nobody comes, goes or moves.
-    """
-
-    def __init__(self, dvr: Dvr, record: DvrRecord, numbers: Numbers, *, frozen: bool = False) -> None:
+    def __init__(self, dvr: Dvr, record: DvrRecord, numbers: Numbers) -> None:
         self.dvr = dvr
         self.record = record
-        self.frozen = frozen
         self.items: dict[int, Item] = {}
         self.blocks: list[Block] = []
         self._numbers = numbers
@@ -108,7 +105,7 @@ class Part:
 
     def admit(self, item: Item, *, reuse: bool) -> Admission:
         """Give a newcomer the number it may have: an override's, its own of old, the lowest free, a reused one."""
-        if self.frozen or len(self.items) >= self.limit:
+        if len(self.items) >= self.limit:
             return "full"
         number = self._own(item)
         if number is None:
@@ -143,7 +140,8 @@ class Part:
 
     def _oldest_retired(self) -> int | None:
         first, last = self.record.block
-        kept = [r for n, r in self._numbers.reserved.items() if first <= n <= last]
+        wished = self._numbers.wished
+        kept = [r for n, r in self._numbers.reserved.items() if first <= n <= last and n not in wished]
         return min(kept, key=lambda r: (r.day, r.number)).number if kept else None
 
     def _own(self, item: Item) -> int | None:
@@ -174,23 +172,20 @@ def renumber(
     All DVRs are vacated before anyone is seated, so that two of them can exchange their ranges. Numbers that are left
     this way are not kept free: the author said where the channels are.
     """
+    numbers.wished = set(wishes)
     waiting: list[tuple[Part, int, Item]] = []
     for part in parts:
-        if part.frozen:
-            continue
-        leaving = _outside(part, numbers, allow) | (set(part.items) if part.name in anew else set())
+        outside = _outside(part, numbers, allow)
+        leaving = outside | (set(part.items) if part.name in anew else set())
         leaving |= _overridden(part, parts, wishes, allow)
-        if not leaving:
-            continue
-        if f"renumber:{part.name}" not in allow:
-            part.blocks.append(_moves(part, leaving, anew=part.name in anew))
-            continue
+        stays = any(b.code == "S303" for b in part.blocks)
+        if leaving and f"renumber:{part.name}" not in allow:
+            part.blocks.append(_moves(part, leaving, outside=bool(outside), anew=part.name in anew))
+            stays = stays or bool(outside)
+            leaving = set()
         waiting += [(part, number, part.remove(number)) for number in sorted(leaving)]
-    for part in parts:
-        wanted = part.dvr.numbers
-        moves = any(b.code in {"S204", "S303"} for b in part.blocks)
-        if wanted and not moves and not part.frozen and not part.record.split_of:
-            part.set_block(wanted)
+        if part.dvr.numbers and not part.record.split_of and not stays:
+            part.set_block(part.dvr.numbers)
     _seat(waiting, numbers, anew)
 
 
@@ -215,27 +210,27 @@ def _overridden(
     part: Part, parts: Sequence[Part], wishes: Mapping[int, Item], allow: frozenset[str]
 ) -> set[int]:
     """Numbers of this part that an override moves: the channel's own, and one that another channel is to get."""
+    if not wishes:
+        return set()
     leaving = set()
     holders = {n: other for other in parts for n in other.items}
     for number, item in part.items.items():
         wish = item.wanted
         if wish is not None and wish != number and wishes.get(wish) is item:
             holder = holders.get(wish)
-            if holder is None or holder is part or (not holder.frozen and f"renumber:{holder.name}" in allow):
+            if holder is None or holder is part or f"renumber:{holder.name}" in allow:
                 leaving.add(number)
-    for wish, item in wishes.items():
-        if wish in part.items and part.items[wish] is not item:
-            leaving.add(wish)
+    leaving |= {wish for wish, item in wishes.items() if part.items.get(wish, item) is not item}
     return leaving
 
 
-def _moves(part: Part, leaving: set[int], *, anew: bool) -> Block:
+def _moves(part: Part, leaving: set[int], *, outside: bool, anew: bool) -> Block:
     first, last = part.record.block
     wanted = part.dvr.numbers
     why = "an override"
     if anew:
         why = "numbering anew"
-    elif wanted is not None and wanted != part.record.block and not part.record.split_of:
+    elif outside and wanted is not None:
         why = f"range {first}-{last} -> {wanted[0]}-{wanted[1]}"
     count = f"{len(leaving)} living channels" if len(leaving) > 1 else "a living channel"
     return Block(

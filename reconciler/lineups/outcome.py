@@ -33,15 +33,13 @@ def ledger_after(
 ) -> Ledger:
     """The ledger once the lineups are published. `ids` are final ids by item, `present` all items by id."""
     channels: dict[str, ChannelRecord] = {}
-    fluid = {p.name for p in placed.parts if not p.frozen}
+    ours = {p.name for p in placed.parts}
     for part in placed.parts:
-        if part.frozen:
-            continue
         for number, item in part.items.items():
             record = _record(part, number, item, ids[item.id], present, held=held, today=today)
             channels[record.id] = record
     for id_, record in ledger.channels.items():
-        if record.dvr not in fluid and id_ not in channels:
+        if record.dvr not in ours and id_ not in channels:
             channels[id_] = record
     dvrs = {**ledger.dvrs, **{p.name: p.record for p in placed.parts}}
     now = in_force(ledger.retired, today)

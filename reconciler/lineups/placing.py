@@ -96,7 +96,6 @@ class _Seating:
         numbers: Numbers,
         *,
         allow: frozenset[str],
-        frozen: frozenset[str],
         watch: Watch,
     ) -> None:
         self.spec = spec
@@ -107,12 +106,8 @@ class _Seating:
         self.placed = Placed([])
         for dvr in spec.dvrs.values():
             for name in split_names(dvr.name, ledger):
-                known = ledger.dvrs.get(name)
-                if name in frozen and known is None:
-                    continue  # blocked before it was ever made: there is nothing to carry over
-                if known is None or name not in frozen:
-                    known = self.devices.record(name, dvr, "" if name == dvr.name else dvr.name)
-                self.placed.parts.append(Part(dvr, known, numbers, frozen=name in frozen))
+                record = self.devices.record(name, dvr, "" if name == dvr.name else dvr.name)
+                self.placed.parts.append(Part(dvr, record, numbers))
 
     def seat(self, bucket: Bucket, names: Sequence[str], newcomers: Sequence[Item]) -> list[Item]:
         """Admit who fits, by the bucket's own devices. Returns those that go on to the overflow bucket."""
@@ -122,7 +117,7 @@ class _Seating:
         closed: dict[str, Admission] = {}
         for item in newcomers:
             outcome = self._admit(item, parts, closed)
-            if outcome != "in" and bucket.overflow == "split" and parts and not parts[-1].frozen:
+            if outcome != "in" and bucket.overflow == "split" and parts:
                 parts.append(self._further_part(parts[-1]))
                 outcome = self._admit(item, parts, closed)
             if outcome != "in":
@@ -163,7 +158,7 @@ class _Seating:
             went = f"went to {policy}" if policy else "left out"
             self.watch.note(item.id, f"room in {parts[-1].name}", f"none left: {went}")
         self.placed.overflowed.setdefault(parts[0].name, Counter())[policy] += len(onward)
-        if bucket.overflow == "fail" and not parts[-1].frozen:
+        if bucket.overflow == "fail":
             parts[-1].blocks += _no_room(parts[-1], reasons)
         if policy:
             return onward
@@ -183,7 +178,6 @@ def place(
     link: Callable[[Sequence[Item]], None],
     out: frozenset[str],
     allow: frozenset[str],
-    frozen: frozenset[str],
     anew: frozenset[str],
     watch: Watch,
     today: date,
@@ -192,7 +186,7 @@ def place(
 
     `anew` are DVRs to number from scratch. Blocks of size and numbering (S204, S301, S303) are on the parts.
     """
-    seating = _Seating(spec, ledger, numbers, allow=allow, frozen=frozen, watch=watch)
+    seating = _Seating(spec, ledger, numbers, allow=allow, watch=watch)
     placed = seating.placed
     by_name = {p.name: p for p in placed.parts}
     orders = {b.name: newcomer_order(b.sort, hosts) for b in spec.buckets}
@@ -208,9 +202,9 @@ def place(
     placed.retired = _retire(ledger, by_name, numbers, today)
     wishes = {
         item.wanted: item
-        for items in assigned.by_bucket.values()
+        for bucket, items in assigned.by_bucket.items()
         for item in sorted(items, key=lambda i: i.id, reverse=True)
-        if item.wanted is not None
+        if item.wanted is not None and homes.own[bucket] and (item.record or item.id not in out)
     }
     scratch = {d: orders[b] for d, b in homes.bucket_of.items() if d in anew}
     renumber(placed.parts, numbers, wishes, allow=allow, anew=scratch)
@@ -230,8 +224,7 @@ def place(
         if onward:
             arrivals.setdefault(bucket.overflow, []).extend(onward)
     for part in placed.parts:
-        if not part.frozen:
-            part.blocks += _oversize(part)
+        part.blocks += _oversize(part)
     for name in seating.devices.without_port:
         first, last = spec.serve.ports
         by_name = {p.name: p for p in placed.parts}
@@ -245,7 +238,7 @@ def _retire(ledger: Ledger, parts: Mapping[str, Part], numbers: Numbers, today: 
     retired = []
     for record in ledger.channels.values():
         part = parts.get(record.dvr)
-        if part is None or part.frozen or record.number in part.items:
+        if part is None or record.number in part.items:
             continue
         kept = Retired(
             dvr=record.dvr,

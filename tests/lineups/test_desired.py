@@ -7,7 +7,6 @@ from datetime import date, timedelta
 import pytest
 
 from reconciler.catalog.entry import Entry
-from reconciler.ledger.model import Ledger
 from reconciler.lineups.model import Verdict
 from reconciler.spec.model import (
     Bucket,
@@ -258,6 +257,22 @@ def test_override_of_a_living_number_is_s204() -> None:
     assert () == third.blocks
 
 
+def test_wished_numbers_are_kept_for_who_wishes_them() -> None:
+    """Nobody else takes a number that an override names, and who sits there moves away for good."""
+    spec = replace(simple_spec(NEWS), overrides=(Override("main/9", number=1001),))
+    fresh = run(spec, [*many(3), entry(9, "Nine", "NEWS")])
+    assert {"main/1": 1000, "main/9": 1001, "main/2": 1002, "main/3": 1003} == numbers(fresh, "news")
+    first = run(simple_spec(NEWS), many(3))
+    blocked = run(spec, [*many(3), entry(9, "Nine", "NEWS")], first.ledger)
+    assert ["S204"] == [b.code for b in blocked.blocks]
+    moved = run(spec, [*many(3), entry(9, "Nine", "NEWS")], first.ledger, allow=["renumber:news"])
+    assert {"main/1": 1000, "main/9": 1001, "main/3": 1002, "main/2": 1003} == numbers(moved, "news")
+    exported = replace(simple_spec(REST, NEWS, dvrs=["rest"]), overrides=(Override("main/50", number=1000),))
+    exported = replace(exported, buckets=(Bucket("news", field("name", "X")), REST))
+    ledger = run(simple_spec(REST), many(2)).ledger
+    assert () == run(exported, [*many(2), entry(50, "X")], ledger).blocks
+
+
 def test_exhausted_range_is_s303() -> None:
     """When retired numbers fill the range, the oldest one is given away only with `reuse:`."""
     spec = simple_spec(NEWS, dvrs={"news": Dvr("news", "news", numbers=(1000, 1002))})
@@ -421,20 +436,6 @@ def test_verdicts_switch_off_and_leave_out() -> None:
     assert numbers(first, "news") == numbers(
         run(spec, many(3), second.ledger, today=date(2026, 9, 1)), "news"
     )
-
-
-def test_a_frozen_dvr_keeps_its_records() -> None:
-    """A blocked lineup: nobody comes, goes or moves in the ledger; the other DVRs go ahead."""
-    spec = simple_spec(NEWS, REST)
-    first = run(spec, [*many(5), *many(5, "X", 50)])
-    second = run(
-        spec, [*many(2), entry(7, "New", "NEWS"), *many(2, "X", 50)], first.ledger, frozen=frozenset({"news"})
-    )
-    news = {i: r for i, r in first.ledger.channels.items() if r.dvr == "news"}
-    assert news == {i: r for i, r in second.ledger.channels.items() if r.dvr == "news"}
-    assert {"rest"} == {r.dvr for r in second.ledger.retired}
-    never = run(simple_spec(NEWS, REST), many(3), Ledger(lineage="x"), frozen=frozenset({"news"}))
-    assert ["rest"] == [t.record.name for t in never.dvrs]
 
 
 def test_renumber_from_scratch() -> None:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from reconciler.catalog.entry import Entry
 from reconciler.ledger.document import read, text_of
-from reconciler.ledger.model import Ledger
 from reconciler.lineups.limits import MAP_BUDGET_BYTES, map_bytes
 from reconciler.lineups.model import Desired
-from reconciler.spec.model import Bucket, Dvr, Filter, Merge, Spec
+from reconciler.spec.model import Bucket, Dvr, Filter, Merge, Override, Spec
 from tests.lineups.worlds import TODAY, entry, everything, field, run, simple_spec
 
 GROUPS: Final = ("NEWS", "SPORT", "KIDS", "")
@@ -180,17 +179,51 @@ def test_lists_without_ids(listed: list[tuple[str, str, int]], change: int) -> N
     assert second.ledger is run(spec, moved, second.ledger).ledger
 
 
-@settings(max_examples=40, deadline=None)
-@given(panels(), panels())
-def test_a_frozen_dvr_never_changes(entries: tuple[Entry, ...], later: tuple[Entry, ...]) -> None:
-    """Whatever is listed, the ledger keeps everything of a blocked DVR, and the others do not clash with it."""
-    spec = spec_of("rest", merge=False)
-    first = run(spec, entries)
-    second = run(spec, later, first.ledger, frozen=frozenset({"news", "rest"}))
+@st.composite
+def edits(draw: st.DrawFn) -> tuple[Spec, frozenset[str]]:
+    """A spec with edited ranges and overrides, and some of the words that would allow them."""
+    spec = spec_of(draw(st.sampled_from(["drop", "split", "rest"])), merge=draw(st.booleans()))
+    ranges: dict[str, tuple[int, int] | None] = {
+        "news": draw(st.sampled_from([None, (1000, 1009), (5100, 5102), (5100, 5139)])),
+        "sport": draw(st.sampled_from([(5000, 5039), (5002, 5039), (1000, 1039)])),
+    }
+    if ranges["news"] == (1000, 1009) and ranges["sport"] == (1000, 1039):
+        ranges["news"] = (5000, 5001)
+    dvrs = {n: replace(d, numbers=ranges.get(n, d.numbers)) for n, d in spec.dvrs.items()}
+    wishes = draw(
+        st.lists(
+            st.tuples(st.integers(1, 30), st.integers(5000, 5006)),
+            max_size=3,
+            unique_by=(lambda w: w[0], lambda w: w[1]),
+        )
+    )
+    overrides = tuple(Override(f"main/{key}", number=number) for key, number in wishes)
+    words = [f"{word}:{dvr}" for word in ("renumber", "reuse", "moved") for dvr in ("news", "sport", "rest")]
+    allow = frozenset(draw(st.lists(st.sampled_from(words), max_size=4)))
+    return replace(spec, dvrs=dvrs, overrides=overrides), allow
 
-    def of(ledger: Ledger) -> dict[str, object]:
-        return {i: c for i, c in ledger.channels.items() if c.dvr in {"news", "rest"}}
 
-    assert of(first.ledger) == of(second.ledger)
-    numbers = [c.number for c in second.ledger.channels.values()]
-    assert len(numbers) == len(set(numbers))
+@pytest.mark.accepts("APP-4")
+@settings(max_examples=150, deadline=None)
+@given(panels(), st.lists(st.tuples(edits(), panels()), min_size=1, max_size=3))
+def test_edited_specs_settle(
+    entries: tuple[Entry, ...], later: list[tuple[tuple[Spec, frozenset[str]], tuple[Entry, ...]]]
+) -> None:
+    """Whatever the author edits and allows: no number twice, none lost by a living channel, and the next run is empty."""
+    before = run(spec_of("drop", merge=False), entries)
+    for (spec, allow), listed in later:
+        after = run(spec, listed, before.ledger, allow=allow)
+        numbers = [c.number for c in after.ledger.channels.values()]
+        assert len(numbers) == len(set(numbers))
+        assert not {r.number for r in after.ledger.retired} & set(numbers)
+        moved = {
+            i
+            for i, c in after.ledger.channels.items()
+            if (old := before.ledger.channels.get(i)) is not None
+            and (old.dvr == c.dvr and old.number != c.number)
+        }
+        assert all(f"renumber:{after.ledger.channels[i].dvr}" in allow for i in moved)
+        again = run(spec, listed, after.ledger, allow=allow)
+        assert after.ledger is again.ledger
+        assert after.ledger is run(spec, listed, after.ledger).ledger
+        before = after
