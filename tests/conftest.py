@@ -42,7 +42,14 @@ def run() -> Run[Any]:
             with trio.fail_after(TEST_LIMIT_S):
                 return await main()
 
-        return trio.run(bounded)
+        try:
+            return trio.run(bounded)
+        except BaseExceptionGroup as group:
+            # Nurseries wrap what a test asserts; the assertion itself is what a reader wants to see.
+            leaf: BaseException = group
+            while isinstance(leaf, BaseExceptionGroup) and len(leaf.exceptions) == 1:
+                leaf = leaf.exceptions[0]
+            raise leaf from None
 
     return runner
 

@@ -217,7 +217,7 @@ async def world(
     account = Account(USER, PASSWORD, max_connections=connections)
     panel = replace(panel or Panel.demo(time.time(), channels=channels), accounts=(account,))
     first, last = free_block(dvrs + 1)
-    directory.mkdir(parents=True, exist_ok=True)
+    await trio.Path(directory).mkdir(parents=True, exist_ok=True)
     async with trio.open_nursery() as nursery:
         provider: ProviderHandle = await nursery.start(
             partial(run_provider, panel, hosts=hosts, stream_cache=default_cache())
