@@ -167,6 +167,9 @@ class HeaderValue(Text):
             value.data = SecretRef.parse(value.data) or value.data
         return value
 
+    def _schema(self, defs: dict[str, Schema]) -> Schema:
+        return {**super()._schema(defs), "pattern": "^[^\\r\\n]*$"}
+
 
 class Reference(Shape):
     """Where a secret is kept. A literal was noted by `spec.secrets` before, so what does not fit here is a slip."""
