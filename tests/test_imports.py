@@ -21,6 +21,11 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "spec": (LEAVES | {"spec"}, NETWORK | {"lxml", "rich", "deepdiff"}),
     "catalog": (LEAVES | {"catalog", "spec.model"}, NETWORK | CLOCKS),
     "lineups": (LEAVES | {"lineups", "catalog", "ledger.model", "spec.model"}, NETWORK | CLOCKS),
+    # `lineups.identity` for the ids of channels that imported settings name
+    "drafting": (
+        LEAVES | {"drafting", "catalog", "spec.model", "plex.model", "ledger.model", "lineups.identity"},
+        NETWORK | CLOCKS,
+    ),
     "plex.model": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex.answers": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex.requests": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),

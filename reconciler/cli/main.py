@@ -23,6 +23,7 @@ __all__ = ["COMMANDS", "root", "run"]
 # name -> (module, attribute, one line for `ptctl --help`); the order is that of a user's first hour
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("reconciler.cli.demo", "demo", "See it work: provider, Plex, plan, apply, a tuned channel"),
+    "import": ("reconciler.cli.import_", "import_", "Write a spec from Threadfin, a playlist, or Plex"),
     "validate": ("reconciler.cli.validate", "validate", "Check specs, offline: all errors at once"),
     "plan": ("reconciler.cli.plan", "plan", "Show how the world differs from the spec"),
     "apply": ("reconciler.cli.apply", "apply", "Make the world match the spec"),
