@@ -8,7 +8,6 @@ what an attribute means.
 import html
 import re
 from html.entities import html5
-from itertools import pairwise
 from typing import Final
 
 __all__ = ["attributes", "read_extinf", "tidy"]
@@ -26,10 +25,9 @@ _ITEM: Final = re.compile(
     re.VERBOSE,
 )
 _JUNK: Final = re.compile(r"\s*[^\s,]+")
-_BOUNDARY: Final = re.compile(
-    r"(?:^|(?<=[\s\",']))([A-Za-z][A-Za-z0-9_-]*)=(?=[\"'])"
-    r"|(?<=[\s\",'])((?:tvg|group|channel|ch|catchup|http|user)-[A-Za-z-]+|radio|timeshift)=",
-    re.IGNORECASE,
+_KEY_CHARACTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+_KNOWN_KEY: Final = re.compile(
+    r"(?:tvg|group|channel|ch|catchup|http|user)-[a-z-]+|radio|timeshift", re.IGNORECASE
 )
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # surrogates come alone out of JSON escapes and cannot be written anywhere; the last two are no characters in XML
@@ -56,24 +54,28 @@ def read_extinf(text: str) -> tuple[dict[str, str], str]:
 
     `text` is what follows `#EXTINF:`. Values and name are tidied.
     """
-    if clean := _CLEAN.fullmatch(text):
+    clean = _CLEAN.fullmatch(text)
+    if clean:
         pairs, name = _PAIR.findall(clean[1]), clean[2]
     else:
         pairs, name = _scan(text) or _by_boundaries(text)
-    return _collected(pairs), tidy(name)
+    if "&" in text or not text.isprintable():
+        return _collected([(k, tidy(v)) for k, v in pairs]), tidy(name)
+    return _collected(pairs), name.strip()
 
 
 def attributes(text: str) -> dict[str, str]:
     """The attributes in `text` (what follows `#EXTM3U`), keys in lower case, values tidied."""
     pairs, _ = _scan(" " + text) or _by_boundaries(text)
-    return _collected(pairs)
+    return _collected([(k, tidy(v)) for k, v in pairs])
 
 
 def _collected(pairs: list[tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in pairs:
-        if not found.get(key.lower()):
-            found[key.lower()] = tidy(value)
+        lower = key.lower()
+        if not found.get(lower):
+            found[lower] = value.strip()
     return found
 
 
@@ -99,18 +101,34 @@ def _scan(text: str) -> tuple[list[tuple[str, str]], str] | None:
 
 def _by_boundaries(text: str) -> tuple[list[tuple[str, str]], str]:
     """Each value reaches to where the next key begins; the last one ends at `",`, else at a comma."""
-    keys = list(_BOUNDARY.finditer(text))
+    before, *parts = text.split("=")
+    keys: list[str] = []
+    values: list[str] = []
+    held = before
+    for part in parts:
+        rest = held.rstrip(_KEY_CHARACTERS)
+        key = held[len(rest) :].lstrip("0123456789_-")
+        begins = part[:1] in {'"', "'"} or _KNOWN_KEY.fullmatch(key)
+        if key and begins and len(rest) + len(key) == len(held) and (not rest or rest[-1] in " \t\",'"):
+            if keys:
+                values.append(rest)
+            keys.append(key)
+            held = part
+        else:
+            held = f"{held}={part}"
     if not keys:
         return [], text.partition(",")[2]
-    pairs = []
-    for key, after in pairwise(keys):
-        pairs.append((key[1] or key[2], _unquoted(text[key.end() : after.start()])))
-    last = text[keys[-1].end() :]
-    quote = last[:1] if last[:1] in {'"', "'"} else ""
-    ends = re.compile(rf"{quote}\s*,").search(last, len(quote)) or re.compile(",").search(last, len(quote))
-    value, name = (last[: ends.start()], last[ends.end() :]) if ends else (last, "")
-    pairs.append((keys[-1][1] or keys[-1][2], _unquoted(value)))
-    return pairs, name
+    quote = held[:1] if held[:1] in {'"', "'"} else ""
+    ends = held.find(quote + ",", len(quote)) if quote else -1
+    if ends >= 0:
+        last, name = held[: ends + 1], held[ends + 2 :]
+    elif quote and (spaced := re.compile(rf"{quote}\s+,").search(held, 1)):
+        last, name = held[: spaced.start() + 1], held[spaced.end() :]
+    else:
+        head, _, name = held[len(quote) :].partition(",")
+        last = quote + head
+    values.append(last)
+    return list(zip(keys, map(_unquoted, values), strict=True)), name
 
 
 def _unquoted(value: str) -> str:

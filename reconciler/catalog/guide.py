@@ -41,7 +41,7 @@ __all__ = [
 
 
 def _attribute_pattern(name: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"""(?:(?!\s+%b\s*=)%b)*+\s+%b\s*=\s*["']([^"']*)""" % (name, PAIR, name))
+    return re.compile(rb"""%b(?:(?!\s+%b\s*=)%b)*+\s+%b\s*=\s*["']([^"']*)""" % (START, name, PAIR, name))
 
 
 _BEGIN: Final = _attribute_pattern(b"start")
@@ -76,46 +76,48 @@ def coverage(
     programme, three where titles have to be looked at. Raises what `index` raises.
     """
     asked = [
-        (name, q.start - shift_s, q.end - shift_s, unavailable_titles(q.unavailable), bool(q.unavailable))
+        (
+            name,
+            q.start - shift_s,
+            q.end - shift_s,
+            unavailable_titles(q.unavailable) if q.unavailable else None,
+        )
         for name, q in questions.items()
     ]
     found: dict[str, dict[bytes, list[int]]] = {name: {} for name in questions}
-    for block in Splitter(chunks).blocks():
-        for xmltv_id, unit in zip(block.ids, block.units, strict=True):
-            start, stop = _times(unit)
+    for block in Splitter(chunks, channels=False).blocks():
+        text = block.text
+        for xmltv_id, place, end in block.programmes():
+            start, stop = _times(text, place)
             if start is None:
                 continue
-            for name, first, last, says_nothing, looks in asked:
+            for name, first, last, says_nothing in asked:
                 if start < last and stop > first:
                     counts = found[name].setdefault(xmltv_id, [0, 0])
-                    counts[1 if looks and says_nothing(_title(unit)) else 0] += 1
+                    counts[
+                        1 if says_nothing is not None and says_nothing(_title(text[place:end])) else 0
+                    ] += 1
     return {
         name: {i.decode("utf-8", "replace"): Coverage(real, none) for i, (real, none) in by_id.items()}
         for name, by_id in found.items()
     }
 
 
-def _times(unit: bytes) -> tuple[int | None, int]:
-    start = _BEGIN.match(unit)
+def _times(text: bytes, place: int) -> tuple[int | None, int]:
+    start = _BEGIN.match(text, place)
     began = time_value(start[1].decode("utf-8", "replace")) if start else None
     if began is None:
         return None, 0
-    stop = _STOP.match(unit)
+    stop = _STOP.match(text, place)
     ended = time_value(stop[1].decode("utf-8", "replace")) if stop else None
     return began, ended if ended is not None and ended > began else began + 1
 
 
 def _title(unit: bytes) -> str:
-    found = _TITLE.search(unit)
-    return (
-        plain_text(unescape(found[1].decode("utf-8", "replace")))
-        if found and b"<!" not in unit
-        else _slow_title(unit)
-    )
-
-
-def _slow_title(unit: bytes) -> str:
-    for element in recovered(START + unit):
+    found = _TITLE.search(unit) if b"<!" not in unit else None
+    if found is not None:
+        return plain_text(unescape(found[1].decode("utf-8", "replace")))
+    for element in recovered(unit[: unit.rfind(b">") + 1]):
         return plain_text(element.findtext("title"))
     return ""
 

@@ -6,13 +6,12 @@ look into programmes.
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import ExitStack
-from itertools import groupby
 from typing import BinaryIO, Final
 
 from reconciler.catalog.guide_bytes import GuideBytes
-from reconciler.catalog.guide_split import START, Block, Splitter
+from reconciler.catalog.guide_split import Block, Splitter
 
 __all__ = ["CHANNEL_LIMIT_BYTES", "Gathered"]
 
@@ -23,13 +22,15 @@ CHANNEL_LIMIT_BYTES: Final = 32 << 20
 class _Channel:
     """Pieces of one channel: pairs of place and length. Places in the source are even, in the scratch file odd."""
 
-    __slots__ = ("pieces", "size")
+    __slots__ = ("count", "pieces", "size")
 
     def __init__(self) -> None:
+        self.count = 0
         self.pieces: array[int] = array("Q")
         self.size = 0
 
-    def add(self, place: int, length: int) -> None:
+    def add(self, place: int, length: int, count: int) -> None:
+        self.count += count
         self.size += length
         pieces = self.pieces
         if pieces and pieces[-2] + 2 * pieces[-1] == place:  # right behind the last one
@@ -53,54 +54,41 @@ class Gathered:
         source = chunks.hold() if isinstance(chunks, GuideBytes) else None
         if source is not None:
             self._sources[guide] = self._stack.enter_context(source)
-        splitter = Splitter(chunks)
+        splitter = Splitter(chunks, channels=False)
         for block in splitter.blocks():
             if not wanted.isdisjoint(block.ids):
                 self._take(guide, block, wanted, splitter, in_source=source is not None and block.offset >= 0)
         return splitter
 
     def _take(
-        self, guide: str, block: Block, wanted: set[bytes], splitter: Splitter, *, in_source: bool
+        self, guide: str, block: Block, wanted: Container[bytes], splitter: Splitter, *, in_source: bool
     ) -> None:
-        units = block.units
-        parts: list[bytes] = []
-        place = block.offset
-        index = 0
-        for xmltv_id, run in groupby(block.ids):
-            first, index = index, index + len(list(run))
-            if in_source:
-                length = sum(map(len, units[first:index])) + (index - first) * len(START)
-                start, place = 2 * place, place + length
-            if xmltv_id not in wanted:
-                continue
-            channel = self._channels.get((guide, xmltv_id))
+        for span in block.spans(wanted):
+            channel = self._channels.get((guide, span.id))
             if channel is None:
-                channel = self._channels[guide, xmltv_id] = _Channel()
-            if not in_source:
-                parts += (START, START.join(units[first:index]))
-                length = len(START) + len(parts[-1])
-                start = 2 * self._written + 1
+                channel = self._channels[guide, span.id] = _Channel()
+            length = span.end - span.start
             if channel.size + length > CHANNEL_LIMIT_BYTES:
-                del parts[-2:]
-                name = xmltv_id.decode("utf-8", "replace")
+                name = span.id.decode("utf-8", "replace")
                 note = f"channel {name!r} has more than {CHANNEL_LIMIT_BYTES >> 20} MiB of programmes: the rest is left out"
                 if note not in splitter.notes:
                     splitter.notes.append(note)
-                continue
-            channel.add(start, length)
-            if not in_source:
+            elif in_source:
+                channel.add(2 * (block.offset + span.start), length, span.programmes)
+            else:
+                self._scratch.write(block.text[span.start : span.end])
+                channel.add(2 * self._written + 1, length, span.programmes)
                 self._written += length
-        self._scratch.writelines(parts)
 
-    def raw(self, guide: str, xmltv_id: str) -> bytes:
-        """The channel's raw programmes, one behind the other; empty when there are none."""
+    def raw(self, guide: str, xmltv_id: str) -> tuple[bytes, int]:
+        """The channel's raw programmes, one behind the other, and how many they are."""
         channel = self._channels.get((guide, xmltv_id.encode()))
         if channel is None:
-            return b""
+            return b"", 0
         parts: list[bytes] = []
         pieces = channel.pieces
         for place, length in zip(pieces[::2], pieces[1::2], strict=True):
             stream = self._scratch if place & 1 else self._sources[guide]
             stream.seek(place >> 1)
             parts.append(stream.read(length))
-        return b"".join(parts)
+        return b"".join(parts), channel.count

@@ -21,6 +21,7 @@ from reconciler.catalog.guide_programme import (
     episode_numbers,
     number_elements,
 )
+from reconciler.catalog.guide_split import has_markup
 from reconciler.catalog.guide_times import time_value
 
 __all__ = ["is_plain_text", "plain_lines", "plain_match", "plain_programme"]
@@ -116,6 +117,67 @@ _PROGRAMME: Final = re.compile(
 plain_match: Final = _PROGRAMME.match
 """Matches one programme, blanks before it included, if it is in canonical form. Only for `is_plain_text`."""
 
+# The same once more for whole channels: UTC, one common layout, each element eating the `<` of the next so that an absent
+# one costs a look at one letter. Whatever this one matches, the one above matches too.
+_GAP: Final = rb"\n?+ *+<"
+
+
+def _next(tag: bytes, content: bytes = _TEXT, attributes: bytes = rb'(?: lang="[A-Za-z]{2,3}"|)') -> bytes:
+    return b"%b%b>%b</%b>%b" % (tag, attributes, content, tag, _GAP)
+
+
+def _once(element: bytes) -> bytes:
+    return b"(?:%b|)" % element
+
+
+def _upto(times: int, element: bytes) -> bytes:
+    nested = b""
+    for _ in range(times):
+        nested = b"(?:%b%b|)" % (element, nested)
+    return nested
+
+
+_DAY: Final = (
+    rb"\d{4}(?:(?:0[1-9]|1[0-2])(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])(?:29|30)|(?:0[13578]|1[02])31)"
+)
+_CLOCK: Final = rb"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d"
+_RUN: Final = re.compile(
+    b"".join(
+        (
+            rb'<programme(?: channel="[^"<]*+"|) start="(%b%b) \+0000" stop="(%b%b) \+0000"'
+            % (_DAY, _CLOCK, _DAY, _CLOCK),
+            rb'(?: [a-z_-]++="[^"<]*+")*+>\n?+ *+(<',
+            _next(b"title", _LINE),
+            b"(%b)" % _once(_next(b"sub-title", _LINE)),
+            _once(_next(b"desc")),
+            _once(
+                b"credits>%b(?!/)%b%b/credits>%b"
+                % (
+                    _GAP,
+                    _upto(2, _next(b"director", attributes=b"")),
+                    _upto(6, _next(b"actor", attributes=b"")),
+                    _GAP,
+                )
+            ),
+            rb"(%b)" % _once(rb"date>\d{4}(?:\d\d)?+(?:\d\d)?+</date>" + _GAP),
+            rb"(%b)" % _upto(4, _next(b"category")),
+            _upto(2, rb'icon src="%b"(?: width="\d++"|)(?: height="\d++"|) ?+/>%b' % (_VALUE, _GAP)),
+            _once(_next(b"country")),
+            rb"(%b)" % _upto(4, rb'episode-num system="%b">%b</episode-num>%b' % (_VALUE, _TEXT, _GAP)),
+            _once(rb"(?:previously-shown|new) ?+/>" + _GAP),
+            _once(
+                rb'rating(?: system="%b"|)>%b%b/rating>%b'
+                % (_VALUE, _GAP, _next(b"value", attributes=b""), _GAP)
+            ),
+            _once(
+                rb'star-rating(?: system="%b"|)>%b%b/star-rating>%b'
+                % (_VALUE, _GAP, _next(b"value", attributes=b""), _GAP)
+            ),
+            rb"/programme>)",
+        )
+    )
+)
+
 _ALLOWED: Final = bytes(
     0 if code < 9 or code in {11, 12, 127} or 13 < code < 32 else code or 1 for code in range(256)
 )
@@ -126,15 +188,19 @@ def is_plain_text(data: bytes) -> bool:
     """Whether the bytes are UTF-8 that XML allows, without control characters and entities but `&amp;` and `&lt;`."""
     if b"\0" in data.translate(_ALLOWED) or (b"]" in data and b"]]>" in data):
         return False
-    if b"&" in data and not all(part.startswith((b"amp;", b"lt;")) for part in data.split(b"&")[1:]):
-        return False
+    place = data.find(b"&")
+    while place >= 0:
+        if not data.startswith((b"amp;", b"lt;"), place + 1):
+            return False
+        place = data.find(b"&", place + 1)
     if data.isascii():
         return True
     try:
         data.decode()
     except UnicodeDecodeError:
         return False
-    return _BEYOND.search(data) is None
+    # C1 controls and non-characters, by their first bytes: those are rare, the whole is long
+    return not ((b"\xc2" in data or b"\xef" in data) and _BEYOND.search(data))
 
 
 # --- one programme -------------------------------------------------------------------------------------------
@@ -169,7 +235,7 @@ def plain_programme(found: re.Match[bytes]) -> Programme | None:
     return Programme(
         start=start,
         stop=stop if stop is not None and stop > start else None,
-        title=_title(found),
+        title=_title(found["body"]),
         film=_is_film(found["kinds"]),
         numbered=known,
         titles=whole[at("body") : at("sub")].decode(),
@@ -180,6 +246,11 @@ def plain_programme(found: re.Match[bytes]) -> Programme | None:
         episodes=(found["numbers"] if numbers is None else numbers).decode(),
         tail=whole[found.end("numbers") : found.end("body")].decode(),
     )
+
+
+def _title(body: bytes) -> str:
+    title = _TITLE.search(body)
+    return unescape(title[1].decode()) if title else ""
 
 
 def _numbered(numbers: bytes, sub: bytes) -> tuple[bool, bytes | None]:
@@ -193,85 +264,75 @@ def _numbered(numbers: bytes, sub: bytes) -> tuple[bool, bytes | None]:
 
 # --- a whole channel -----------------------------------------------------------------------------------------
 
-_UTC: Final = b" +0000"
-_GROUPS: Final = tuple(_PROGRAMME.groupindex[name] for name in ("start", "stop", "body", "numbers"))
-
 
 def plain_lines(
-    data: bytes, channel: bytes, first: bytes, last: bytes, says_nothing: Callable[[str], bool] | None
+    data: bytes,
+    count: int,
+    channel: bytes,
+    window: tuple[bytes, bytes],
+    says_nothing: Callable[[str], bool] | None,
 ) -> tuple[bytes, int, int] | None:
-    """The lines of a whole channel, and how many programmes are real and unavailable; None where a parser must look.
+    """The lines of a whole channel, and how many programmes are real and unavailable; None where a closer look is needed.
 
-    `data` is a run of raw programmes. Answers only if every one is in canonical form, in UTC, and they follow each other
-    without overlap: then the lines are what `airings` and `rendered` would give. `first` and `last` bound the window as
-    `YYYYMMDDhhmmss +0000`. `says_nothing` tells titles that count as no programme.
+    `data` holds `count` raw programmes. Answers only if every one is in canonical form, in UTC, and they follow each
+    other without overlap: then the lines are what `airings` and `rendered` would give. `window` bounds them as
+    `YYYYMMDDhhmmss`. `says_nothing` tells titles that count as no programme.
     """
-    if not is_plain_text(data):
+    if not is_plain_text(data) or has_markup(data):
         return None
+    first, last = window
+    middle, tail = b' +0000" stop="', b' +0000" channel="%b">' % channel
     lines: list[bytes] = []
-    counts = [0, 0]
-    middle, tail = b'" stop="', b'" channel="%b">' % channel
-    position, end = 0, len(data.rstrip())
-    before = day = b""
-    while position < end:
-        found = plain_match(data, position)
-        if found is None:
-            return None
-        position = found.end()
-        start, stop, body, numbers = found.group(*_GROUPS)
+    before = b""
+    matched = nothing = 0
+    for found in _RUN.finditer(data):
+        start, stop, body, sub, date, numbers = found.group(1, 2, 3, 4, 5, 7)
         if not before <= start < stop:
             return None
         before = stop
-        if start[:8] != day or stop[:8] != day:
-            day = stop[:8]
-            if not (_is_day(start[:8]) and _is_day(day)):
-                return None
-        if start[14:] != _UTC or stop[14:] != _UTC:
-            return None
+        matched += 1
         if stop <= first or start >= last:
             continue
-        counts[1 if says_nothing is not None and says_nothing(_title(found)) else 0] += 1
-        known, written = _numbering(numbers, b"") if numbers else _numbered(numbers, found["sub"])
-        if written is not None or not known:
-            body = _with_identity(found, start, known=known, written=written)
-        lines += (_OPEN, start, middle, stop, tail, body, _CLOSE)
-    return b"".join(lines), counts[0], counts[1]
+        if says_nothing is not None and says_nothing(_title(body)):
+            nothing += 1
+        if numbers or sub or not date:  # else a film, which needs nothing
+            known, written = _numbered(numbers and b"<" + numbers[:-1], sub)
+            if written is not None or not known:
+                body = _with_identity(found, known=known, written=written)
+        lines += (_OPEN, start, middle, stop, tail, body, b"\n")
+    return (b"".join(lines), len(lines) // 7 - nothing, nothing) if matched == count else None
 
 
 _OPEN: Final = b'<programme start="'
-_CLOSE: Final = b"</programme>\n"
 
 
-def _is_day(digits: bytes) -> bool:
-    return time_value(digits.decode()) is not None
-
-
-def _title(found: re.Match[bytes]) -> str:
-    title = _TITLE.search(found.string, found.start("body"))
-    return unescape(title[1].decode()) if title else ""
-
-
-def _with_identity(found: re.Match[bytes], start: bytes, *, known: bool, written: bytes | None) -> bytes:
+def _with_identity(found: re.Match[bytes], *, known: bool, written: bytes | None) -> bytes:
     """The body with what `guide_programme.rendered` puts in: numbers, date and sub-title."""
-    sub, date, numbers = found.group("sub", "date", "numbers")
-    if written == b"" and numbers:
-        known, written = _numbered(numbers, sub)
-    numbers = numbers if written is None else written
-    if not known and (sub or numbers or not date):
+    whole = found.string
+    # Groups begin behind the `<` of their first element and end behind that of the next.
+    (sub_at, sub_end), (date_at, date_end), (numbers_at, numbers_end) = (
+        found.span(4),
+        found.span(5),
+        found.span(7),
+    )
+    sub, date = whole[sub_at - 1 : sub_end - 1], whole[date_at - 1 : date_end - 1]
+    numbers = whole[numbers_at - 1 : numbers_end - 1] if written is None else written
+    if not known:
+        start: bytes = found[1]
         date = date or b"<date>%b</date>" % start[:8]
-        if not _is_film(found["kinds"]):
+        if not _is_film(found[6]):
             began = start.decode()
             sub = sub or f"<sub-title>{day_and_time(began)}</sub-title>".encode()
             numbers = numbers or number_elements(int(began[:4]), int(began[4:12])).encode()
-    whole, begin, finish = found.string, found.start, found.end
+    about, middle = whole[sub_end - 1 : date_at - 1], whole[date_end - 1 : numbers_at - 1]
     return b"".join(
         (
-            whole[begin("body") : begin("sub")],
+            whole[found.start(3) : sub_at - 1],
             sub,
-            whole[finish("sub") : begin("date")],
+            about,
             date,
-            whole[finish("date") : begin("numbers")],
+            middle,
             numbers,
-            whole[finish("numbers") : finish("body")],
+            whole[numbers_end - 1 : found.end(3)],
         )
     )

@@ -1,13 +1,12 @@
 """A guide cut into its programmes, without reading most of them.
 
 One programme in twenty is wanted (performance.md 2), so the art is to skip quickly and to parse properly what is kept.
-A guide is cut into *units*, each the raw text of one programme; whoever wants a unit gives it to lxml. Two ways of
-cutting, chosen block by block:
+A guide is cut where programmes begin; whoever wants one gives its text to lxml. Two ways of cutting, chosen block by block:
 
-* quick: `bytes.split` at `<programme`. Taken only where it provably cuts as a parser would: the block holds no `<!` and
-  no `<?` (comments, CDATA, DOCTYPE, instructions), every piece ends with `</programme>` and blanks, and its attributes
-  up to `channel` read as quoted pairs. In well-formed XML `<` stands nowhere else but at the start of markup, so each
-  piece is then one element: a nested or self-closing programme would leave a piece without the end tag.
+* quick: one search for all `<programme` with their `channel`. Taken only where it provably cuts as a parser would: the
+  block holds no `<!` and no `<?` (comments, CDATA, DOCTYPE, instructions), and every `<programme` has attributes that
+  read as quoted pairs up to `channel`. In well-formed XML `<` stands nowhere else but at the start of markup, so each
+  `<programme` is then the start of one, and the text up to the next holds that one whole.
 * careful: a scan for start tags that steps over comments, CDATA sections, instructions and the DOCTYPE.
 
 Text is brought to UTF-8 first. The DOCTYPE never reaches a parser, so there are no entities to expand and nothing
@@ -16,17 +15,27 @@ external to load. This module refuses to understand a programme: `guide_programm
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from html import unescape
-from operator import methodcaller
+from itertools import accumulate, groupby
 from typing import Final, NamedTuple
 
 from reconciler.catalog.guide_bytes import GuideBytes
 from reconciler.errors import ProviderError
 
-__all__ = ["BLOCK_BYTES", "ELEMENT_LIMIT_BYTES", "END", "PAIR", "START", "Block", "Splitter"]
+__all__ = [
+    "BLOCK_BYTES",
+    "ELEMENT_LIMIT_BYTES",
+    "END",
+    "PAIR",
+    "START",
+    "Block",
+    "Span",
+    "Splitter",
+    "has_markup",
+]
 
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 256 << 10
 """Several passes are made over each block: it should stay in the processor's second-level cache."""
 ELEMENT_LIMIT_BYTES: Final = 8 << 20
 """One element larger than this is an attack or rubbish; a real programme takes 1 kB."""
@@ -36,8 +45,9 @@ END: Final = b"</programme>"
 
 PAIR: Final = rb"""\s+[^\s=<>"'/]+\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
 _HEADER: Final = re.compile(
-    rb"""(?:(?!\s+channel\s*=)%b)*+\s+channel\s*=\s*["']((?<=")[^"<]*|(?<=')[^'<]*)["']""" % PAIR
+    rb"""<programme(?:(?!\s+channel\s*=)%b)*+\s+channel\s*=\s*["']((?<=")[^"<]*|(?<=')[^'<]*)["']""" % PAIR
 )
+_START: Final = re.compile(START)
 _NAMES: Final = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*["']""")
 _MARK: Final = re.compile(
     rb"""<!--(?:.*?-->)?+|<!\[CDATA\[(?:.*?\]\]>)?+|<\?(?:.*?\?>)?+|<!DOCTYPE|<(?:programme|channel)(?=[\s/>])|</tv\s*>""",
@@ -48,7 +58,6 @@ _DOCTYPE: Final = re.compile(
     re.DOTALL,
 )
 _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_FIRST_GROUP: Final = methodcaller("group", 1)
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Python also has "encodings" that unpack (zlib, bz2): never those.
@@ -59,33 +68,100 @@ _TEXT_ENCODINGS: Final = re.compile(
 _MEANT: Final = {"iso8859-1": "cp1252", "ascii": "utf-8"}
 
 
-class Block(NamedTuple):
-    """What one block of the guide gave: two lists of equal length, and the raw `<channel` elements.
+class Span(NamedTuple):
+    """Neighbouring programmes of one channel: `text[start:end]` of their block holds so many and no others."""
 
-    `ids` are channel ids as UTF-8 with entities resolved and outer blanks removed. `units` are the raw programmes without
-    their leading `START`, blanks behind `END` included. `offset` is where the first unit's `START` lies in the source, with
-    the others right behind it, or -1 where the text is not the source's own.
+    id: bytes
+    start: int
+    end: int
+    programmes: int
+
+
+class Block:
+    """What one block of the guide gave.
+
+    `ids` are the channels of its programmes, in order, as UTF-8 with entities resolved and outer blanks removed.
+    `text[:end]` holds the programmes, each from its `START` up to the next one's; rubbish may stand between them.
+    `channels` are raw `<channel` elements. `offset` is where `text` lies in the source, -1 where it is not the source's own.
     """
 
-    ids: list[bytes]
-    units: list[bytes]
-    channels: list[bytes]
-    offset: int = -1
+    __slots__ = ("_header", "_starts", "channels", "end", "ids", "offset", "text")
+
+    def __init__(
+        self,
+        text: bytes,
+        ids: list[bytes],
+        *,
+        end: int | None = None,
+        starts: list[int] | None = None,
+        channels: list[bytes] | None = None,
+        header: re.Pattern[bytes] | None = None,
+    ) -> None:
+        self.text = text
+        self.end = len(text) if end is None else end
+        self.ids = ids
+        self.channels = channels or []
+        self.offset = -1
+        self._starts = starts
+        self._header = header
+
+    def starts(self) -> list[int]:
+        """Where each programme starts."""
+        if self._starts is None:
+            self._starts = [found.start() for found in _START.finditer(self.text, 0, self.end)]
+        return self._starts
+
+    def programmes(self) -> Iterator[tuple[bytes, int, int]]:
+        """Channel, start and end of each."""
+        starts = self.starts()
+        return zip(self.ids, starts, [*starts[1:], self.end][: len(starts)], strict=True)
+
+    def spans(self, wanted: Container[bytes]) -> Iterator[Span]:
+        """The runs of wanted programmes. In a guide ordered by channel their places are found without counting."""
+        runs = [(xmltv_id, len(list(run))) for xmltv_id, run in groupby(self.ids)]
+        if self._starts is None and (self._header is None or 4 * len(runs) > len(self.ids)):
+            self.starts()
+        index = place = 0
+        for number, (xmltv_id, count) in enumerate(runs):
+            first, index = index, index + count
+            if xmltv_id not in wanted:
+                continue
+            following = runs[number + 1][0] if index < len(self.ids) else None
+            if self._starts is not None:
+                start, place = self._starts[first], self._starts[index] if following is not None else self.end
+            else:
+                start = self._first_of(xmltv_id, place)
+                place = self.end if following is None else self._first_of(following, start)
+            yield Span(xmltv_id, start, place, count)
+
+    def _first_of(self, xmltv_id: bytes, place: int) -> int:
+        """Where the first programme of that channel starts, from `place` on. There is one."""
+        needle = b'"%b"' % xmltv_id
+        header = self._header or _HEADER
+        found = place
+        while True:
+            found = self.text.index(needle, found + 1)
+            start = self.text.rfind(START, place, found)
+            tag = header.match(self.text, start) if start >= 0 else None
+            if tag is not None and tag[1] == xmltv_id:  # else the words stand in some text
+                return start
 
 
 class Splitter:
     """Cuts one guide. After `blocks()` has ended, `notes` says what was wrong, in short sentences.
 
+    `channels=False`: `<channel` elements behind the first programme are not looked for, which is quicker.
     `quick=False` takes the careful way throughout: tests hold both against each other.
     """
 
-    def __init__(self, chunks: Iterable[bytes], *, quick: bool = True) -> None:
+    def __init__(self, chunks: Iterable[bytes], *, channels: bool = True, quick: bool = True) -> None:
         self.notes: list[str] = []
         self.damaged = False
         self._chunks = chunks
         self._quick = quick
-        self._header = _HEADER
-        self._end = END + b"\n"
+        self._channels = channels
+        self._header: re.Pattern[bytes] | None = None
+        self._search = _searching(_HEADER)
         self._untouched = True
         self._begun = False
         self._closed = False
@@ -109,8 +185,10 @@ class Splitter:
                     f"the guide holds an element of more than {ELEMENT_LIMIT_BYTES >> 20} MiB",
                     next_step="look at what the provider sends",
                 )
+            if cut.text is block and self._untouched:
+                cut.offset = offset
             if cut.ids or cut.channels:
-                yield cut._replace(offset=offset + cut.offset if cut.offset >= 0 and self._untouched else -1)
+                yield cut
             offset += len(block) - len(rest)
         if not self._begun:
             self._begin(rest)
@@ -196,28 +274,22 @@ class Splitter:
         return self._cut_carefully(block, last=last)
 
     def _cut_quickly(self, block: bytes) -> tuple[Block, bytes] | None:
-        if _has_markup(block):
+        end = block.rfind(START)  # what follows may be cut off
+        lead = block.find(START)
+        if lead == end or block[:lead].strip() or has_markup(block):
             return None
-        units = block.split(START)
-        if len(units) < 3 or units[0].strip():
+        if self._channels and b"<channel" in block:
             return None
-        lead = len(units[0])
-        del units[0]
-        rest = START + units.pop()
-        ends = self._end
-        if not all(map(methodcaller("endswith", ends), units)):
-            if not all(unit.rstrip().endswith(END) for unit in units):
+        ids: list[bytes] = self._search.findall(block, 0, end)
+        if b"" in ids:  # another order of attributes than so far, or something odd
+            general = _searching(_HEADER)
+            ids = general.findall(block, 0, end)
+            if b"" in ids:
                 return None
-            self._end = END + units[0][units[0].rindex(END) + len(END) :]
-        try:
-            ids = list(map(_FIRST_GROUP, map(self._header.match, units)))
-        except AttributeError:  # one does not match: another order of attributes, or something odd
-            try:
-                ids = list(map(_FIRST_GROUP, map(_HEADER.match, units)))
-            except AttributeError:
-                return None
-            self._header = _plainer(units[0])
-        return Block(_resolved(ids), units, [], lead), rest
+            self._header = _plainer(block, lead)
+            self._search = _searching(self._header or _HEADER)
+        resolved = _resolved(ids)
+        return Block(block, resolved, end=end, header=self._header if resolved is ids else None), block[end:]
 
     def _cut_carefully(self, block: bytes, *, last: bool) -> tuple[Block, bytes]:
         ids: list[bytes] = []
@@ -259,7 +331,8 @@ class Splitter:
                 max(block.rfind(b"<", position), position) if block.rfind(b"<", position) >= 0 else len(block)
             )
         rest = b"" if rest_from is None else block[rest_from:]
-        return Block(_resolved(ids), units, channels), rest
+        starts = list(accumulate(map(len, units), initial=0))
+        return Block(b"".join(units), _resolved(ids), starts=starts[:-1], channels=channels), rest
 
     def _look_at_doctype(self, text: bytes) -> None:
         if b"<!ENTITY" in text:
@@ -270,18 +343,18 @@ class Splitter:
         if unit.startswith(b"<channel"):
             channels.append(unit)
             return
-        header = _HEADER.match(unit, len(START))
+        header = _HEADER.match(unit)
         body = unit.rstrip()
         if header is not None and body.endswith(END) and body.count(END) == 1:
             ids.append(header[1])
-            units.append(body[len(START) :])
+            units.append(body)
             return
         mended = self._mended(unit)
         if mended is None:
             self._broken += 1
             return
         ids.append(mended[0])
-        units.append(mended[1][len(START) :] + END)
+        units.append(mended[1] + END)
 
     def _mended(self, unit: bytes) -> tuple[bytes, bytes] | None:
         """An element that does not end at the end of its text, as (channel id, unit); None where it is not whole."""
@@ -312,27 +385,33 @@ def _sized(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(waiting)
 
 
-def _has_markup(block: bytes) -> bool:
-    """Whether `<!` or `<?` is in the block. A search for one byte is six times as fast as one for two."""
+def has_markup(block: bytes) -> bool:
+    """Whether `<!` or `<?` is in the block. A search for one byte is many times as fast as one for two."""
     for sign in (b"!", b"?"):
-        count = block.count(sign)
-        if count * 64 > len(block):
-            if b"<" + sign in block:
-                return True
-        elif count:
-            before = b"".join([part[-1:] for part in block.split(sign)[:-1]])
-            if b"<" in before:
-                return True
+        found, looks = block.find(sign), 0
+        while found >= 0:
+            looks += 1
+            if block[found - 1] == _LESS or looks > 2000:
+                return b"<" + sign in block
+            found = block.find(sign, found + 1)
     return False
 
 
-def _plainer(unit: bytes) -> re.Pattern[bytes]:
+def _searching(header: re.Pattern[bytes]) -> re.Pattern[bytes]:
+    """A pattern that finds every `<programme`: its channel is "" where the tag does not read as `header` wants."""
+    return re.compile(b"%b(?:%b)?+" % (START, header.pattern.removeprefix(START)))
+
+
+def _plainer(block: bytes, start: int) -> re.Pattern[bytes] | None:
     """A pattern for the order of attributes that this guide uses: twice as fast as the general one."""
-    found = _HEADER.match(unit)
-    header = found[0] if found else b"'"
-    names = _NAMES.findall(header)
-    if not names or b"'" in header:
-        return _HEADER
-    pairs = b"".join(rb"\s+" + re.escape(name) + rb'="[^"]*"' for name in names[:-1])
-    plain = re.compile(pairs + rb'\s+channel="([^"]*)"')
-    return plain if plain.match(unit) else _HEADER
+    found = _HEADER.match(block, start)
+    tag = found[0] if found else b"'"
+    names = _NAMES.findall(tag)
+    if not names or b"'" in tag:
+        return None
+    pairs = b"".join(rb'\s+%b="[^"<]*"' % re.escape(name) for name in names[:-1])
+    plain = re.compile(rb'%b%b\s+channel="([^"<]*)"' % (START, pairs))
+    return plain if plain.match(block, start) else None
+
+
+_LESS: Final = ord("<")

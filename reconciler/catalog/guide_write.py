@@ -135,8 +135,8 @@ def _write_one(
     for row in rows:
         shift_s = round(row.shift_s + shifts.get(row.guide, 0.0))
         wish = Wish(str(row.number), _shown(row), shift_s, says_nothing)
-        data = b"" if row.off else gathered.raw(row.guide, row.xmltv_id)
-        written = channel_lines(data, wish, dvr.window)
+        data, count = (b"", 0) if row.off else gathered.raw(row.guide, row.xmltv_id)
+        written = channel_lines(data, count, wish, dvr.window)
         covered[row.number] = Coverage(written.real, written.unavailable)
         if not written.lines and dvr.filler_s and not row.off:
             written = lines_of(

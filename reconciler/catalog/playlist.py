@@ -116,7 +116,7 @@ class _Reader:
     """The state between lines: the open `#EXTINF`, what waits for the next one, and the sticky group."""
 
     __slots__ = (
-        "_address", "_attributes", "_bulk", "_carried", "_foreign", "_group", "_headers", "_heading", "_hosts",
+        "_address", "_attributes", "_bulk", "_carried", "_foreign", "_group", "_headers",
         "_local_group", "_name", "_open", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number",
         "long_lines", "seen_text",
     )  # fmt: skip
@@ -129,7 +129,6 @@ class _Reader:
         self._attributes: dict[str, str] = {}
         self._name = ""
         self._address: list[str] = []
-        self._hosts: list[str] = []
         self._headers: list[tuple[str, str]] = []
         self._waiting: list[tuple[str, str]] = []
         self._foreign = ""
@@ -224,13 +223,14 @@ class _Reader:
             self.seen_text = True
 
     def _directive(self, line: str) -> None:
-        word = line[:11].upper()
-        if word.startswith("#EXTINF:"):
+        if line.startswith("#EXTINF:") or line[:8].upper() == "#EXTINF:":
             self._close()
             self._open = True
             self._attributes, self._name = read_extinf(line[8:])
             self._headers, self._waiting = self._waiting, []
-        elif word.startswith("#EXTVLCOPT:"):
+            return
+        word = line[:11].upper()
+        if word.startswith("#EXTVLCOPT:"):
             header = vlc_header(line[11:])
             if header:
                 self._header_target().append(header)
@@ -258,23 +258,29 @@ class _Reader:
                     self.guide_urls.append(url)
 
     def _url(self, line: str) -> None:
-        scheme = _SCHEME.match(line)
-        if scheme is None:
-            return  # plain text: the rest of a broken name, or a relative path that leads nowhere
+        if not line.startswith(("http://", "https://")):
+            scheme = _SCHEME.match(line)
+            if scheme is None:
+                return  # plain text: the rest of a broken name, or a relative path that leads nowhere
+            if self._open and scheme[1].lower() not in {"http", "https"}:
+                self._foreign = self._foreign or scheme[1].lower()
+                return
         if not self._open:
             self.assembly.drop("an address without #EXTINF before it", f"line {self.line_number}")
             return
-        if scheme[1].lower() not in {"http", "https"}:
-            self._foreign = self._foreign or scheme[1].lower()
-            return
-        url, headers = split_pipe(line)
-        host = url.split("/", 3)[2].lower()
-        if host in self._hosts or not host:
+        headers: tuple[tuple[str, str], ...] = ()
+        if "|" in line:
+            line, headers = split_pipe(line)
+        host = line.split("/", 3)[2]
+        if not host or (self._address and not self._other_host(host)):
             self.assembly.drop("an address without #EXTINF before it", f"line {self.line_number}")
             return
-        self._hosts.append(host)
-        self._address.append(url)
-        self._headers.extend(headers)
+        self._address.append(line)
+        if headers:
+            self._headers.extend(headers)
+
+    def _other_host(self, host: str) -> bool:
+        return all(url.split("/", 3)[2].lower() != host.lower() for url in self._address)
 
     def _close(self) -> None:
         """The open entry is complete: keep or drop it."""
@@ -294,7 +300,7 @@ class _Reader:
         else:
             self.assembly.drop("no address after #EXTINF", self._name)
         self._open = False
-        self._address, self._hosts, self._headers = [], [], []
+        self._address, self._headers = [], []
         self._foreign = self._local_group = ""
 
     def result(self) -> Playlist:

@@ -8,12 +8,11 @@ any value that needs a rule of its own (entities, control characters, pipe heade
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Final
 
 from reconciler.catalog.assembly import Assembly, positive_number, shift_hours, yes
-from reconciler.catalog.entry import Entry
 
 __all__ = ["Columns", "Regular"]
 
@@ -28,7 +27,6 @@ _REGULAR_LINE: Final = re.compile(
     r'^#EXTINF:-?\d+((?: [A-Za-z][A-Za-z0-9_-]*="[^"\n]*")*),[^"\n]*\nhttps?://', re.MULTILINE
 )
 _KEY: Final = re.compile(r' ([A-Za-z][A-Za-z0-9_-]*)="')
-_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 # attributes that say more than one field of an entry can take in bulk
 _SLOW_KEYS: Final = frozenset(
     [
@@ -72,9 +70,6 @@ class Regular:
         """
         if self._resting:
             self._resting -= 1
-            yield text, None
-            return
-        if _CONTROL.search(text) is not None:
             yield text, None
             return
         wasted = 0
@@ -138,52 +133,59 @@ class Regular:
             return None
         values = dict(zip((*self._keys, _NAME, _URL), zip(*found, strict=True), strict=True))
         urls = "".join(values[_URL])
-        if "|" in urls or " " in urls or not urls.isascii() or not all(map(str.strip, values[_NAME])):
+        if "|" in urls or " " in urls or not urls.isascii():
             return None
-        shown = [v for k, v in values.items() if k not in {_URL, "tvg-logo"}]
-        if any("&" in "".join(column) for column in shown) or "&" in "".join(values.get("tvg-logo", ())):
-            return None
-        return values
+        for key, column in values.items():
+            joined = urls if key == _URL else "".join(column)
+            if not joined.isprintable() or (key != _URL and "&" in joined):
+                return None
+        values[_NAME] = tuple(map(str.strip, values[_NAME]))
+        return values if all(values[_NAME]) else None
 
     def take(self, columns: Columns, sticky_group: str) -> None:
         """Build the entries. `sticky_group` is for those without a group of their own."""
         assembly = self._assembly
         count = len(columns[_NAME])
+        nothing = repeat("", count)
 
-        def column(key: str) -> list[str]:
-            return [v.strip() for v in columns[key]] if key in columns else [""] * count
+        def column(key: str) -> "Iterable[str]":
+            return map(str.strip, columns[key]) if key in columns else nothing
 
-        names = column(_NAME)
-        guide_names = [g if g != n else "" for g, n in zip(column("tvg-name"), names, strict=True)]
-        groups = [assembly.shared(g or sticky_group) for g in column("group-title")]
-        logos = column("tvg-logo")
-        if assembly.concealer:
-            logos = [assembly.logo(logo) for logo in logos]
-        located = [assembly.locate(url) for url in columns[_URL]]
-        urls, keys, kinds, extensions = zip(*located, strict=True)
+        names = columns[_NAME]
+        guide_names: Iterable[str] = nothing
+        if "tvg-name" in columns:
+            guide_names = ["" if g == n else g for g, n in zip(column("tvg-name"), names, strict=True)]
         shared = assembly.shared
+        groups = list(map(shared, column("group-title")))
+        if sticky_group and not all(groups):
+            groups = [g or sticky_group for g in groups]
+        grown = {g: assembly.adult(g) for g in set(groups)}
+        logos = column("tvg-logo")
+        if "tvg-logo" in columns and assembly.concealer.touches("\n".join(columns["tvg-logo"])):
+            logos = map(assembly.logo, logos)
+        places = assembly.locate_all(columns[_URL])
         rows = zip(
             repeat(assembly.source, count),
-            keys,
+            places.keys,
             names,
-            kinds,
+            places.kinds,
             column("tvg-id"),
             groups,
             logos,
-            map(positive_number, column("tvg-chno")),
-            urls,
-            repeat(()),
-            extensions,
-            repeat(()),
+            map(positive_number, column("tvg-chno")) if "tvg-chno" in columns else repeat(None, count),
+            places.urls,
+            repeat((), count),
+            places.extensions,
+            repeat((), count),
             map(shared, column("tvg-country")),
             map(shared, column("tvg-language")),
-            map(yes, column("radio")),
-            map(assembly.adult, groups),
+            map(yes, column("radio")) if "radio" in columns else repeat(object=False, times=count),
+            map(grown.__getitem__, groups),
             guide_names,
-            map(shift_hours, column("tvg-shift")),
+            map(shift_hours, column("tvg-shift")) if "tvg-shift" in columns else repeat(0.0, count),
             strict=False,
         )
-        assembly.extend(list(map(Entry._make, rows)))
+        assembly.extend(rows, places)
 
 
 def _merged(orders: list[tuple[str, ...]]) -> tuple[list[str], frozenset[str]] | None:
