@@ -154,7 +154,7 @@ def thirteen() -> str:
         ('url: "http://127.0.0.1:1"', 'url: "{plex}"'),
         ("127.0.0.1:5004", "127.0.0.1:{hub}"),
         ("5005-5030", "{first}-{last}"),
-        ("poll: 200ms", "poll: 50ms"),
+        ("poll: 200ms", "poll: 100ms"),
     ):
         assert old in text, old
         text = text.replace(old, new)

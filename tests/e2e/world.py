@@ -54,7 +54,7 @@ dvrs:
   locals: {{}}
   sports: {{}}
   rest: {{}}
-plex: {{url: "{plex}", credentials: plex, pace: 5ms, poll: 50ms}}
+plex: {{url: "{plex}", credentials: plex, pace: 5ms, poll: 100ms}}
 serve: {{listen: "127.0.0.1:{hub}", advertise: "http://127.0.0.1:{hub}", ports: {first}-{last}, reconcile: "off"}}
 """
 
