@@ -82,6 +82,7 @@ class _Reading:
         file = files.shown(path)
         if file in self.texts and asked is not None:
             self.findings.error("V104", asked, f'"{file}" is read twice', hints=("name every file once",))
+            self.complete = False
             return None
         data = files.read(path, self.findings, asked_at=asked.span if asked else None, left=self.left_bytes)
         decoded = text.decode(file, data, self.findings, left=self.left_bytes) if data is not None else None

@@ -11,7 +11,7 @@ from reconciler.spec.checks.subject import Subject, inner
 from reconciler.spec.language import LARGEST_LIMIT
 from reconciler.spec.shape import Val
 
-__all__ = ["check"]
+__all__ = ["check", "next_free"]
 
 _BLOCK: Final = 600
 _FIRST_NUMBER: Final = 1000
@@ -117,7 +117,7 @@ def _overlap(
 ) -> None:
     first, last = max(one[0], two[0]), min(one[1], two[1])
     size = two[1] - two[0] + 1
-    free = _next_free(one[1] + 1, size, [(r[0], r[1]) for r in ranges if r is not two])
+    free = next_free(one[1] + 1, size, [(r[0], r[1]) for r in ranges if r is not two])
     hints = (f"the next free range that keeps four digits is {free[0]}-{free[1]}",) if free else ()
     subject.findings.error(
         "V152",
@@ -130,7 +130,7 @@ def _overlap(
     )
 
 
-def _next_free(start: int, size: int, taken: list[tuple[int, int]]) -> tuple[int, int] | None:
+def next_free(start: int, size: int, taken: list[tuple[int, int]]) -> tuple[int, int] | None:
     """The first free range of that size from `start`, else from the beginning, below 10000."""
     for begin in (start, _FIRST_NUMBER):
         at = begin

@@ -1,0 +1,61 @@
+"""What a validation costs: only yaml is imported, and a cold start stays in proportion to an empty Python."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "jsonschema",
+    "httpx",
+    "trio",
+    "lxml",
+    "rich",
+    "hypercorn",
+    "deepdiff",
+    "h11",
+    "asyncio",
+    "ssl",
+    "json",
+    "difflib",
+)
+PROGRAM = (
+    "import sys; from reconciler.spec import check; from reconciler.rendering import diagnostics_text\n"
+    "found, texts = check('examples/plex-home.yaml'); diagnostics_text.render(found, texts, color=False)\n"
+)
+
+
+def test_a_validation_imports_nothing_heavy() -> None:
+    """Reading, checking and showing a spec needs yaml and the standard library's light parts; not even our model."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + "print('\\n'.join(sys.modules))"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    modules = set(done.stdout.split())
+    assert set() == modules & set(HEAVY)
+    assert "reconciler.spec.model" not in modules
+    assert "yaml" in modules
+
+
+@pytest.mark.slow
+def test_a_cold_validation_is_in_proportion(tmp_path: Path) -> None:
+    """Without the command line it takes at most seven times an empty Python (V1 allows eight with it); CPU time of the
+    best of several runs, bytecode compiled, so that a busy machine does not fail it.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def best(program: str) -> float:
+        runs = []
+        for _ in range(8):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=60)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            runs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(runs)
+
+    assert best(PROGRAM) <= 7 * best("pass")
