@@ -63,7 +63,10 @@ class Run:
     """Digest of the map last read back, by DVR name."""
     loaded: set[str] = field(default_factory=set)
     """DVRs whose guide Plex loaded in this run."""
-    unmatched: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unmatched: dict[str, str] = field(default_factory=dict)
+    """Ranges of numbers that Plex does not pair, by DVR name."""
+    turns: dict[str, trio.Event] = field(default_factory=dict)
+    """Set once a DVR has had its first turn to write, or needs none."""
 
     @property
     def timing(self) -> Timing:
@@ -113,8 +116,12 @@ class Run:
             Progress(action.id, action.kind, action.dvr, "running", text, seconds, done, expected)
         )
 
+    def turn(self, dvr: str) -> trio.Event:
+        """The event of a DVR's first turn."""
+        return self.turns.setdefault(dvr, trio.Event())
+
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[PlexWriter]:
+    async def writing(self, dvr: str) -> AsyncIterator[PlexWriter]:
         """The turn to write: one write at a time, `pace_s` after the one before."""
         async with self._writing:
             await trio.sleep(max(0.0, self._wrote + self.timing.pace_s - trio.current_time()))
@@ -122,13 +129,14 @@ class Run:
                 yield PlexWriter(self.connection)
             finally:
                 self._wrote = trio.current_time()
+                self.turn(dvr).set()
 
     @asynccontextmanager
-    async def writing_when(self, *, none_at_all: bool = False) -> AsyncIterator[PlexWriter]:
+    async def writing_when(self, dvr: str, *, none_at_all: bool = False) -> AsyncIterator[PlexWriter]:
         """The turn to start a load (or, `none_at_all`, to delete): waits without the lock, looks again under it."""
         while True:
             await self.watch.wait_for_slot(none_at_all=none_at_all)
-            async with self.writing() as writer:
+            async with self.writing(dvr) as writer:
                 if await self.watch.free(none_at_all=none_at_all):
                     yield writer
                     return
@@ -150,5 +158,5 @@ class Run:
             guide_digest=target.guide_digest if fresh or old is None else old.guide_digest,
             loaded_at=self.context.now() if fresh or old is None else old.loaded_at,
             lineup_digest=target.lineup_digest if fresh or old is None else old.lineup_digest,
-            unmatched=self.unmatched.get(dvr, old.unmatched if old else ()),
+            unmatched=self.unmatched.get(dvr, old.unmatched if old else ""),
         )

@@ -78,8 +78,8 @@ class RunResult:
         return tuple(o for o in self.outcomes if o.state in {"not-started", "interrupted"})
 
     @property
-    def unpaired(self) -> tuple[str, ...]:
-        """Remarks of all actions."""
+    def remarks(self) -> tuple[str, ...]:
+        """What the actions had to remark, in their order."""
         return tuple(note for outcome in self.outcomes for note in outcome.notes)
 
 

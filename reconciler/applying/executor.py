@@ -74,6 +74,10 @@ class _Executor:
         async with trio.open_nursery() as nursery:
             for name in self._in_plan_order(chains):
                 nursery.start_soon(self._chain, name, chains[name])
+                # First turns come in the order of the plan, so that equal runs give equal keys; but a DVR that waits
+                # for somebody's guide load does not hold up the others.
+                with trio.move_on_after(self.run.timing.turn_s):
+                    await self.run.turn(name).wait()
 
     def _in_plan_order(self, chains: dict[str, list[Action]]) -> list[str]:
         order = {change.dvr: i for i, change in enumerate(self.run.planned.plan.changes)}
@@ -200,6 +204,7 @@ class _Executor:
             action.id, action.kind, action.dvr, state, text, round(seconds, 3), next_step, notes
         )
         self.outcomes[action.id] = outcome
+        self.run.turn(action.dvr).set()
         self.run.context.journal.outcome(action.id, JOURNALLED[state], text, seconds)
         self.run.context.progress(Progress(action.id, action.kind, action.dvr, state, text, seconds))
 

@@ -16,6 +16,7 @@ from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
 from reconciler.planning.model import Action, ActionKind
+from reconciler.planning.numbers import ranges
 from reconciler.planning.targets import Target
 from reconciler.plex.model import ChannelPair, Device, Dvr, Unknown
 from reconciler.plex.reader import (
@@ -83,7 +84,7 @@ async def set_device(run: Run, action: Action) -> Done:
     title = (action.args or {})["title"]
     device = await _needed_device(run, target)
     if device.title != title or device.state == "disabled":
-        async with run.writing() as writer:
+        async with run.writing(action.dvr) as writer:
             await writer.set_device(device.key, title=title)
         device = await _needed_device(run, target)
     if device.title != title or device.state == "disabled":
@@ -104,7 +105,7 @@ async def create_dvr(run: Run, action: Action) -> Done:
     made = device.parent == ""
     ticket = None
     if made:
-        async with run.writing_when() as writer:
+        async with run.writing_when(action.dvr) as writer:
             ticket = await run.watch.before(action.dvr)
             try:
                 _, activity = await writer.create_dvr(device.uuid, target.lineup)
@@ -158,10 +159,10 @@ async def enable_channels(run: Run, action: Action) -> Done:
             reason="empty channel map",
             next_step=f"ptctl explain dvr {action.dvr}",
         )
-    run.unmatched[action.dvr] = tuple(str(n) for n in lacking)
+    run.unmatched[action.dvr] = ranges(lacking)
     wanted = map_digest(pairs)
     if map_digest(device.pairs) != wanted:
-        async with run.writing_when() as writer:
+        async with run.writing_when(action.dvr) as writer:
             ticket = await run.watch.before(action.dvr)
             try:
                 activity = await writer.put_channel_map(device.key, pairs)
@@ -201,7 +202,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
                 status=200,
                 next_step=f"take the tuner out of the DVR in Plex, or let it go: removed: [{{dvr: {action.dvr}, keep: true}}]",
             )
-        async with run.writing_when(none_at_all=True) as writer:
+        async with run.writing_when(action.dvr, none_at_all=True) as writer:
             await writer.delete_dvr(key)
         listed = await read_dvrs(run.connection)
         if isinstance(listed, Unknown):
@@ -225,7 +226,7 @@ async def delete_device(run: Run, action: Action) -> Done:
             raise PlexRefused(
                 f"the tuner is still in DVR {device.parent}", status=200, next_step="ptctl plan"
             )
-        async with run.writing_when(none_at_all=True) as writer:
+        async with run.writing_when(action.dvr, none_at_all=True) as writer:
             await writer.delete_device(device.key)
         left = await read_device(run.connection, record.device_id)
         if left is not None:
@@ -290,7 +291,7 @@ async def _register(run: Run, target: Target) -> None:
         wrong = await run.context.serve.tuner(target.uri, target.device_id)
         if wrong is not None:
             raise PlexRefused(f"Plex is not told about it: {wrong.why}", status=0, next_step="ptctl serve")
-    async with run.writing() as writer:
+    async with run.writing(target.dvr) as writer:
         await writer.register(target.uri)
 
 
@@ -308,7 +309,7 @@ async def _registered(run: Run, target: Target) -> Device:
 async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...]]:
     target = run.targets[action.dvr]
     since = await _moment(run)
-    async with run.writing_when() as writer:
+    async with run.writing_when(action.dvr) as writer:
         ticket = await run.watch.before(action.dvr)
         try:
             activity = await writer.reload_guide(dvr.key)
@@ -369,8 +370,6 @@ async def _pairs(
             else:
                 by_device = {pair.device: pair for pair in answer if pair.device in wanted}
                 found, why = tuple(sorted(by_device.values())), None
-            if len(found) >= len(wanted):
-                return found
             run.tell(
                 action,
                 "Plex pairs channels with the guide",
@@ -378,6 +377,8 @@ async def _pairs(
                 done=len(found),
                 expected=len(wanted),
             )
+            if len(found) >= len(wanted):
+                return found
             await trio.sleep(run.timing.poll_s)
     if why is not None and not found:
         raise PlexUnreachable(f"the channel map could not be read: {why.why}")

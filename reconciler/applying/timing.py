@@ -28,6 +28,8 @@ class Timing:
     """For one guide load to end."""
     slot_s: float = 1800.0
     """For fewer than `guide_loads` loads to run, and for none before a delete."""
+    turn_s: float = 5.0
+    """For a DVR's first turn to write, before the next one may line up."""
     serve_s: float = 5.0
     """For one answer of `serve`."""
 

@@ -81,8 +81,8 @@ class Applied:
     loaded_at: str = ""
     """When its guide was last loaded by Plex (ISO second, UTC)."""
     lineup_digest: str = ""
-    unmatched: tuple[str, ...] = ()
-    """Numbers that Plex could not pair then: not tried again until lineup or guide change."""
+    unmatched: str = ""
+    """Numbers that Plex could not pair then, as ranges (`1002,1010-1012`): not tried again until lineup or guide change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ simplest form; plan, apply, files, serve and Plex's requests are the real ones.
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -246,6 +246,15 @@ def planned_loads(spec: Mapping[str, Any]) -> int:
     return plex.guide_loads if plex else 3
 
 
+async def until(condition: Callable[[], bool], *, limit_s: float = 10.0) -> None:
+    """Wait for something that another task brings about."""
+    for _ in range(int(limit_s / 0.01)):
+        if condition():
+            return
+        await trio.sleep(0.01)
+    raise AssertionError("what was waited for did not happen")
+
+
 def hash_of(data: bytes) -> str:
     """SHA-256, hex."""
     return hashlib.sha256(data).hexdigest()
@@ -269,7 +278,7 @@ def guide_xml(rows: Mapping[int, str], words: str) -> bytes:
 async def house(tmp_path: Path, *, options: PlexOptions | None = None) -> AsyncIterator[House]:
     """Everything running on loopback, ended at the end of the block."""
     state = tmp_path / "state"
-    state.mkdir(exist_ok=True)
+    state.mkdir(parents=True, exist_ok=True)
     settings = ServeSettings(listen=("127.0.0.1", 0), layout="path", base=tmp_path)
     async with trio.open_nursery() as nursery:
         plex: PlexHandle = await nursery.start(

@@ -290,7 +290,7 @@ def test_unpaired_channels_are_not_tried_again_until_something_changes() -> None
     home = Home(TWO, TWO, devices={"news": {"pairs": pairs([1000, 1001])}})
     applied = home.ledger().dvrs["news"].applied
     assert applied is not None
-    applied = replace(applied, unmatched=("1002",), map_digest=map_digest(pairs([1000, 1001])))
+    applied = replace(applied, unmatched="1002", map_digest=map_digest(pairs([1000, 1001])))
     known = replace(home, records={"news": {"applied": applied}})
     planned = known.planned()
     assert planned.plan.empty
