@@ -4,12 +4,11 @@ Diagnostics are collected, never raised one by one; phases run to their end (sty
 is the business of `rendering`. The text they point into travels beside them and never shows a secret. This module
 refuses to read files and to know any rule.
 
-The small ones are named tuples: making a frozen data class takes a millisecond, and `ptctl validate` has 60.
+They are named tuples: making a frozen data class takes a millisecond, and a cold `ptctl validate` has 60.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 __all__ = [
@@ -54,8 +53,7 @@ class Suggestion(NamedTuple):
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(NamedTuple):
     """One finding.
 
     `summary` is one line in lower case without a full stop; `label` stands beside the caret; `hints` are next
@@ -74,11 +72,13 @@ class Diagnostic:
     secret: bool = False
 
 
-@dataclass(slots=True)
 class Diagnostics:
     """The list that a validation fills. Sorted by file, line, column, code when read."""
 
-    _found: list[Diagnostic] = field(default_factory=list)
+    __slots__ = ("_found",)
+
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        self._found = list(found)
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Note a finding. The same finding twice is noted once."""
@@ -115,7 +115,7 @@ EIGHT_STARS: Final = "********"
 LONGEST_LINE: Final = 20_000
 """What stands further right in a line is not shown: it is no line a person wrote."""
 
-_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_BREAK: Final = "\r\n|[\r\n\x85\u2028\u2029]"
 
 
 class SourceLine(NamedTuple):
@@ -164,7 +164,7 @@ class SourceTexts:
         if file not in self._texts:
             return None
         if file not in self._lines:
-            self._lines[file] = _BREAK.split(self._texts[file])
+            self._lines[file] = re.split(_BREAK, self._texts[file])
         lines = self._lines[file]
         if not 1 <= number <= len(lines):
             return None

@@ -13,7 +13,7 @@ from reconciler.spec.nodes import Scalar
 
 __all__ = ["inside"]
 
-_ESCAPE: Final = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
+_ESCAPE: Final = r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)"
 
 
 def inside(scalar: Scalar, line: str, start: int, end: int) -> Span:
@@ -43,6 +43,6 @@ def _columns(scalar: Scalar, line: str) -> list[int]:
         if scalar.style == "'":
             at += 2 if line[at : at + 2] == "''" else 1
         else:
-            escape = _ESCAPE.match(line, at)
-            at = escape.end() if escape else at + 1
+            escape = re.match(_ESCAPE, line[at : at + 10])
+            at += escape.end() if escape else 1
     return [*columns, last + 1]

@@ -24,28 +24,24 @@ _WORD: Final = (
     r"|private[-_]?key|authorization|cookie)"
 )
 _SECRET_KEY: Final = re.compile(rf"{_WORD}|x-plex-token|username|user", re.IGNORECASE)
-_SECRET_HEADER: Final = re.compile(
-    r"(?:proxy-)?authorization|(?:set-)?cookie2?|(?:x-)?.*(?:key|token|auth|secret|password|signature|session)",
-    re.IGNORECASE,
+# Patterns that most specs never need are kept as text, which `re` compiles once when it is first used.
+_TELLING_HEADER: Final = r"(?i)(?:proxy-)?authorization|(?:set-)?cookie2?|(?:x-)?.*(?:key|token|auth|secret|password|signature|session)"
+_BEARER: Final = r"(?i)(?:bearer|basic|digest)\s+\S{4,}"
+_USERINFO: Final = r"://(?P<secret>[^/\s?#@]*:[^/\s?#@]+|[^/\s?#@:]+)@"
+_PARAMETER: Final = (
+    r"(?i)[?&;](?:user(?:name)?|pass(?:word|wd)?|pwd|auth|sig(?:nature)?|key"
+    r"|(?:[\w.-]*(?:token|secret|api[_-]?key)))=(?P<secret>\{\w+\}|[^&#;\s\"'}]+)"
 )
-_BEARER: Final = re.compile(r"(?:bearer|basic|digest)\s+\S{4,}", re.IGNORECASE)
-_USERINFO: Final = re.compile(r"://(?P<secret>[^/\s?#@]*:[^/\s?#@]+|[^/\s?#@:]+)@", re.IGNORECASE)
-_PARAMETER: Final = re.compile(
-    r"[?&;](?:user(?:name)?|pass(?:word|wd)?|pwd|auth|sig(?:nature)?|key|(?:[\w.-]*(?:token|secret|api[_-]?key)))="
-    r"(?P<secret>\{\w+\}|[^&#;\s\"'}]+)",
-    re.IGNORECASE,
-)
-_STREAM: Final = re.compile(
-    r"://[^/\s]+/(?:live|movie|series|timeshift)/(?P<secret>[^/\s{}]+/[^/\s{}]+)/", re.IGNORECASE
-)
-_IN_ADDRESS: Final = (_USERINFO, _PARAMETER, _STREAM)
-_PLACEHOLDER: Final = re.compile(r"(?:\{\w+\}|\*+|:)+")
-# The look of a secret in a line that could not be parsed. Compiled when a line is shown.
+_STREAM: Final = r"(?i)://[^/\s]+/(?:live|movie|series|timeshift)/(?P<secret>[^/\s{}]+/[^/\s{}]+)/"
+# A sign without which the pattern cannot match, and the pattern.
+_IN_ADDRESS: Final = (("@", _USERINFO), ("=", _PARAMETER), ("e", _STREAM))
+_PLACEHOLDER: Final = r"(?:\{\w+\}|\*+|:)+"
+# The look of a secret in a line that could not be parsed.
 _LINE: Final = (
-    rf"(?:^|[\s{{,\"'-])(?:{_WORD}|username|user)[\"']?\s*[:=]\s*"
+    rf"(?i)(?:^|[\s{{,\"'-])(?:{_WORD}|username|user)[\"']?\s*[:=]\s*"
     rf"(?P<secret>\"[^\"]*\"?|'[^']*'?|[^\s,}}#][^,}}#\n]*)"
 )
-_SAFE: Final = re.compile(rf"[\"']?(?:(?:{'|'.join(SCHEMES)}):|\$|\{{|\[|null\b|~|\*)", re.IGNORECASE)
+_SAFE: Final = rf"(?i)[\"']?(?:(?:{'|'.join(SCHEMES)}):|\$|\{{|\[|null\b|~|\*)"
 _SCHEMES: Final = ("bearer", "basic", "digest")
 _MOST_VALUES: Final = 500
 """So many values are hidden wherever they occur; each costs a search in every line that is shown."""
@@ -92,10 +88,7 @@ class Secrets:
     def _cleaned(self, finding: Diagnostic) -> Diagnostic:
         if not any(self._shows(part) for part in (finding.summary, finding.label, *finding.hints)):
             return finding
-        from dataclasses import replace
-
-        return replace(
-            finding,
+        return finding._replace(
             summary=self._clean(finding.summary),
             label=self._clean(finding.label),
             hints=tuple(self._clean(hint) for hint in finding.hints),
@@ -104,7 +97,7 @@ class Secrets:
         )
 
     def _shows(self, text: str) -> bool:
-        return any(value in text for value in self.values) or any(p.search(text) for p in _IN_ADDRESS)
+        return any(value in text for value in self.values) or any(_addresses(text))
 
     def _clean(self, text: str) -> str:
         for value in self.values:
@@ -126,8 +119,8 @@ class Secrets:
                 at = line.find(value, at + len(value))
         line = line[: LONGEST_LINE + 1000]
         yield from _addresses(line)
-        for found in re.finditer(_LINE, line, re.IGNORECASE):
-            if not _SAFE.match(found["secret"]):
+        for found in re.finditer(_LINE, line):
+            if not re.match(_SAFE, found["secret"]):
                 start, end = found.span("secret")
                 yield start, start + len(line[start:end].rstrip())
 
@@ -136,9 +129,11 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
     """Stretches of `text` that are secrets inside an address."""
     if "://" not in text and "=" not in text:
         return
-    for pattern in _IN_ADDRESS:
-        for found in pattern.finditer(text):
-            if not _PLACEHOLDER.fullmatch(found["secret"]):
+    for sign, pattern in _IN_ADDRESS:
+        if sign not in text or (sign == "e" and text.count("/") < 5):
+            continue
+        for found in re.finditer(pattern, text):
+            if not re.fullmatch(_PLACEHOLDER, found["secret"]):
                 yield found.span("secret")
 
 
@@ -208,7 +203,7 @@ def _whole(path: tuple[str, ...], scalar: Scalar) -> str:
     if REFERENCE.fits(text) or _slip(text):
         return ""
     if len(path) >= 2 and path[-2] == "headers":
-        return "header" if _SECRET_HEADER.fullmatch(key) or _BEARER.match(text) else ""
+        return "header" if re.fullmatch(_TELLING_HEADER, key) or re.match(_BEARER, text) else ""
     if path[0] == "credentials":
         # {exec: […]} is a command, and its arguments are no secrets
         if "exec" in path[2:]:

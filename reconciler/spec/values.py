@@ -53,8 +53,9 @@ _TIME_WORDS: Final = {
 }
 _SIZE_WORDS: Final = {"k": "KiB", "kb": "KiB", "kib": "KiB", "m": "MiB", "mb": "MiB", "mib": "MiB", "b": "B"}
 _SIZE_WORDS_MORE: Final = {"g": "GiB", "gb": "GiB", "gib": "GiB", "byte": "B", "bytes": "B"}
-_NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-_NUMBER_UNIT: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)")
+# Texts, because only a mistake needs them compiled.
+_NUMBER: Final = r"-?[0-9]+(?:\.[0-9]+)?"
+_NUMBER_UNIT: Final = r"(-?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z%]+)"
 
 
 class Refused(Exception):
@@ -128,7 +129,7 @@ def duration(
         return seconds
 
     def explain(text: str) -> Refused | None:
-        if _NUMBER.fullmatch(text):
+        if re.fullmatch(_NUMBER, text):
             better = f"{text}{unit}"
             return Refused(
                 "V121",
@@ -136,7 +137,7 @@ def duration(
                 label=f"write {better} (units: ms, s, m, h, d)",
                 suggest=better,
             )
-        if found := _NUMBER_UNIT.fullmatch(text):
+        if found := re.fullmatch(_NUMBER_UNIT, text):
             number, word = found[1], found[2]
             known = word.lower() if word.lower() in SECONDS else _TIME_WORDS.get(word.lower())
             better = f"{number}{known or unit}"
@@ -176,9 +177,9 @@ def _size(text: str) -> int:
 
 def _explain_size(text: str) -> Refused | None:
     units = "(units: B, KiB, MiB, GiB)"
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text):
         return Refused("V121", "a size needs a unit", label=f"write {text}KiB {units}", suggest=f"{text}KiB")
-    if found := _NUMBER_UNIT.fullmatch(text):
+    if found := re.fullmatch(_NUMBER_UNIT, text):
         known = (_SIZE_WORDS | _SIZE_WORDS_MORE).get(found[2].lower())
         better = f"{found[1]}{known or 'KiB'}"
         return Refused(
@@ -200,7 +201,7 @@ SIZE: Final = Format(
 
 
 def _explain_share(text: str) -> Refused | None:
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text):
         number = float(text)
         better = f"{number * 100:g}%" if 0 < number < 1 else f"{text}%"
         return Refused("V121", "a share needs a percent sign", label=f"write {better}", suggest=better)

@@ -43,8 +43,8 @@ def test_a_validation_imports_nothing_heavy() -> None:
 
 @pytest.mark.slow
 def test_a_cold_validation_is_in_proportion(tmp_path: Path) -> None:
-    """Without the command line it takes at most seven times an empty Python (V1 allows eight with it); CPU time of the
-    best of several runs, bytecode compiled, so that a busy machine does not fail it.
+    """At most eight times an empty Python (V1): CPU time of the best of several runs, bytecode compiled, so that a
+    busy machine does not fail it.
     """
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -58,4 +58,4 @@ def test_a_cold_validation_is_in_proportion(tmp_path: Path) -> None:
             runs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         return min(runs)
 
-    assert best(PROGRAM) <= 7 * best("pass")
+    assert best(PROGRAM) <= 8 * best("pass")
