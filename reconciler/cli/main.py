@@ -5,6 +5,7 @@ any command's work.
 """
 
 import difflib
+import errno
 import importlib
 import sys
 import traceback
@@ -16,7 +17,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit, choose
-from reconciler.errors import PtctlError
+from reconciler.errors import PtctlError, StateError
 
 __all__ = ["COMMANDS", "root", "run"]
 
@@ -24,6 +25,7 @@ __all__ = ["COMMANDS", "root", "run"]
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("reconciler.cli.demo", "demo", "See it work: provider, Plex, plan, apply, a tuned channel"),
     "import": ("reconciler.cli.import_", "import_", "Write a spec from Threadfin, a playlist, or Plex"),
+    "catalog": ("reconciler.cli.catalog", "catalog", "What the sources offer, what a matcher would catch"),
     "validate": ("reconciler.cli.validate", "validate", "Check specs, offline: all errors at once"),
     "plan": ("reconciler.cli.plan", "plan", "Show how the world differs from the spec"),
     "apply": ("reconciler.cli.apply", "apply", "Make the world match the spec"),
@@ -38,6 +40,20 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "completion": ("reconciler.cli.completion", "completion", "Print the completion script of a shell"),
     "help": ("reconciler.cli.help", "help_", "Explain a command or a code such as V102"),
 }
+
+
+DISK_ERRORS: Final = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+    }
+)
 
 
 class LazyGroup(click.Group):
@@ -118,6 +134,7 @@ def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         console.note("interrupted")
         return Exit.INTERRUPTED
+    leaves = [_disk_error(leaf) or leaf for leaf in leaves]
     ours = [leaf for leaf in leaves if isinstance(leaf, PtctlError)]
     if ours and len(ours) == len(leaves):
         for own in ours:
@@ -138,6 +155,18 @@ def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
         if verbose:
             console.note("".join(traceback.format_tb(leaf.__traceback__)))
     return Exit.FAILED
+
+
+def _disk_error(error: BaseException) -> StateError | None:
+    """The disk's own refusals, wherever they arise: full, read-only, no permission, too many open files."""
+    if not isinstance(error, OSError) or error.errno not in DISK_ERRORS:
+        return None
+    where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    reason = (error.strerror or "refused").lower()
+    return StateError(
+        f"the disk refuses: {reason}{where}",
+        next_step="make room or change the rights; nothing is half written",
+    )
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

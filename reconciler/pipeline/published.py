@@ -3,15 +3,15 @@
 Refuses to guess: what the files do not tell stays empty, which planning reads as "not known".
 """
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from reconciler.catalog.playlist import parse
 from reconciler.ledger import generations
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
 from reconciler.planning.inputs import PublishedRow
+from reconciler.planning.published import published_rows
 
 __all__ = ["manifests_of", "rows_of"]
 
@@ -36,24 +36,13 @@ def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:
 
 
 def _rows(folder: Path, dvr: DvrManifest, ledger: Ledger) -> tuple[PublishedRow, ...]:
-    names = {
-        row["GuideNumber"]: row["GuideName"] for row in json.loads((folder / "lineup.json").read_bytes())
-    }
-    listed = parse([(folder / "playlist.m3u").read_bytes()], source=dvr.name)
-    logos = {
-        entry.guide_id: entry.logo for entry in listed.entries
-    }  # tvg-id is the guide number in our own files
-    rows = []
-    for number, channel in dvr.channels.items():
-        record = ledger.channels.get(channel)
-        rows.append(
-            PublishedRow(
-                number=int(number),
-                id=channel,
-                name=names.get(number, ""),
-                guide_id=record.guide_id if record else "",
-                logo=logos.get(number, ""),
-                off=number in dvr.off,
-            )
-        )
-    return tuple(sorted(rows, key=lambda row: row.number))
+    rows = published_rows(dvr, _bytes(folder / "lineup.json"), _bytes(folder / "playlist.m3u"))
+    guide_ids = {row.id: ledger.channels[row.id].guide_id for row in rows if row.id in ledger.channels}
+    return tuple(replace(row, guide_id=guide_ids.get(row.id, "")) for row in rows)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""  # costs names and logos of what leaves, never the plan
