@@ -92,7 +92,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
             manifest=built.manifest,
             generation=built.generation,
             published_generation=gathered.generation,
-            before=rows_of(generations.current_path(Path(spec.state)), gathered.published, gathered.ledger),
+            before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
             manifests=manifests_of(Path(spec.state), gathered.ledger),
             files=built.files,
             version=__version__,

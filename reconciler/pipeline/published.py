@@ -1,10 +1,9 @@
-"""What is published now, as rows to compare with: names and logos from its own files, guide ids from the ledger.
+"""What is published now, as rows to compare with: names and logos from its own files.
 
 Refuses to guess: what the files do not tell stays empty, which planning reads as "not known".
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from reconciler.ledger import generations
@@ -16,13 +15,11 @@ from reconciler.planning.published import published_rows
 __all__ = ["manifests_of", "rows_of"]
 
 
-def rows_of(
-    folder: Path | None, manifest: Manifest | None, ledger: Ledger
-) -> dict[str, tuple[PublishedRow, ...]]:
+def rows_of(folder: Path | None, manifest: Manifest | None) -> dict[str, tuple[PublishedRow, ...]]:
     """The rows of every published DVR by its name, by number. Reads two small files per DVR."""
     if folder is None or manifest is None:
         return {}
-    return {dvr.name: _rows(folder / dvr.slug, dvr, ledger) for dvr in manifest.dvrs}
+    return {dvr.name: _rows(folder / dvr.slug, dvr) for dvr in manifest.dvrs}
 
 
 def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:
@@ -35,10 +32,8 @@ def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:
     return found
 
 
-def _rows(folder: Path, dvr: DvrManifest, ledger: Ledger) -> tuple[PublishedRow, ...]:
-    rows = published_rows(dvr, _bytes(folder / "lineup.json"), _bytes(folder / "playlist.m3u"))
-    guide_ids = {row.id: ledger.channels[row.id].guide_id for row in rows if row.id in ledger.channels}
-    return tuple(replace(row, guide_id=guide_ids.get(row.id, "")) for row in rows)
+def _rows(folder: Path, dvr: DvrManifest) -> tuple[PublishedRow, ...]:
+    return published_rows(dvr, _bytes(folder / "lineup.json"), _bytes(folder / "playlist.m3u"))
 
 
 def _bytes(path: Path) -> bytes:
