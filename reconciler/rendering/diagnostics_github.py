@@ -1,13 +1,13 @@
-"""Diagnostics as annotations of a GitHub workflow, with the ordinary text folded into the log.
+"""Diagnostics as annotations of a GitHub workflow.
 
 GitHub shows at most ten annotations of a kind per step and drops the rest without a word, so the tenth counts what
-is left. This module refuses to print.
+is left; the ordinary text goes to the log beside them, which is the command's business. This module refuses to print.
 """
 
 from typing import Final
 
 from reconciler.diagnostics import Diagnostic, Diagnostics, Severity, SourceTexts
-from reconciler.rendering import diagnostics_text, help_pages
+from reconciler.rendering import help_pages
 
 __all__ = ["MOST", "render"]
 
@@ -15,8 +15,8 @@ MOST: Final = 10
 """Annotations of one kind."""
 
 
-def render(diagnostics: Diagnostics, texts: SourceTexts) -> str:
-    """Annotations, errors first, then the text in a `::group::`; ends with a newline."""
+def render(diagnostics: Diagnostics, _texts: SourceTexts) -> str:
+    """Annotations, errors first, each on a line; empty where nothing was found."""
     lines: list[str] = []
     kinds: tuple[Severity, ...] = ("error", "warning")
     for kind in kinds:
@@ -25,10 +25,7 @@ def render(diagnostics: Diagnostics, texts: SourceTexts) -> str:
         lines += [_annotation(finding) for finding in shown]
         if len(found) > len(shown):
             lines.append(f"::{kind} title=ptctl::{len(found) - len(shown)} more in the log")
-    lines.append("::group::ptctl validate")
-    lines.append(diagnostics_text.render(diagnostics, texts, color=False).rstrip("\n"))
-    lines.append("::endgroup::")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _annotation(found: Diagnostic) -> str:
