@@ -46,6 +46,7 @@ REGISTER_S: Final = 60.0
 """The tuner is probed before the answer (2.4)."""
 CREATE_S: Final = 180.0
 """The tuner is scanned and the guide loaded before the answer (3.2); clients wait 60 s and more (1)."""
+SETTINGS_S: Final = 30.0
 RELOAD_S: Final = 90.0
 MAP_S: Final = 240.0
 """Large maps take more than a minute, and a client that leaves early gets a half-activated DVR (1)."""

@@ -184,7 +184,7 @@ def test_fault_matrix(
     """Each writing request once answered wrongly: that DVR is reported, the other one finishes, the next run ends as an
     undisturbed one does.
     """
-    for name in ("REGISTER_S", "CREATE_S", "MAP_S", "READ_S"):
+    for name in ("REGISTER_S", "CREATE_S", "MAP_S", "SETTINGS_S"):
         monkeypatch.setattr(requests, name, 1.0)
 
     async def main() -> None:

@@ -66,9 +66,10 @@ def spec_of(names: list[str], **changes: Any) -> spec_model.Spec:
     return replace(made, **changes)
 
 
-def channel(name: str, source: str = "main", **changes: Any) -> Channel:
-    entry = Entry(source, name, name)
-    return Channel(id=f"{source}/{name}", name=name, source=source, members=(entry,), **changes)
+def channel(key: str, source: str = "main", **changes: Any) -> Channel:
+    entry = Entry(source, key, key)
+    made = Channel(id=f"{source}/{key}", name=key, source=source, members=(entry,))
+    return replace(made, **changes)
 
 
 def manifest_of(lineups: Lineups, *, guide: str = "g1", host: str = HOST, **off: tuple[str, ...]) -> Manifest:
