@@ -1,0 +1,203 @@
+"""`ptctl catalog` as a user runs it: what is offered, what a matcher catches, where it goes."""
+
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Run
+from tests.e2e.world import PASSWORD, SPEC, USER, World, world
+
+WITH_FILMS = SPEC.replace("credentials: panel}}", "credentials: panel, content: [live, vod, series]}}", 1)
+
+
+async def json_of(there: World, *arguments: str) -> Any:
+    """A catalogue as JSON."""
+    result = await there.ptctl("catalog", *arguments, "-f", "json")
+    assert 0 == result.code, result.text
+    return json.loads(result.out)
+
+
+def test_groups_say_what_is_offered_and_where_it_goes(tmp_path: Path, run: Run[None]) -> None:
+    """Every group with its entries, its share in the guide, and the bucket or filter its channels meet."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=170, spec=SPEC) as there:
+            groups = {g["group"]: g for g in (await json_of(there, "groups"))["groups"]}
+            locals_ = groups["US| Locals"]
+            assert sum(to["entries"] for to in locals_["goes"]) == locals_["entries"]
+            assert "locals" == locals_["goes"][0]["to"]
+            assert 0 < locals_["listed"] <= locals_["with_id"] < locals_["entries"]
+            adult = {to["to"] for to in groups["XXX| Adult"]["goes"]}
+            assert {"(filter no-adult)", "(filter separators)"} == adult
+            assert "rest" == groups["UK| Entertainment"]["goes"][0]["to"]
+
+    run(main)
+
+
+@pytest.mark.accepts("XTR-7")
+def test_films_are_listed_and_go_to_no_bucket(tmp_path: Path, run: Run[None]) -> None:
+    """Live only by default; with films in the spec their groups are shown, and never with a bucket."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=SPEC) as there:
+            assert {"live"} == {g["kind"] for g in (await json_of(there))["groups"]}
+            there.write_spec(WITH_FILMS)
+            found = await json_of(there, "--fetch")
+            assert {"live", "vod", "series"} == {g["kind"] for g in found["groups"]}
+            goes = {to["to"] for g in found["groups"] if g["kind"] != "live" for to in g["goes"]}
+            assert {"(vod.m3u)", "(series.m3u)"} == goes
+            text = await there.ptctl("catalog")
+            assert "Films (never in a DVR)" in text.out, text.text
+
+    run(main)
+
+
+def test_only_the_first_run_asks_the_provider(tmp_path: Path, run: Run[None]) -> None:
+    """The first run fetches because there is no copy; the next ones ask nobody, `--fetch` asks again."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=SPEC) as there:
+            await json_of(there)
+            asked = len(there.provider.journal.visits)
+            assert 0 < asked
+            again = await json_of(there, "channels")
+            assert (asked, "cached") == (
+                len(there.provider.journal.visits),
+                again["sources"]["panel"]["fetched"],
+            )
+            await json_of(there, "--fetch")
+            assert asked < len(there.provider.journal.visits)
+
+    run(main)
+
+
+def test_a_matcher_catches_what_a_bucket_would(tmp_path: Path, run: Run[None]) -> None:
+    """`--match` shows the channels, each with the bucket it goes to now; braces may be left out."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=170, spec=SPEC) as there:
+            found = await json_of(there, "channels", "--match", '{group: "SPORTS|*", name: {regex: "HD$"}}')
+            assert found["channels"]
+            for channel in found["channels"]:
+                assert ("bucket", "sports") == (channel["goes"], channel["place"])
+                assert channel["name"].endswith("HD")
+                assert channel["id"].startswith("panel/")
+            bare = await json_of(there, "channels", "--match", 'group: "SPORTS|*"\nname: {regex: "HD$"}')
+            assert found["channels"] == bare["channels"]
+            everything = await json_of(there, "channels", "--match", "{}")
+            assert len(everything["channels"]) == sum(
+                g["entries"] for g in (await json_of(there, "groups"))["groups"]
+            )
+
+    run(main)
+
+
+def test_a_matcher_that_asks_for_the_guide(tmp_path: Path, run: Run[None]) -> None:
+    """`guide: listed` works here as in a filter."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=170, spec=SPEC) as there:
+            found = await json_of(there, "channels", "--match", "{guide: listed}")
+            assert {True} == {c["listed"] for c in found["channels"]}
+            without = await json_of(there, "channels", "--match", "{not: {guide: listed}}")
+            assert {False} == {c["listed"] for c in without["channels"]}
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{gruop: "US|*"}', ["V102", "--match:1:2", 'did you mean "group"?']),
+        ('{name: {regex: "(US"}}', ["V125", "--match:1:17", 'missing ")"']),
+        ("ESPN*", ["V110", "--match:1:1", "a matcher is a mapping of fields"]),
+        ("{group: [}", ["V100", "--match:1"]),
+        ("{radio: maybe}", ["V110", "--match:1:9", "true or false"]),
+        ("", ["V110", "--match:1:1"]),
+    ],
+)
+def test_a_wrong_matcher_is_shown_with_its_place(
+    tmp_path: Path, run: Run[None], written: str, said: list[str]
+) -> None:
+    """What is wrong with a matcher is said as for a spec, with line and column, before anything is fetched."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=SPEC) as there:
+            result = await there.ptctl("catalog", "--match", written)
+            assert 64 == result.code, result.text
+            assert [] == [s for s in said if s not in result.err], result.err
+            assert [] == list(there.provider.journal.visits)
+
+    run(main)
+
+
+def test_a_word_that_is_neither(tmp_path: Path, run: Run[None]) -> None:
+    """A misspelt word is a wrong command line; a spec may stand alone."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=SPEC) as there:
+            result = await there.ptctl("catalog", "gruops")
+            assert (64, True) == (result.code, '"gruops" is neither groups nor channels' in result.err)
+            assert 0 == (await there.ptctl("catalog", "ptctl.yaml")).code
+            assert 0 == (await there.ptctl("catalog", "channels", "ptctl.yaml")).code
+
+    run(main)
+
+
+@pytest.mark.slow
+def test_no_source_and_no_copy(tmp_path: Path, run: Run[None]) -> None:
+    """Where nothing can be had it is an error of the provider, exit 1, without account or address."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=SPEC) as there:
+            there.write_spec(hosts='"http://127.0.0.1:1"')
+            result = await there.ptctl("catalog")
+            assert 1 == result.code, result.text
+            assert "no source could be fetched" in result.err
+            assert not any(secret in result.out + result.err for secret in (USER, PASSWORD))
+
+    run(main)
+
+
+def lines_of(count: int) -> Iterator[str]:
+    """An M3U list of a large panel."""
+    yield "#EXTM3U"
+    for n in range(count):
+        yield f'#EXTINF:-1 tvg-id="c{n}.us" group-title="Group {n % 400}",Channel {n} HD'
+        yield f"http://cdn.example.net/{n}/index.m3u8"
+
+
+@pytest.mark.slow
+@pytest.mark.accepts("INI-1")
+def test_forty_thousand_entries_in_three_seconds(tmp_path: Path, run: Run[None]) -> None:
+    """From cache, 40,000 entries' groups with counts and guide share take less than 3 s of this machine's time."""
+    (tmp_path / "list.m3u").write_text("\n".join(lines_of(40_000)), "utf-8")
+    guide = "".join(
+        f'<channel id="c{n}.us"><display-name>Channel {n}</display-name></channel>'
+        for n in range(0, 40_000, 4)
+    )
+    (tmp_path / "guide.xml").write_text(f"<tv>{guide}</tv>", "utf-8")
+    spec = (
+        "version: 1\nname: large\nsources: {{list: {{kind: m3u, path: list.m3u}}}}\n"
+        "guides: {{list: {{path: guide.xml}}}}\nbuckets: [{{name: all-of-it, match: {{}}}}]\n"
+    )
+
+    async def main() -> None:
+        async with world(tmp_path, spec=spec) as there:
+            assert 0 == (await there.ptctl("catalog")).code
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            found = await json_of(there, "groups")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+            assert (400, 40_000, 10_000) == (
+                len(found["groups"]),
+                sum(g["entries"] for g in found["groups"]),
+                sum(g["listed"] for g in found["groups"]),
+            )
+            assert spent < 3.0
+
+    run(main)
