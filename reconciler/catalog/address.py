@@ -97,7 +97,10 @@ class Concealer:
 
     def touches(self, text: str) -> bool:
         """Whether one of the values occurs in the text at all, in any spelling. Cheap; says yes too often."""
-        return any(test in text for test in self._tests)
+        for test in self._tests:  # noqa: SIM110 - a generator costs four times as much, once per address
+            if test in text:
+                return True
+        return False
 
     def conceal(self, url: str) -> str:
         """The address with placeholders. User name and password being equal, path position decides."""

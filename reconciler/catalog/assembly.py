@@ -7,20 +7,20 @@ This module refuses to look at text of the list's own syntax.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
 from reconciler.catalog.address import PASSWORD, USERNAME, Concealer, panel_path
 from reconciler.catalog.directives import attribute_headers
 from reconciler.catalog.entry import Dropped, Entry, Kind
-from reconciler.catalog.extinf import tidy
+from reconciler.catalog.extinf import Said, tidy
 
 __all__ = ["Assembly", "Located", "Places", "is_adult_group", "positive_number", "shift_hours", "yes"]
 
 HEADS_REMEMBERED: Final = 4096
 EXAMPLES: Final = 3
-_NUMBER_KEYS: Final = {"tvg-chno": 0, "ch-number": 1, "channel-number": 2, "channel-id": 3}
+_NUMBER_KEYS: Final = ("tvg-chno", "ch-number", "channel-number", "channel-id")
 _new: Final = tuple.__new__
 _CONTAINERS: Final = re.compile(
     r"/(movies?|vod|series)/.*\.(mkv|mp4|m4v|avi|mov|wmv|flv|mpg|mpeg|webm)(?:\?|$)", re.IGNORECASE
@@ -39,12 +39,14 @@ class Located(NamedTuple):
 
 
 class Places(NamedTuple):
-    """`Located` for many addresses, as columns; a column that is the same for all is a `repeat`."""
+    """`Located` for many addresses, as columns to be gone through once. `identities`: key, else address, of each."""
 
-    urls: "Sequence[str] | repeat[str]"
-    keys: "Sequence[str] | repeat[str]"
-    kinds: "Sequence[Kind] | repeat[Kind]"
-    extensions: "Sequence[str] | repeat[str]"
+    urls: Iterable[str]
+    keys: Iterable[str]
+    kinds: Iterable[Kind]
+    extensions: Iterable[str]
+    identities: Sequence[str]
+    all_live: bool
 
 
 class _Head(NamedTuple):
@@ -87,10 +89,6 @@ def yes(text: str) -> bool:
 def _may_be_film(text: str) -> bool:
     lower = text.lower()
     return "/movie" in lower or "/vod/" in lower or "/series/" in lower
-
-
-def _either(one: str, other: str) -> str:
-    return one or other
 
 
 def _plain_ids(tails: Sequence[str]) -> list[str] | None:
@@ -144,70 +142,45 @@ class Assembly:
 
     def add(
         self,
-        attributes: Mapping[str, str],
-        name: str,
+        said: Said,
         addresses: Sequence[str],
         headers: Sequence[tuple[str, str]],
         *,
         group: str,
         sticky_group: str,
     ) -> None:
-        """One entry from its attributes (keys in lower case, values tidied), its addresses and its headers.
+        """One entry from its `#EXTINF` line, its addresses and its headers.
 
         `group` stood below its `#EXTINF`, `sticky_group` above; its own `group-title` wins over both.
         """
-        guide_id = guide_name = title = logo = country = language = ""
+        guide_id, guide_name, logo, title, rare, name = said
         number: int | None = None
-        rank = len(_NUMBER_KEYS)
-        radio = False
-        shift_h = 0.0
-        headed = False
-        for key, value in attributes.items():
-            if not value:
-                continue
-            if key == "tvg-id":
-                guide_id = value
-            elif key == "group-title":
-                title = value
-            elif key == "tvg-logo":
-                logo = value
-            elif key == "tvg-name":
-                guide_name = value
-            elif key in _NUMBER_KEYS:
-                if _NUMBER_KEYS[key] < rank and (found := positive_number(value)):
-                    number, rank = found, _NUMBER_KEYS[key]
-            elif key == "tvg-country":
-                country = value
-            elif key == "tvg-language":
-                language = value
-            elif key == "radio":
-                radio = yes(value)
-            elif key == "tvg-shift":
-                shift_h = shift_hours(value)
-            elif key == "ttvg-id":
-                guide_id = guide_id or value
-            elif key in {"vg-logo", "ctvg-logo"}:
-                logo = logo or value
-            elif "-agent" in key or key.startswith("http-"):
-                headed = True
+        country = language = ""
+        radio, shift_h = False, 0.0
+        if rare:
+            number = next(filter(None, (positive_number(rare.get(k, "")) for k in _NUMBER_KEYS)), None)
+            country, language = rare.get("tvg-country", ""), rare.get("tvg-language", "")
+            radio, shift_h = yes(rare.get("radio", "")), shift_hours(rare.get("tvg-shift", ""))
+            guide_id = guide_id or rare.get("ttvg-id", "")
+            logo = logo or rare.get("vg-logo") or rare.get("ctvg-logo", "")
+            headers = (*attribute_headers(rare), *headers)
         name = name or guide_name or guide_id
         if not name:
             self.drop("no name", "")
             return
-        url, stream, kind, extension = self.locate(addresses[0])
+        url, key, kind, extension = self.locate(addresses[0])
         more: tuple[str, ...] = ()
         if len(addresses) > 1:
             more = tuple(o.url for o in map(self.locate, addresses[1:]) if o.url)
-        group = title or tidy(group) or tidy(sticky_group)
-        if headed:
-            headers = (*attribute_headers(attributes), *headers)
-        self._note_identity(kind, stream or url)
+        group = title or (tidy(group) if group else "") or (tidy(sticky_group) if sticky_group else "")
+        self._note_identity(kind, key or url)
+        adult = self._adult.get(group)
         self._entries.append(
             _new(
                 Entry,
                 (
                     self.source,
-                    stream,
+                    key,
                     name,
                     kind,
                     guide_id,
@@ -221,7 +194,7 @@ class Assembly:
                     country,
                     language,
                     radio,
-                    self.adult(group),
+                    self.adult(group) if adult is None else adult,
                     "" if guide_name == name else guide_name,
                     shift_h,
                 ),
@@ -235,16 +208,15 @@ class Assembly:
         """Entries that the bulk reader has read by the same rules: all fields in order, and where they are."""
         # a tuple's own constructor in C: the named tuple's costs twice as much
         self._entries.extend(map(_new, repeat(Entry), rows))
-        identities = map(_either, places.keys, places.urls)
-        if isinstance(places.kinds, repeat):
-            self._identities.update(identities)
+        if places.all_live:
+            self._identities.update(places.identities)
             return
-        for kind, identity in zip(places.kinds, identities, strict=True):
-            self._note_identity(kind, identity)
+        for entry in self._entries[-len(places.identities) :]:
+            self._note_identity(entry.kind, entry.key or entry.url)
 
-    def shared(self, text: str) -> str:
-        """The same text, one object for all entries that have it."""
-        return self._texts.setdefault(text, text)
+    def shared(self, texts: Sequence[str]) -> list[str]:
+        """The same texts, one object for all entries that have the same."""
+        return list(map(self._texts.setdefault, texts, texts))
 
     def adult(self, group: str) -> bool:
         """`is_adult_group`, remembered."""
@@ -255,9 +227,8 @@ class Assembly:
 
     def logo(self, url: str) -> str:
         """A logo's address, "" where it holds a credential: it would stand in guides for everyone to read."""
-        if self.concealer and self.concealer.conceal(url) != url:
-            return ""
-        return url
+        hidden = self.concealer.touches(url) and self.concealer.conceal(url) != url
+        return "" if hidden else url
 
     def locate(self, url: str) -> Located:
         """An address with placeholders, and what its shape says."""
@@ -270,9 +241,9 @@ class Assembly:
                 known = self._look_at(head)
             if known.panel and (located := self._panel_stream(known, tail)):
                 return located
-        if self.concealer:
+        if self.concealer.touches(url):
             url = self.concealer.conceal(url)
-        if _may_be_film(url) and (found := _CONTAINERS.search(url)):
+        if ("." in tail or "?" in url) and _may_be_film(url) and (found := _CONTAINERS.search(url)):
             return Located(url, "", "series" if found[1].lower() == "series" else "vod", found[2].lower())
         return Located(url)
 
@@ -291,17 +262,26 @@ class Assembly:
                 and (keys := _plain_ids(tails))
             ):
                 count = len(urls)
-                addresses: Sequence[str] | repeat[str] = repeat("", count)
+                addresses: Iterable[str] = repeat("", count)
                 if known.concealed:
-                    addresses = list(map(known.concealed.__add__, tails))
-                return Places(addresses, keys, repeat("live", count), repeat("", count))
-        elif not _may_be_film(joined) and not (self.concealer and self.concealer.touches(joined)):
+                    addresses = map(known.concealed.__add__, tails)
+                return Places(addresses, keys, repeat("live", count), repeat("", count), keys, all_live=True)
+        elif not _may_be_film(joined) and not self.concealer.touches(joined):
             firsts = "".join([url[url.rfind("/") + 1 :][:1] for url in urls])
             if not any(c.isdigit() for c in set(firsts)):
                 count = len(urls)
-                return Places(urls, repeat("", count), repeat("live", count), repeat("", count))
+                live: repeat[Kind] = repeat("live", count)
+                return Places(urls, repeat("", count), live, repeat("", count), urls, all_live=True)
         found = list(map(self.locate, urls))
-        return Places(*zip(*found, strict=True))
+        identities = [one.key or one.url for one in found]
+        return Places(
+            [one.url for one in found],
+            [one.key for one in found],
+            [one.kind for one in found],
+            [one.extension for one in found],
+            identities,
+            all_live=False,
+        )
 
     def _look_at(self, head: str) -> _Head:
         """Whether addresses with this beginning are a panel's; the first few thousand answers are remembered."""

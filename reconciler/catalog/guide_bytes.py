@@ -16,7 +16,7 @@ from reconciler.errors import ProviderError
 
 __all__ = ["BLOCK_BYTES", "LIMIT_BYTES", "RATIO_LIMIT", "GuideBytes", "open_guide"]
 
-BLOCK_BYTES: Final = 1 << 20
+BLOCK_BYTES: Final = 256 << 10
 LIMIT_BYTES: Final = 8 << 30
 """The largest guide known was 1.04 GB plain (iptv-streams.md D3)."""
 RATIO_LIMIT: Final = 250
@@ -26,7 +26,7 @@ _XZ_MEMORY: Final = 128 << 20
 
 
 class GuideBytes(Iterator[bytes]):
-    """The bytes of a guide in blocks of about a MiB. `damage` says what was wrong once they have been read."""
+    """The bytes of a guide in blocks of at most 256 KiB. `damage` says what was wrong once they have been read."""
 
     __slots__ = ("_blocks", "_held", "_stream", "damage")
 
@@ -92,7 +92,7 @@ class GuideBytes(Iterator[bytes]):
         unpack = _unpacker(packing)
         begun = False
         data = b""
-        while data := data or stream.read(BLOCK_BYTES // 4):
+        while data := data or stream.read(BLOCK_BYTES):
             begun = True
             yield from _drained(unpack, data)
             data = b""

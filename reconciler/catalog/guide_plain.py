@@ -286,7 +286,7 @@ def plain_lines(
     before = b""
     matched = nothing = 0
     for found in _RUN.finditer(data):
-        start, stop, body, sub, date, numbers = found.group(1, 2, 3, 4, 5, 7)
+        start, stop, body, numbers = found.group(1, 2, 3, 7)
         if not before <= start < stop:
             return None
         before = stop
@@ -295,10 +295,15 @@ def plain_lines(
             continue
         if says_nothing is not None and says_nothing(_title(body)):
             nothing += 1
-        if numbers or sub or not date:  # else a film, which needs nothing
-            known, written = _numbered(numbers and b"<" + numbers[:-1], sub)
-            if written is not None or not known:
-                body = _with_identity(found, known=known, written=written)
+        if numbers:
+            change = _change(numbers)
+            if change is None:
+                body = _with_identity(found)
+            elif change:
+                at = found.start(7) - found.start(3) - 1
+                body = b"%b%b%b" % (body[:at], change, body[at + len(numbers) :])
+        elif found[4] or not found[5]:  # a date and no sub-title: a film, which needs nothing
+            body = _with_identity(found)
         lines += (_OPEN, start, middle, stop, tail, body, b"\n")
     return (b"".join(lines), len(lines) // 7 - nothing, nothing) if matched == count else None
 
@@ -306,17 +311,23 @@ def plain_lines(
 _OPEN: Final = b'<programme start="'
 
 
-def _with_identity(found: re.Match[bytes], *, known: bool, written: bytes | None) -> bytes:
+@lru_cache(maxsize=16384)
+def _change(numbers: bytes) -> bytes | None:
+    """What to write for the numbers as `_RUN` finds them: b"" for the same, None where they leave the episode open."""
+    known, written = _numbering(b"<" + numbers[:-1], b"")
+    return (written or b"") if known else None
+
+
+def _with_identity(found: re.Match[bytes]) -> bytes:
     """The body with what `guide_programme.rendered` puts in: numbers, date and sub-title."""
     whole = found.string
     # Groups begin behind the `<` of their first element and end behind that of the next.
-    (sub_at, sub_end), (date_at, date_end), (numbers_at, numbers_end) = (
-        found.span(4),
-        found.span(5),
-        found.span(7),
-    )
+    (sub_at, sub_end), (date_at, date_end), (numbers_at, numbers_end) = map(found.span, (4, 5, 7))
     sub, date = whole[sub_at - 1 : sub_end - 1], whole[date_at - 1 : date_end - 1]
-    numbers = whole[numbers_at - 1 : numbers_end - 1] if written is None else written
+    numbers = whole[numbers_at - 1 : numbers_end - 1]
+    known, written = _numbered(numbers, sub)
+    if written is not None:
+        numbers = written
     if not known:
         start: bytes = found[1]
         date = date or b"<date>%b</date>" % start[:8]
@@ -324,15 +335,12 @@ def _with_identity(found: re.Match[bytes], *, known: bool, written: bytes | None
             began = start.decode()
             sub = sub or f"<sub-title>{day_and_time(began)}</sub-title>".encode()
             numbers = numbers or number_elements(int(began[:4]), int(began[4:12])).encode()
-    about, middle = whole[sub_end - 1 : date_at - 1], whole[date_end - 1 : numbers_at - 1]
-    return b"".join(
-        (
-            whole[found.start(3) : sub_at - 1],
-            sub,
-            about,
-            date,
-            middle,
-            numbers,
-            whole[numbers_end - 1 : found.end(3)],
-        )
+    return b"%b%b%b%b%b%b%b" % (
+        whole[found.start(3) : sub_at - 1],
+        sub,
+        whole[sub_end - 1 : date_at - 1],
+        date,
+        whole[date_end - 1 : numbers_at - 1],
+        numbers,
+        whole[numbers_end - 1 : found.end(3)],
     )

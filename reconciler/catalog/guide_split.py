@@ -47,7 +47,6 @@ PAIR: Final = rb"""\s+[^\s=<>"'/]+\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
 _HEADER: Final = re.compile(
     rb"""<programme(?:(?!\s+channel\s*=)%b)*+\s+channel\s*=\s*["']((?<=")[^"<]*|(?<=')[^'<]*)["']""" % PAIR
 )
-_START: Final = re.compile(START)
 _NAMES: Final = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*["']""")
 _MARK: Final = re.compile(
     rb"""<!--(?:.*?-->)?+|<!\[CDATA\[(?:.*?\]\]>)?+|<\?(?:.*?\?>)?+|<!DOCTYPE|<(?:programme|channel)(?=[\s/>])|</tv\s*>""",
@@ -85,7 +84,7 @@ class Block:
     `channels` are raw `<channel` elements. `offset` is where `text` lies in the source, -1 where it is not the source's own.
     """
 
-    __slots__ = ("_header", "_starts", "channels", "end", "ids", "offset", "text")
+    __slots__ = ("_found", "_search", "_starts", "channels", "end", "ids", "offset", "text")
 
     def __init__(
         self,
@@ -93,62 +92,47 @@ class Block:
         ids: list[bytes],
         *,
         end: int | None = None,
+        search: re.Pattern[bytes] | None = None,
+        found: list[re.Match[bytes]] | None = None,
         starts: list[int] | None = None,
         channels: list[bytes] | None = None,
-        header: re.Pattern[bytes] | None = None,
     ) -> None:
         self.text = text
         self.end = len(text) if end is None else end
         self.ids = ids
         self.channels = channels or []
         self.offset = -1
+        self._search = search
+        self._found = found
         self._starts = starts
-        self._header = header
-
-    def starts(self) -> list[int]:
-        """Where each programme starts."""
-        if self._starts is None:
-            self._starts = [found.start() for found in _START.finditer(self.text, 0, self.end)]
-        return self._starts
 
     def programmes(self) -> Iterator[tuple[bytes, int, int]]:
         """Channel, start and end of each."""
-        starts = self.starts()
+        starts = [self._start(index) for index in range(len(self.ids))]
         return zip(self.ids, starts, [*starts[1:], self.end][: len(starts)], strict=True)
 
     def spans(self, wanted: Container[bytes]) -> Iterator[Span]:
-        """The runs of wanted programmes. In a guide ordered by channel their places are found without counting."""
-        runs = [(xmltv_id, len(list(run))) for xmltv_id, run in groupby(self.ids)]
-        if self._starts is None and (self._header is None or 4 * len(runs) > len(self.ids)):
-            self.starts()
-        index = place = 0
-        for number, (xmltv_id, count) in enumerate(runs):
-            first, index = index, index + count
-            if xmltv_id not in wanted:
-                continue
-            following = runs[number + 1][0] if index < len(self.ids) else None
-            if self._starts is not None:
-                start, place = self._starts[first], self._starts[index] if following is not None else self.end
-            else:
-                start = self._first_of(xmltv_id, place)
-                place = self.end if following is None else self._first_of(following, start)
-            yield Span(xmltv_id, start, place, count)
+        """The runs of wanted programmes."""
+        index = 0
+        for xmltv_id, run in groupby(self.ids):
+            first, index = index, index + len(list(run))
+            if xmltv_id in wanted:
+                yield Span(xmltv_id, self._start(first), self._start(index), index - first)
 
-    def _first_of(self, xmltv_id: bytes, place: int) -> int:
-        """Where the first programme of that channel starts, from `place` on. There is one."""
-        needle = b'"%b"' % xmltv_id
-        header = self._header or _HEADER
-        found = place
-        while True:
-            found = self.text.index(needle, found + 1)
-            start = self.text.rfind(START, place, found)
-            tag = header.match(self.text, start) if start >= 0 else None
-            if tag is not None and tag[1] == xmltv_id:  # else the words stand in some text
-                return start
+    def _start(self, index: int) -> int:
+        if index == len(self.ids):
+            return self.end
+        if self._starts is not None:
+            return self._starts[index]
+        if self._found is None and self._search is not None:
+            self._found = list(self._search.finditer(self.text, 0, self.end))
+        return self._found[index].start() if self._found else 0
 
 
 class Splitter:
     """Cuts one guide. After `blocks()` has ended, `notes` says what was wrong, in short sentences.
+
+    `dense` may be set between blocks: it says that places are likely to be asked of the next one, and saves a search.
 
     `channels=False`: `<channel` elements behind the first programme are not looked for, which is quicker.
     `quick=False` takes the careful way throughout: tests hold both against each other.
@@ -157,11 +141,11 @@ class Splitter:
     def __init__(self, chunks: Iterable[bytes], *, channels: bool = True, quick: bool = True) -> None:
         self.notes: list[str] = []
         self.damaged = False
+        self.dense = False
         self._chunks = chunks
         self._quick = quick
         self._channels = channels
-        self._header: re.Pattern[bytes] | None = None
-        self._search = _searching(_HEADER)
+        self._search: re.Pattern[bytes] | None = None
         self._untouched = True
         self._begun = False
         self._closed = False
@@ -280,16 +264,30 @@ class Splitter:
             return None
         if self._channels and b"<channel" in block:
             return None
-        ids: list[bytes] = self._search.findall(block, 0, end)
+        search = self._search or self._learnt(block, lead)
+        found = list(search.finditer(block, 0, end)) if self.dense else None
+        ids: list[bytes] = [match[1] or b"" for match in found] if found else search.findall(block, 0, end)
         if b"" in ids:  # another order of attributes than so far, or something odd
-            general = _searching(_HEADER)
-            ids = general.findall(block, 0, end)
+            search, found = _GENERAL, None
+            ids = search.findall(block, 0, end)
             if b"" in ids:
                 return None
-            self._header = _plainer(block, lead)
-            self._search = _searching(self._header or _HEADER)
-        resolved = _resolved(ids)
-        return Block(block, resolved, end=end, header=self._header if resolved is ids else None), block[end:]
+            self._search = None
+        return Block(block, _resolved(ids), end=end, search=search, found=found), block[end:]
+
+    def _learnt(self, block: bytes, place: int) -> re.Pattern[bytes]:
+        """A search for the order of attributes that this guide uses: twice as fast as the general one."""
+        self._search = _GENERAL
+        found = _HEADER.match(block, place)
+        tag = found[0] if found else b"'"
+        names = _NAMES.findall(tag)
+        if names and b"'" not in tag:
+            pairs = b"".join(b' %b="[^"]*"' % re.escape(name) for name in names[:-1])
+            plain = _searching(re.compile(START + pairs + b' channel="([^"]*)"'))
+            found = plain.match(block, place)
+            if found is not None and found[1]:
+                self._search = plain
+        return self._search
 
     def _cut_carefully(self, block: bytes, *, last: bool) -> tuple[Block, bytes]:
         ids: list[bytes] = []
@@ -399,19 +397,8 @@ def has_markup(block: bytes) -> bool:
 
 def _searching(header: re.Pattern[bytes]) -> re.Pattern[bytes]:
     """A pattern that finds every `<programme`: its channel is "" where the tag does not read as `header` wants."""
-    return re.compile(b"%b(?:%b)?+" % (START, header.pattern.removeprefix(START)))
-
-
-def _plainer(block: bytes, start: int) -> re.Pattern[bytes] | None:
-    """A pattern for the order of attributes that this guide uses: twice as fast as the general one."""
-    found = _HEADER.match(block, start)
-    tag = found[0] if found else b"'"
-    names = _NAMES.findall(tag)
-    if not names or b"'" in tag:
-        return None
-    pairs = b"".join(rb'\s+%b="[^"<]*"' % re.escape(name) for name in names[:-1])
-    plain = re.compile(rb'%b%b\s+channel="([^"<]*)"' % (START, pairs))
-    return plain if plain.match(block, start) else None
+    return re.compile(b"%b(?:%b|)" % (START, header.pattern.removeprefix(START)))
 
 
 _LESS: Final = ord("<")
+_GENERAL: Final = _searching(_HEADER)

@@ -1,7 +1,8 @@
 """The cyclic garbage collector, paused while a hundred thousand values are built that form no cycle.
 
 Each of them would otherwise be looked at several times (measured: a third of the time of reading a list,
-performance.md 3). This module refuses to collect and to leave the collector off.
+performance.md 3). Afterwards they go to the oldest generation unseen, or the first collection would look
+at all of them once more. This module refuses to collect and to leave the collector off.
 """
 
 import gc
@@ -20,4 +21,6 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()

@@ -15,7 +15,7 @@ from reconciler.catalog.address import Concealer
 from reconciler.catalog.assembly import Assembly
 from reconciler.catalog.directives import kodi_headers, split_pipe, vlc_header
 from reconciler.catalog.entry import Dropped, Entry
-from reconciler.catalog.extinf import attributes, read_extinf
+from reconciler.catalog.extinf import Said, attributes, read_extinf
 from reconciler.catalog.pause import collector_paused
 from reconciler.catalog.regular import Regular
 
@@ -27,6 +27,8 @@ LINE_LIMIT_CHARS: Final = 1 << 20
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_PLAIN_URL: Final = re.compile(r"https?://[^|/][^|]*").fullmatch
+_NOTHING_SAID: Final = Said("", "", "", "", {}, "")
 _GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
 _CP1252_HOLES: Final = {0x81: 0x81, 0x8D: 0x8D, 0x8F: 0x8F, 0x90: 0x90, 0x9D: 0x9D}
 
@@ -116,8 +118,8 @@ class _Reader:
     """The state between lines: the open `#EXTINF`, what waits for the next one, and the sticky group."""
 
     __slots__ = (
-        "_address", "_attributes", "_bulk", "_carried", "_foreign", "_group", "_headers",
-        "_local_group", "_name", "_open", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number",
+        "_address", "_bulk", "_carried", "_foreign", "_group", "_headers",
+        "_local_group", "_open", "_said", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number",
         "long_lines", "seen_text",
     )  # fmt: skip
 
@@ -126,8 +128,7 @@ class _Reader:
         self._bulk = Regular(assembly) if in_bulk else None
         self._carried = ""
         self._open = False
-        self._attributes: dict[str, str] = {}
-        self._name = ""
+        self._said = _NOTHING_SAID
         self._address: list[str] = []
         self._headers: list[tuple[str, str]] = []
         self._waiting: list[tuple[str, str]] = []
@@ -206,27 +207,33 @@ class _Reader:
         lines = text.split("\n")
         if not lines[-1]:
             lines.pop()
-        for raw in lines:
-            self.line_number += 1
-            if len(raw) > LINE_LIMIT_CHARS:
+        marked = "\ufeff" in text  # lists glued together keep the marks of each
+        long = len(text) > LINE_LIMIT_CHARS
+        before = self.line_number
+        for number, raw in enumerate(lines, before + 1):
+            if long and len(raw) > LINE_LIMIT_CHARS:
                 self.long_line()
                 continue
             line = raw.strip()
+            if marked:
+                line = line.lstrip("\ufeff \t")
             if not line:
                 continue
-            if line[0] == "\ufeff":  # lists glued together keep the marks of each
-                line = line.lstrip("\ufeff \t")
-            if line[:1] == "#":
+            self.line_number = number
+            if line[0] == "#":
                 self._directive(line)
-            elif line:
+            elif self._open and not self._address and line[8:9] not in {"", "/"} and _PLAIN_URL(line):
+                self._address = [line]  # nearly all of them
+            else:
                 self._url(line)
             self.seen_text = True
+        self.line_number = before + len(lines)
 
     def _directive(self, line: str) -> None:
         if line.startswith("#EXTINF:") or line[:8].upper() == "#EXTINF:":
             self._close()
             self._open = True
-            self._attributes, self._name = read_extinf(line[8:])
+            self._said = read_extinf(line[8:])
             self._headers, self._waiting = self._waiting, []
             return
         word = line[:11].upper()
@@ -288,17 +295,16 @@ class _Reader:
             return
         if self._address:
             self.assembly.add(
-                self._attributes,
-                self._name,
+                self._said,
                 self._address,
                 self._headers,
                 group=self._local_group,
                 sticky_group=self._group,
             )
         elif self._foreign:
-            self.assembly.drop(f"the address is {self._foreign}, not http or https", self._name)
+            self.assembly.drop(f"the address is {self._foreign}, not http or https", self._said.name)
         else:
-            self.assembly.drop("no address after #EXTINF", self._name)
+            self.assembly.drop("no address after #EXTINF", self._said.name)
         self._open = False
         self._address, self._headers = [], []
         self._foreign = self._local_group = ""

@@ -13,6 +13,7 @@ from itertools import repeat
 from typing import Final
 
 from reconciler.catalog.assembly import Assembly, positive_number, shift_hours, yes
+from reconciler.catalog.extinf import has_entity
 
 __all__ = ["Columns", "Regular"]
 
@@ -137,7 +138,7 @@ class Regular:
             return None
         for key, column in values.items():
             joined = urls if key == _URL else "".join(column)
-            if not joined.isprintable() or (key != _URL and "&" in joined):
+            if not joined.isprintable() or (key != _URL and "&" in joined and has_entity(joined)):
                 return None
         values[_NAME] = tuple(map(str.strip, values[_NAME]))
         return values if all(values[_NAME]) else None
@@ -146,17 +147,18 @@ class Regular:
         """Build the entries. `sticky_group` is for those without a group of their own."""
         assembly = self._assembly
         count = len(columns[_NAME])
-        nothing = repeat("", count)
 
-        def column(key: str) -> "Iterable[str]":
-            return map(str.strip, columns[key]) if key in columns else nothing
+        def column(key: str) -> Iterable[str]:
+            return map(str.strip, columns[key]) if key in columns else repeat("", count)
+
+        def shared(key: str) -> Iterable[str]:
+            return assembly.shared(list(column(key))) if key in columns else repeat("", count)
 
         names = columns[_NAME]
-        guide_names: Iterable[str] = nothing
+        guide_names = column("tvg-name")
         if "tvg-name" in columns:
-            guide_names = ["" if g == n else g for g, n in zip(column("tvg-name"), names, strict=True)]
-        shared = assembly.shared
-        groups = list(map(shared, column("group-title")))
+            guide_names = ["" if g == n else g for g, n in zip(guide_names, names, strict=True)]
+        groups = list(shared("group-title"))
         if sticky_group and not all(groups):
             groups = [g or sticky_group for g in groups]
         grown = {g: assembly.adult(g) for g in set(groups)}
@@ -177,13 +179,13 @@ class Regular:
             repeat((), count),
             places.extensions,
             repeat((), count),
-            map(shared, column("tvg-country")),
-            map(shared, column("tvg-language")),
+            shared("tvg-country"),
+            shared("tvg-language"),
             map(yes, column("radio")) if "radio" in columns else repeat(object=False, times=count),
             map(grown.__getitem__, groups),
             guide_names,
             map(shift_hours, column("tvg-shift")) if "tvg-shift" in columns else repeat(0.0, count),
-            strict=False,
+            strict=True,
         )
         assembly.extend(rows, places)
 
