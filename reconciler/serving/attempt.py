@@ -11,12 +11,13 @@ from typing import Final
 import trio
 
 from reconciler.errors import CredentialError
+from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Guard, Names, Reply
 from reconciler.serving.hls import HlsUpstream, NeedsMuxer
 from reconciler.serving.pool import Account, Lease, Pool, PoolFull
 from reconciler.serving.settings import TimeLimits
-from reconciler.serving.transport import NotTransport, Packets
+from reconciler.serving.transport import NotTransport
 from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
 from reconciler.serving.ways import CredentialReader, Target, Way
 from reconciler.sources.classify import ENOUGH_BYTES, classify_response
@@ -56,6 +57,7 @@ class Attempt:
     pool: Pool
     names: Names
     credentials: CredentialReader
+    blocks: Blocks
 
     async def make(
         self, way: Way, limits: TimeLimits, *, yield_up: Callable[[Lease], None] | None = None
@@ -121,7 +123,7 @@ class Attempt:
 
             dialler.connected = heard
             try:
-                return await _open_stream(dialler, target.url.reveal(), limits, heard)
+                return await _open_stream(dialler, target.url.reveal(), limits, self.blocks, heard)
             except (DialFailed, UpstreamEnded, NotTransport) as error:
                 dialler.close()
                 raise AttemptFailed(error.cause, error.detail, connected=connected) from error
@@ -150,7 +152,7 @@ class Attempt:
 
 
 async def _open_stream(
-    dialler: Dialler, url: str, limits: TimeLimits, restart_clock: Callable[[], None]
+    dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks, restart_clock: Callable[[], None]
 ) -> Upstream:
     """Ask, judge the first bytes, and make the upstream that fits them."""
     reply = await dialler.get(url, keep=True)
@@ -158,11 +160,10 @@ async def _open_stream(
         first = await _first_bytes(reply)
         verdict = classify_response(reply.status, reply.headers, reply.url, first, asked_url=url)
         if verdict.kind == "ts":
-            packets = Packets()
-            return TsUpstream(reply, dialler, packets.feed(first), packets, limits.silence_s)
+            return TsUpstream(reply, dialler, first, blocks, limits.silence_s)
         if verdict.kind == "hls":
             restart_clock()
-            hls = HlsUpstream(dialler, url, limits)
+            hls = HlsUpstream(dialler, url, limits, blocks)
             try:
                 await hls.open(replace(reply, first=first))
             except BaseException:
@@ -197,7 +198,7 @@ async def _first_bytes(reply: Reply) -> bytes:
                 if not more:
                     reply.body.end()
                     break
-                data += reply.body.feed(more)
+                data += bytes(reply.body.feed(more))
             except BodyBroken as error:
                 raise UpstreamEnded("not-ts", str(error)) from error
             except OSError as error:

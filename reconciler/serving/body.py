@@ -12,6 +12,8 @@ from typing import Final
 __all__ = ["Body", "BodyBroken"]
 
 LINE_LIMIT_BYTES: Final = 4096
+Piece = bytes | memoryview
+
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
@@ -52,13 +54,13 @@ class Body:
         """Whether no length is announced: a live stream rather than a file."""
         return self.left is None or self.chunked
 
-    def feed(self, data: bytes) -> bytes:
-        """The body's bytes in `data`. Raises BodyBroken."""
+    def feed(self, data: Piece) -> Piece:
+        """The body's bytes in `data`: the same memory where the framing allows. Raises BodyBroken."""
         if self.complete:
             self.excess = self.excess or bool(data)
             return b""
         if self.chunked:
-            return self._dechunk(data)
+            return self._dechunk(bytes(data))
         if self.left is None:
             return data
         if len(data) > self.left:

@@ -9,8 +9,8 @@ come from.
 
 import socket
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import trio
 
@@ -52,9 +52,9 @@ class Viewer:
         self.sock: socket.socket = wire.sock
         self.chunked = chunked
         self.position = 0
-        """Index of the next piece to send."""
-        self.rest: list[Piece] = []
-        """What is left of the piece before."""
+        """Index of the next batch to send."""
+        self.rest: Sequence[Piece] = ()
+        """What is left of the batch before."""
         self.lagging = True
         self.ended: Ended = ""
         self.scope = trio.CancelScope()
@@ -62,28 +62,19 @@ class Viewer:
         self.sent_bytes = 0
         self.moved_at = trio.current_time()
 
-    def offer(self, head: bytes, piece: Piece) -> bool:
-        """Send a piece without waiting. False when the client is now behind (or gone: its task will see)."""
-        size = len(piece)
+    def offer(self, batch: "Batch") -> bool:
+        """Send a batch without waiting. False when the client is now behind (or gone: its task will see)."""
+        parts, size = (batch.chunk, batch.chunk_bytes) if self.chunked else (batch.parts, batch.size_bytes)
         try:
-            if self.chunked:
-                sent = self.sock.sendmsg((head, piece, TAIL))
-                if sent == size + len(head) + 2:
-                    self.sent_bytes += size
-                    self.position += 1
-                    return True
-                self.rest = _cut((head, piece, TAIL), sent)
-            else:
-                sent = self.sock.send(piece)
-                if sent == size:
-                    self.sent_bytes += size
-                    self.position += 1
-                    return True
-                self.rest = _cut((piece,), sent)
-            self.position += 1
-            self.sent_bytes += size
+            sent = self.sock.sendmsg(parts)
         except OSError:
             pass  # full, or gone: the viewer's own task goes on from `position` and finds out
+        else:
+            self.position += 1
+            self.sent_bytes += batch.size_bytes
+            if sent == size:
+                return True
+            self.rest = _cut(parts, sent)
         self.fall_behind()
         return False
 
@@ -99,12 +90,30 @@ class Viewer:
             self.ended = why
         self.scope.cancel()
 
-    def framed(self, piece: Piece) -> list[Piece]:
-        """A piece as it goes over the wire."""
-        return [b"%x\r\n" % len(piece), piece, TAIL] if self.chunked else [piece]
+
+class Batch:
+    """Packets that arrived together, framed once for all viewers."""
+
+    __slots__ = ("at", "chunk", "chunk_bytes", "parts", "size_bytes")
+
+    def __init__(self, parts: Sequence[Piece], at: float) -> None:
+        self.at = at
+        self.parts = parts
+        self.size_bytes = sum(map(len, parts))
+        head = b"%x\r\n" % self.size_bytes
+        self.chunk: Sequence[Piece] = (head, *parts, TAIL)
+        self.chunk_bytes = self.size_bytes + len(head) + 2
+
+    def framed(self, *, chunked: bool) -> Sequence[Piece]:
+        """As it goes over the wire."""
+        return self.chunk if chunked else self.parts
+
+    def joined(self) -> bytes:
+        """The packets as one piece."""
+        return b"".join(self.parts)
 
 
-def _cut(parts: tuple[Piece, ...], sent: int) -> list[Piece]:
+def _cut(parts: Sequence[Piece], sent: int) -> list[Piece]:
     rest: list[Piece] = []
     for part in parts:
         size = len(part)
@@ -116,21 +125,14 @@ def _cut(parts: tuple[Piece, ...], sent: int) -> list[Piece]:
     return rest
 
 
-class _Held(NamedTuple):
-    """A piece in the ring: when it came, how many bytes of the channel lie before it, and itself."""
-
-    at: float
-    start: int
-    data: Piece
-
-
 class Channel:
     """The ring and its viewers. All methods but `serve` and `room` are synchronous."""
 
-    def __init__(self, *, ring_bytes: int = RING_BYTES, history: Callable[[], int] = lambda: 0) -> None:
-        self._ring_bytes = ring_bytes
-        self._history = history
-        self._pieces: deque[_Held] = deque()
+    def __init__(self, *, ring_bytes: int = RING_BYTES, history_bytes: int = 0) -> None:
+        self.ring_bytes = ring_bytes
+        self.history_bytes = history_bytes
+        """So much is kept for late viewers."""
+        self._batches: deque[Batch] = deque()
         self._first = 0
         self._held_bytes = 0
         self._current: set[Viewer] = set()
@@ -146,46 +148,46 @@ class Channel:
 
     # --- the writer's side -----------------------------------------------------------------------------------
 
-    def publish(self, piece: Piece) -> None:
+    def publish(self, parts: Sequence[Piece]) -> None:
         """Give whole packets to every viewer. Never waits; costs a system call for each viewer."""
-        now = trio.current_time()
+        batch = Batch(parts, trio.current_time())
         if self.psi is None and self._searched_bytes < PSI_SEARCH_BYTES:
-            self._search_psi(piece)
-        self._pieces.append(_Held(now, self.published_bytes, piece))
-        self._held_bytes += len(piece)
-        self.published_bytes += len(piece)
-        self.published_at = now
-        head = b"%x\r\n" % len(piece)
-        behind = [viewer for viewer in self._current if not viewer.offer(head, piece)]
-        self._current.difference_update(behind)
+            self._search_psi(batch)
+        self._batches.append(batch)
+        self._held_bytes += batch.size_bytes
+        self.published_bytes += batch.size_bytes
+        self.published_at = batch.at
+        if self._current:
+            behind = [viewer for viewer in self._current if not viewer.offer(batch)]
+            if behind:
+                self._current.difference_update(behind)
         if self._joining:
-            self._admit(piece)
+            self._admit(batch)
         self._trim()
 
     async def room(self) -> None:
-        """Wait while every viewer is so far behind that more bytes would only drop them."""
-        while not self._current and self.viewers and self._least_lag() > self._ring_bytes // 2:
+        """Wait while every viewer is behind: the fastest one sets the pace, as it would on a connection of its own."""
+        while self.waiting_for_viewers:
             await self._moved.wait()
 
     def widen(self, ring_bytes: int) -> None:
         """Let the ring be at least so large: seconds count for a viewer, not bytes."""
-        self._ring_bytes = max(self._ring_bytes, ring_bytes)
+        self.ring_bytes = max(self.ring_bytes, ring_bytes)
 
     @property
     def waiting_for_viewers(self) -> bool:
         """Whether `room` would wait: then silence is ours, not the provider's."""
-        return not self._current and bool(self.viewers) and self._least_lag() > self._ring_bytes // 2
+        return not self._current and len(self._joining) < len(self.viewers)
 
     def finish(self) -> None:
         """No more pieces: viewers get what there is and then a clean end."""
         self.over = True
         for viewer in self.viewers:
             viewer.wake.set()
-        self._moved.set()
 
     def tail(self) -> bytes:
         """The pieces that are still held, joined: for whoever must see what went out last."""
-        return b"".join(held.data for held in self._pieces)
+        return b"".join(batch.joined() for batch in self._batches)
 
     def drop_stalled(self, before: float) -> None:
         """Drop viewers that have taken nothing since `before`."""
@@ -196,8 +198,8 @@ class Channel:
     def admit_waiting(self, before: float) -> None:
         """Let late viewers in that have waited for a key frame since before `before`: better a grey picture than none."""
         for viewer, since in list(self._joining.items()):
-            if since < before and self._pieces:
-                self._start(viewer, self._first + len(self._pieces), 0)
+            if since < before and self._batches:
+                self._start(viewer, self._first + len(self._batches), 0)
 
     # --- the viewers' side -----------------------------------------------------------------------------------
 
@@ -208,7 +210,7 @@ class Channel:
             viewer.position = 0
             return
         if self.psi is None or self.psi.video is None:
-            self._start(viewer, self._first + len(self._pieces), 0)
+            self._start(viewer, self._first + len(self._batches), 0)
             return
         place = self._newest_key_frame(self.psi)
         if place is None:
@@ -221,8 +223,7 @@ class Channel:
         self.viewers.discard(viewer)
         self._current.discard(viewer)
         self._joining.pop(viewer, None)
-        self._moved.set()
-        self._moved = trio.Event()
+        self._tell_moved()
 
     async def serve(self, viewer: Viewer) -> Ended:
         """Send to a viewer that has joined until it or the channel ends. Raises OSError when the client has gone.
@@ -244,23 +245,25 @@ class Channel:
     async def _catch_up(self, viewer: Viewer) -> None:
         while True:
             if viewer.rest:
-                rest, viewer.rest = viewer.rest, []
+                rest, viewer.rest = viewer.rest, ()
                 await self._push(viewer, rest)
                 continue
             index = viewer.position - self._first
             if index < 0:
                 self._drop(viewer, "slow")
                 await trio.lowlevel.checkpoint()  # where the cancelled scope ends it
-            if index >= len(self._pieces):
+            if index >= len(self._batches):
                 viewer.lagging = False
                 self._current.add(viewer)
+                self._tell_moved()
                 return
-            piece = self._pieces[index].data
+            batch = self._batches[index]
             viewer.position += 1
-            viewer.sent_bytes += len(piece)
-            await self._push(viewer, viewer.framed(piece))
+            viewer.sent_bytes += batch.size_bytes
+            await self._push(viewer, batch.framed(chunked=viewer.chunked))
+            del batch
 
-    async def _push(self, viewer: Viewer, parts: list[Piece]) -> None:
+    async def _push(self, viewer: Viewer, parts: Sequence[Piece]) -> None:
         while parts:
             try:
                 sent = viewer.sock.sendmsg(parts)
@@ -268,29 +271,26 @@ class Channel:
                 await trio.lowlevel.wait_writable(viewer.sock)
                 continue
             viewer.moved_at = trio.current_time()
-            parts = _cut(tuple(parts), sent)
-            if self._moved.statistics().tasks_waiting:
-                self._moved.set()
-                self._moved = trio.Event()
+            parts = _cut(parts, sent)
+
+    def _tell_moved(self) -> None:
+        if self._moved.statistics().tasks_waiting:
+            self._moved.set()
+            self._moved = trio.Event()
 
     # --- inside ----------------------------------------------------------------------------------------------
 
-    def _least_lag(self) -> int:
-        """Bytes between the viewer furthest ahead and the newest piece."""
-        index = max(max((v.position for v in self.viewers), default=0) - self._first, 0)
-        return self.published_bytes - self._pieces[index].start if index < len(self._pieces) else 0
-
     def _trim(self) -> None:
-        history = self._history()
-        needed = self._first + len(self._pieces)
+        history = self.history_bytes
+        needed = self._first + len(self._batches)
         if len(self._current) + len(self._joining) < len(self.viewers):
             needed = min(v.position for v in self.viewers if v.lagging and v not in self._joining)
-        while len(self._pieces) > 1:
-            size = len(self._pieces[0].data)
+        while self._batches:
+            size = self._batches[0].size_bytes
             spare = self._first < needed and self._held_bytes - size >= history
-            if not spare and self._held_bytes <= self._ring_bytes:
+            if not spare and self._held_bytes <= self.ring_bytes:
                 break
-            self._pieces.popleft()
+            self._batches.popleft()
             self._first += 1
             self._held_bytes -= size
         if needed < self._first:
@@ -303,48 +303,48 @@ class Channel:
             self.dropped[why] = self.dropped.get(why, 0) + 1
         viewer.end(why)
 
-    def _search_psi(self, piece: Piece) -> None:
-        self._searched_bytes += len(piece)
-        self.psi = find_psi(self.tail() + piece)
+    def _search_psi(self, batch: Batch) -> None:
+        self._searched_bytes += batch.size_bytes
+        self.psi = find_psi(self.tail() + batch.joined())
 
     def _newest_key_frame(self, psi: Psi) -> tuple[int, int] | None:
         """(piece, offset) of the newest key frame that is half a second old, else of the newest."""
         newest = None
         limit = trio.current_time() - OLD_ENOUGH_S
-        for back in range(len(self._pieces) - 1, -1, -1):
-            held = self._pieces[back]
-            offset = last_key_frame(bytes(held.data), psi)
+        for back in range(len(self._batches) - 1, -1, -1):
+            batch = self._batches[back]
+            offset = last_key_frame(batch.joined(), psi)
             if offset >= 0:
                 newest = newest or (self._first + back, offset)
-                if held.at <= limit:
+                if batch.at <= limit:
                     return self._first + back, offset
         return newest
 
-    def _admit(self, piece: Piece) -> None:
-        """Start waiting viewers at the key frame in the piece just published, if it has one."""
-        offset = first_key_frame(bytes(piece), self.psi) if self.psi else 0
+    def _admit(self, batch: Batch) -> None:
+        """Start waiting viewers at the key frame in the batch just published, if it has one."""
+        offset = first_key_frame(batch.joined(), self.psi) if self.psi else 0
         if offset >= 0:
             for viewer in list(self._joining):
-                self._start(viewer, self._first + len(self._pieces) - 1, offset)
+                self._start(viewer, self._first + len(self._batches) - 1, offset)
 
     def _start(self, viewer: Viewer, index: int, offset: int) -> None:
         """Begin at a piece and an offset in it, with PAT and PMT before it."""
         self._joining.pop(viewer, None)
         opening = psi_packets(self.psi) if self.psi else b""
         at = index - self._first
-        if at < len(self._pieces):
-            opening += bytes(memoryview(self._pieces[at].data)[offset:])
+        if at < len(self._batches):
+            opening += self._batches[at].joined()[offset:]
             index += 1
-        viewer.rest = viewer.framed(opening) if opening else []
+        viewer.rest = Batch([opening], 0.0).framed(chunked=viewer.chunked) if opening else ()
         viewer.position = index
         viewer.fall_behind()
 
 
-async def _send_rest(viewer: Viewer, parts: list[Piece]) -> None:
+async def _send_rest(viewer: Viewer, parts: Sequence[Piece]) -> None:
     """The last bytes of a stream, best effort: within a second."""
     with trio.move_on_after(1):
         while parts:
             try:
-                parts = _cut(tuple(parts), viewer.sock.sendmsg(parts))
+                parts = _cut(parts, viewer.sock.sendmsg(parts))
             except BlockingIOError:
                 await trio.lowlevel.wait_writable(viewer.sock)

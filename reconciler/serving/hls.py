@@ -1,7 +1,7 @@
 """HLS with transport-stream segments, read and handed on as one continuous stream (iptv-streams.md C2).
 
-Segments go out while they arrive; nothing is kept whole. After the first one, bytes are read at twice their rate, so
-that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its original address each
+Segments go out while they arrive; nothing is kept whole. With several viewers, bytes after the first segment are read
+at twice their rate, so that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its original address each
 time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer. This
 module refuses to choose another provider: it says why it ended.
 """
@@ -14,8 +14,9 @@ from typing import Final
 
 import trio
 
+from reconciler.serving.blocks import LARGE_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
-from reconciler.serving.dial import DialFailed, Dialler, Reply
+from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
 from reconciler.serving.playlist import ByteRange, Playlist, Segment, Variant, read_playlist
 from reconciler.serving.sealed import KEY_BYTES, Opener
 from reconciler.serving.settings import TimeLimits
@@ -36,6 +37,9 @@ LEAST_WAIT_S: Final = 0.5
 MOST_WAIT_S: Final = 10.0
 PACE: Final = 2.0
 """Segments after the first are read at so many times their own rate."""
+PACE_STEP_S: Final = 0.05
+GATHERED_BYTES: Final = 224 * 1024
+GATHER_S: Final = 0.25
 LATE_TARGETS: Final = 1.5
 """A new segment that is so many target durations past due means that the stream has died."""
 SEGMENT_TRIES: Final = 3
@@ -93,8 +97,9 @@ async def _read_body(reply: Reply, limit_bytes: int, at_least: int | None) -> tu
 class HlsUpstream:
     """One live HLS stream. `open` finds the media playlist and proves the first segment; `play` goes on from there."""
 
-    def __init__(self, dialler: Dialler, url: str, limits: TimeLimits) -> None:
+    def __init__(self, dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks) -> None:
         self._dialler = dialler
+        self._blocks = blocks
         self._original = url
         self._media_url = url
         self._media_original = url
@@ -112,6 +117,7 @@ class HlsUpstream:
         self._rate_bps = 0.0
         self._started = False
         self._waiting_since: float | None = None
+        self._reading: Link | None = None
         self.heard_at = trio.current_time()
         self.playlists = 0
         self.segments = 0
@@ -263,6 +269,8 @@ class HlsUpstream:
         if not self._started:
             return ""
         if self._waiting_since is None:
+            if self._reading is not None and now - self.heard_at > GATHER_S:
+                self._reading.gather(1)  # a slow one: take what is there
             return "stall" if now - self.heard_at > self._limits.first_byte_s else ""
         due = max(self._changed_at + self._target_s, self._waiting_since)
         return "frozen" if now - due > LATE_TARGETS * self._target_s else ""
@@ -350,10 +358,14 @@ class HlsUpstream:
             pace_bps = PACE * size / segment.duration_s
         began, self._started = trio.current_time(), True
         behind = len(self._queue) > 2
+        slept = False
+        self._reading = reply.link
         try:
             while not done:
                 await sink.room()
-                data = await reply.link.receive(READ_BYTES)
+                if length is not None:
+                    reply.link.gather(max(1, min(GATHERED_BYTES, reply.body.left or 1)))
+                data = await reply.link.receive_view(self._blocks, LARGE_BYTES, eager=slept)
                 if not data:
                     reply.body.end()  # cut short: what came, down to the last whole packet, is kept
                     break
@@ -363,17 +375,21 @@ class HlsUpstream:
                 total += len(clear)
                 done = done or total > SEGMENT_LIMIT_BYTES
                 if opener is not None:
-                    clear = opener.feed(clear) + (opener.finish() if done else b"")
+                    clear = opener.feed(bytes(clear)) + (opener.finish() if done else b"")
                 pieces = packets.feed(clear)
                 if pieces:
                     sink.pieces(pieces)
+                del data, clear, pieces  # a view kept while waiting would keep its block
                 ahead_s = total / pace_bps - (now - began) if pace_bps and not behind else 0.0
-                if ahead_s > 0.01 and not done:
+                slept = ahead_s > PACE_STEP_S and not done and sink.shared
+                if slept:
                     await trio.sleep(min(ahead_s, 1.0))
                     self.heard_at = trio.current_time()
         except BaseException:
             reply.link.close()
             raise
+        finally:
+            self._reading = None
         if segment.duration_s > 0:
             self._rate_bps = total / segment.duration_s
         self._dialler.done(reply)

@@ -33,9 +33,10 @@ __all__ = ["Relay"]
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.25
-HISTORY_BYTES: Final = 24 << 20
-"""For late viewers, all channels together: many channels keep little each, few keep seconds (performance.md R2)."""
-LEAST_HISTORY_BYTES: Final = 64 * 1024
+HISTORY_BYTES: Final = 12 << 20
+"""For late viewers, all channels together: few channels keep seconds each, many keep nothing (performance.md R2)."""
+LEAST_HISTORY_BYTES: Final = 1 << 20
+"""Less would hardly ever hold a key frame."""
 STRAY_LIMIT_BYTES: Final = 64 * 1024
 STARTS_WAITING: Final = 4096
 
@@ -93,10 +94,13 @@ class Relay:
                 await self._busy.wait()
             self._busy = trio.Event()
             now = trio.current_time()
+            history = self._history()
             for session in list(self.sessions.values()):
+                session.channel.history_bytes = min(history, session.channel.ring_bytes)
                 session.tick(now, self._limits.linger_s)
                 session.channel.drop_stalled(now - self._limits.stall_s)
                 session.channel.admit_waiting(now - self._limits.join_s)
+            self._attempt.blocks.thin()
             await trio.sleep(TICK_S)
 
     # --- one viewer ------------------------------------------------------------------------------------------
@@ -147,14 +151,16 @@ class Relay:
 
     async def _stream(self, wire: Wire, request: Request, session: Session, resource: str) -> None:
         viewer = Viewer(wire, chunked=request.http11)
-        await wire.send_all(self.stream_head(http11=request.http11, resource=resource))
         channel = session.channel
+        ended: Ended = "left"
         channel.join(viewer)
         session.viewers_changed()
-        ended: Ended = "left"
         try:
+            await wire.send_all(self.stream_head(http11=request.http11, resource=resource))
             with trio.move_on_after(_duration(request)):
                 ended = await channel.serve(viewer)
+        except OSError:
+            pass  # it has left: the other task sees it as well, a moment later
         finally:
             channel.leave(viewer)
             session.viewers_changed()
@@ -186,7 +192,7 @@ class Relay:
             limits=partial(self._limits_for, tuner),
             ring_bytes=tuner.dvr.buffer_bytes,
         )
-        channel = Channel(ring_bytes=tuner.dvr.buffer_bytes or RING_BYTES, history=self._history)
+        channel = Channel(ring_bytes=tuner.dvr.buffer_bytes or RING_BYTES, history_bytes=self._history())
         events = Events(self._failed, self._measures.tuned, self._measures.switched)
         session = self.sessions[channel_id] = Session(plan, self._attempt, self._health, channel, events)
         self._starts.send_nowait(session)
@@ -207,7 +213,8 @@ class Relay:
         return replace(self._limits, connect_s=connect_s, first_byte_s=first_byte_s)
 
     def _history(self) -> int:
-        return max(LEAST_HISTORY_BYTES, HISTORY_BYTES // max(1, len(self.sessions)))
+        share = HISTORY_BYTES // max(1, len(self.sessions))
+        return share if share >= LEAST_HISTORY_BYTES else 0
 
     def _failed(self, way: Way, error: AttemptFailed) -> None:
         self._measures.attempt_failed(way.source.name, error.cause)

@@ -18,7 +18,9 @@ from reconciler.lineups.manifest import DvrManifest
 from reconciler.serving.access import Access
 from reconciler.serving.app import App
 from reconciler.serving.attempt import Attempt
+from reconciler.serving.blocks import Blocks
 from reconciler.serving.dial import Names
+from reconciler.serving.drift import DriftLog
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.front import Front
 from reconciler.serving.generations import Live, Stamp, current_stamp, load_generation
@@ -26,7 +28,9 @@ from reconciler.serving.handover import Hypercorn
 from reconciler.serving.health import Health
 from reconciler.serving.listeners import Acceptor, bind, parse_address, raise_file_limit
 from reconciler.serving.measures import Measures
+from reconciler.serving.pages.site import Pages
 from reconciler.serving.pool import Pool
+from reconciler.serving.records import Records
 from reconciler.serving.relay import Relay
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ways import CredentialReader
@@ -43,10 +47,11 @@ RETRY_BIND_S: Final = 10.0
 class Serving:
     """A running server, as whoever started it sees it."""
 
-    def __init__(self, live: Live, relay: Relay, fetches: GuideFetches) -> None:
+    def __init__(self, live: Live, relay: Relay, fetches: GuideFetches, drift: DriftLog) -> None:
         self.live = live
         self.relay = relay
         self.fetches = fetches
+        self.drift = drift
         self._bound: dict[str, list[tuple[str, int]]] = {}
         self._drain = trio.Event()
 
@@ -93,12 +98,16 @@ async def serve(
     measures = Measures()
     fetches = GuideFetches()
     health = Health()
-    attempt = Attempt(Pool(), Names(), CredentialReader(settings.base, allow_exec=settings.allow_exec))
+    attempt = Attempt(
+        Pool(), Names(), CredentialReader(settings.base, allow_exec=settings.allow_exec), Blocks()
+    )
     relay = Relay(live, attempt, health, settings.limits, measures)
-    hypercorn = Hypercorn(App(live, relay, fetches))
+    drift = DriftLog()
+    pages = Pages(live, relay, health, fetches, Records(state), drift)
+    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages))
     access = Access(settings.allow, settings.admin_token)
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
-    serving = Serving(live, relay, fetches)
+    serving = Serving(live, relay, fetches, drift)
     doors = _Doors(settings, front, Acceptor(raise_file_limit()), serving)
     follower = _Follower(state, live, doors, only)
     taken: OperatorError | None = None

@@ -263,7 +263,7 @@ class Session:
         ):
             # Players drop a stream that says nothing for three to five seconds (Dispatcharr #1038).
             self._null_at = now
-            self.channel.publish(NULL_PACKET)
+            self.channel.publish([NULL_PACKET])
 
     def _is_stuck(self, now: float) -> bool:
         if self.channel.waiting_for_viewers:
@@ -289,8 +289,8 @@ class Session:
             self.ready.set()
 
     def _publish(self, pieces: Sequence[Piece]) -> None:
-        for piece in pieces:
-            self.channel.publish(piece)
+        if pieces:
+            self.channel.publish(pieces)
 
     def discontinuity(self) -> None:
         """The upstream says that what follows may be another programme."""
@@ -318,3 +318,8 @@ class _Sink:
     async def room(self) -> None:
         """See Sink."""
         await self._session.channel.room()
+
+    @property
+    def shared(self) -> bool:
+        """See Sink."""
+        return len(self._session.channel.viewers) > 1

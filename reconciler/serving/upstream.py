@@ -4,21 +4,19 @@ An upstream gives whole packets to a `Sink` and raises `UpstreamEnded` with the 
 Here is what all kinds share, and the plain transport stream over HTTP. This module refuses to choose the next way.
 """
 
-import socket
 from collections.abc import Sequence
 from typing import Final, Protocol
 
 import trio
 
+from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import Dialler, Reply
 from reconciler.serving.transport import NotTransport, Packets, Piece
 
 __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
 
-LEAST_READ_BYTES: Final = 64 * 1024
-MOST_READ_BYTES: Final = 1 << 20
-MOST_LOW_WATER_BYTES: Final = 128 * 1024
+MOST_GATHERED_BYTES: Final = 112 * 1024
 WAKE_EVERY_S: Final = 0.12
 """How long data may wait in the kernel so that fewer wake-ups are needed (performance.md 1: wake-ups cost, not bytes)."""
 
@@ -44,6 +42,10 @@ class Sink(Protocol):
     async def room(self) -> None:
         """Wait until more is wanted."""
 
+    @property
+    def shared(self) -> bool:
+        """Whether several viewers watch, so that bursts may cost one of them the stream."""
+
 
 class Upstream(Protocol):
     """A stream whose first packets are there."""
@@ -65,14 +67,14 @@ class TsUpstream:
     """A transport stream as the body of one answer."""
 
     def __init__(
-        self, reply: Reply, dialler: Dialler, first: list[Piece], packets: Packets, silence_s: float
+        self, reply: Reply, dialler: Dialler, first: bytes, blocks: Blocks, silence_s: float
     ) -> None:
         self._reply = reply
         self._dialler = dialler
-        self._first = first
-        self._packets = packets
+        self._packets = Packets()
+        self._first = self._packets.feed(first)
+        self._blocks = blocks
         self._silence_s = silence_s
-        self._low_water = 1
         self._rate_mark = (trio.current_time(), 0)
         self._taken_bytes = 0
         self.heard_at = trio.current_time()
@@ -82,26 +84,23 @@ class TsUpstream:
         link, body, packets = self._reply.link, self._reply.body, self._packets
         first, self._first = self._first, []
         sink.pieces(first)
-        size = LEAST_READ_BYTES
+        size = SMALL_BYTES
         try:
             while True:
                 await sink.room()
                 if body.complete:
                     raise UpstreamEnded("eof", "the provider ended the stream")
-                data = await link.receive(size)
+                data = await link.receive_view(self._blocks, size)
+                size = LARGE_BYTES if len(data) >= SMALL_BYTES else SMALL_BYTES
                 if not data:
                     body.end()
                     continue
                 self.heard_at = trio.current_time()
-                got = len(data)
-                self._taken_bytes += got
-                if got == size and size < MOST_READ_BYTES:
-                    size *= 2
-                elif got < size // 4 and size > LEAST_READ_BYTES:
-                    size //= 2
+                self._taken_bytes += len(data)
                 pieces = packets.feed(body.feed(data))
                 if pieces:
                     sink.pieces(pieces)
+                del data, pieces  # a view kept while waiting would keep its block
         except NotTransport as error:
             raise UpstreamEnded(error.cause, error.detail) from error
         except BodyBroken as error:
@@ -116,25 +115,14 @@ class TsUpstream:
         if quiet > self._silence_s:
             return "stall"
         since, taken = self._rate_mark
-        if self._reply.link.plain and now - since >= WAKE_EVERY_S:
+        if now - since >= WAKE_EVERY_S:
             if quiet > 2 * WAKE_EVERY_S:
                 wanted = 1  # take what is there: it may be all that comes for a while
             else:
                 wanted = int((self._taken_bytes - taken) / (now - since) * WAKE_EVERY_S)
-            self._set_low_water(max(1, min(MOST_LOW_WATER_BYTES, wanted)))
+            self._reply.link.gather(max(1, min(MOST_GATHERED_BYTES, wanted)))
             self._rate_mark = (now, self._taken_bytes)
         return ""
-
-    def _set_low_water(self, wanted: int) -> None:
-        have = self._low_water
-        if wanted == 1 or have == 1 or not 0.75 * have <= wanted <= 1.25 * have:
-            if wanted == have:
-                return
-            try:
-                self._reply.link.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, wanted)
-            except OSError:
-                return  # closed under us: the reader finds out
-            self._low_water = wanted
 
     def close(self) -> None:
         """See Upstream."""
