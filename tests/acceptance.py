@@ -81,7 +81,17 @@ def tally(marks: Mapping[str, Sequence[str]], outcomes: Mapping[str, str]) -> tu
 
 def _collect(*extra: str) -> dict[str, list[str]]:
     """Ask pytest for the marked tests. Raises SystemExit where collection itself fails."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "--acceptance-marks", *extra]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-n",
+        "0",
+        "--acceptance-marks",
+        *extra,
+    ]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=COLLECT_LIMIT_S, check=False
     )

@@ -90,21 +90,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember how each marked test ended."""
+    """Let each report carry the ids of its test: tests run in several processes, the record is one."""
     report = yield
-    if _marks(item) and (report.when == "call" or (report.when == "setup" and not report.passed)):
-        outcomes: dict[str, str] = item.config.stash.setdefault(_OUTCOMES, {})
-        outcomes[item.nodeid] = report.outcome
+    if _marks(item):
+        report.user_properties.append(("accepts", _marks(item)))
     return report
 
 
-_OUTCOMES = pytest.StashKey[dict[str, str]]()
+_OUTCOMES: Final[dict[str, str]] = {}
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember how each marked test ended. Called in the process that pytest was started in, and in its workers."""
+    marked = any(name == "accepts" for name, _ in report.user_properties)
+    if marked and (report.when == "call" or not report.passed):
+        _OUTCOMES[report.nodeid] = report.outcome
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Merge this run's outcomes into the record."""
-    fresh = session.config.stash.get(_OUTCOMES, {})
-    if fresh:
+    if _OUTCOMES and not hasattr(session.config, "workerinput"):
         known = json.loads(OUTCOMES.read_text("utf-8")) if OUTCOMES.exists() else {}
         OUTCOMES.parent.mkdir(exist_ok=True)
-        OUTCOMES.write_text(json.dumps({**known, **fresh}, indent=1, sort_keys=True), "utf-8")
+        OUTCOMES.write_text(json.dumps({**known, **_OUTCOMES}, indent=1, sort_keys=True), "utf-8")
