@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reconciler.secret import SecretRef
 from reconciler.spec import model
+from reconciler.spec.files import at_home
 from reconciler.spec.language import FIELDS
 from reconciler.spec.shape import Val
 
@@ -152,7 +153,7 @@ def _guide(name: str, value: Val, base: Path) -> model.Guide:
 
 
 def _absolute(path: str, base: Path) -> str:
-    return os.path.normpath(base / Path(path).expanduser())
+    return os.path.normpath(base / at_home(path))
 
 
 # --- filters, buckets, DVRs ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Everything here happens once, before the first phase; the phases themselves are 
 module refuses to interpret what it reads and to write anything.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -14,7 +15,17 @@ from reconciler.errors import SpecError
 from reconciler.spec.findings import Findings
 from reconciler.spec.text import LARGEST_BYTES
 
-__all__ = ["find", "matching", "mode_of", "newest", "overlay_path", "read", "shown", "state_directory"]
+__all__ = [
+    "at_home",
+    "find",
+    "matching",
+    "mode_of",
+    "newest",
+    "overlay_path",
+    "read",
+    "shown",
+    "state_directory",
+]
 
 DEFAULT = "ptctl.yaml"
 
@@ -54,8 +65,8 @@ def state_directory(declared: str | None, base: Path, given: str | None) -> Path
     to the spec; neither: `.ptctl` beside the spec. Nothing is created.
     """
     if given:
-        return Path(given).expanduser().absolute()
-    return Path(os.path.normpath(base / Path(declared or ".ptctl").expanduser()))
+        return at_home(given).absolute()
+    return Path(os.path.normpath(base / at_home(declared or ".ptctl")))
 
 
 def overlay_path(spec: Path, env: str) -> Path:
@@ -103,12 +114,19 @@ def matching(base: Path, pattern: str) -> list[Path]:
 
 def newest(base: Path, pattern: str) -> Path | None:
     """The newest file that a glob names, or None."""
-    found = [
-        (path.stat().st_mtime, path)
-        for path in matching(base, str(Path(pattern).expanduser()))
-        if path.is_file()
-    ]
+    found: list[tuple[float, Path]] = []
+    for path in matching(base, str(at_home(pattern))):
+        with contextlib.suppress(OSError, ValueError):
+            found.append((path.stat().st_mtime, path))
     return max(found)[1] if found else None
+
+
+def at_home(path: str) -> Path:
+    """The path with a leading `~` replaced; as it is where nobody of that name has a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def mode_of(path: Path) -> int | None:

@@ -21,6 +21,9 @@ LONGEST: Final = 400
 
 
 def _cut(text: str) -> str:
+    # A key can be written with escapes: what moves a terminal's cursor or ends a line never gets into a message.
+    if not text.isprintable():
+        text = "".join(sign if sign.isprintable() else "�" for sign in text)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 60]}…{text[-50:]}"
 
 
@@ -130,7 +133,7 @@ class Findings:
         places = tuple(related)
         if self._via and span is not None:
             places = (*places, Related(self._via[-1], "used here"))
-        suggestions = (Suggestion(suggest, span),) if suggest is not None and span is not None else ()
+        suggestions = (Suggestion(_cut(suggest), span),) if suggest is not None and span is not None else ()
         self._noted.append(
             Diagnostic(
                 code=code,

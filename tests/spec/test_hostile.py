@@ -195,3 +195,26 @@ def test_a_long_spec_takes_seconds_and_little_memory(tmp_path: Path) -> None:
     assert valid == "True"
     assert float(seconds) < 3.0
     assert int(kibibytes) < 200 * 1024
+
+
+def test_escapes_in_keys_reach_no_terminal(tmp_path: Path) -> None:
+    """A key may be written with any sign; messages and snippets hold only printable ones."""
+    path = tmp_path / "ptctl.yaml"
+    path.write_text('{"a\\e[31m\\n\\u202e": 1, "tuners\\n": 2}', encoding="utf-8")
+    diagnostics, texts = check(path)
+    shown = diagnostics_format.render("text", diagnostics, texts, color=False)
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert 'unknown key "a\ufffd[31m\ufffd\ufffd"' in shown
+
+
+def test_a_home_that_does_not_exist_is_no_accident(tmp_path: Path) -> None:
+    """`~nobody/x` stays as it is; whether it leads anywhere is seen when somebody needs it."""
+    path = tmp_path / "ptctl.yaml"
+    path.write_text(
+        "version: 1\nname: x\nstate: ~no-such-user/s\nsources: {main: {kind: m3u, path: ~no-such-user/l}}\n"
+        "buckets: [{name: main, match: {}}]\ncredentials: {a: {token: file:~no-such-user/t}}\n",
+        encoding="utf-8",
+    )
+    spec, _, _ = load(path)
+    assert spec is not None
+    assert spec.sources["main"].path.endswith("~no-such-user/l")

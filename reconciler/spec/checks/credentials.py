@@ -9,6 +9,7 @@ from typing import Final
 from reconciler.diagnostics import Related
 from reconciler.secret import SecretRef
 from reconciler.spec.checks.subject import Subject, inner, items
+from reconciler.spec.files import at_home
 from reconciler.spec.shape import Val
 
 __all__ = ["check"]
@@ -145,7 +146,7 @@ def _uses(subject: Subject) -> None:
 
 def _mode(subject: Subject, value: Val, reference: SecretRef) -> None:
     given = subject.given
-    path: Path | None = given.base / Path(reference.place).expanduser()
+    path: Path | None = given.base / at_home(reference.place)
     if reference.scheme == "subscription":
         path = given.newest(given.base, reference.place)
     mode = given.mode_of(path) if path is not None else None
