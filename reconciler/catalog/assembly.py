@@ -173,7 +173,10 @@ class Assembly:
         if len(addresses) > 1:
             more = tuple(o.url for o in map(self.locate, addresses[1:]) if o.url)
         group = title or (tidy(group) if group else "") or (tidy(sticky_group) if sticky_group else "")
-        self._note_identity(kind, key or url)
+        if kind == "live":
+            self._identities.add(key or url)
+        else:
+            self._note_identity(kind, key or url)
         adult = self._adult.get(group)
         self._entries.append(
             _new(
@@ -245,7 +248,7 @@ class Assembly:
             url = self.concealer.conceal(url)
         if ("." in tail or "?" in url) and _may_be_film(url) and (found := _CONTAINERS.search(url)):
             return Located(url, "", "series" if found[1].lower() == "series" else "vod", found[2].lower())
-        return Located(url)
+        return _new(Located, (url, "", "live", ""))
 
     def locate_all(self, urls: Sequence[str]) -> Places:
         """`locate` for the addresses of a block, printable and without blanks, at a tenth of its cost when they are
@@ -310,7 +313,7 @@ class Assembly:
             return None
         if head.kind == "live":
             extension = ""
-        return Located(head.concealed + tail if head.concealed else "", key, head.kind, extension)
+        return _new(Located, (head.concealed + tail if head.concealed else "", key, head.kind, extension))
 
     def entries(self) -> tuple[Entry, ...]:
         """All entries: doubles joined, and stream ids that two accounts' panels share taken back."""

@@ -6,12 +6,15 @@ taken over; whatever could split a request in two is refused. This module refuse
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
 __all__ = ["attribute_headers", "kodi_headers", "split_pipe", "vlc_header"]
 
 Header = tuple[str, str]
+REMEMBERED: Final = 512
+"""Lists repeat the same few headers for all their entries."""
 
 _NAMES: Final = {
     "user-agent": "User-Agent",
@@ -77,12 +80,14 @@ def split_pipe(url: str) -> tuple[str, tuple[Header, ...]]:
     return address.rstrip(), _pairs(options)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _pairs(text: str) -> tuple[Header, ...]:
     found = (item.partition("=") for item in _NEXT.split(text.strip()))
     headers = (_header(name, unquote(value)) for name, _, value in found)
     return tuple(h for h in headers if h)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def vlc_header(option: str) -> Header | None:
     """The header in what follows `#EXTVLCOPT:`, None for options that are none (`network-caching`, `program`, …)."""
     key, _, value = option.partition("=")

@@ -56,8 +56,7 @@ class Gathered:
             self._sources[guide] = self._stack.enter_context(source)
         splitter = Splitter(chunks, channels=False)
         for block in splitter.blocks():
-            splitter.dense = not wanted.isdisjoint(block.ids)
-            if splitter.dense:
+            if not wanted.isdisjoint(block.ids):
                 self._take(guide, block, wanted, splitter, in_source=source is not None and block.offset >= 0)
         return splitter
 

@@ -17,9 +17,9 @@ from typing import Final
 from reconciler.catalog.guide_programme import (
     FILMS,
     Programme,
+    airing_numbers,
     day_and_time,
     episode_numbers,
-    number_elements,
 )
 from reconciler.catalog.guide_split import has_markup
 from reconciler.catalog.guide_times import time_value
@@ -322,7 +322,9 @@ def _with_identity(found: re.Match[bytes]) -> bytes:
     """The body with what `guide_programme.rendered` puts in: numbers, date and sub-title."""
     whole = found.string
     # Groups begin behind the `<` of their first element and end behind that of the next.
-    (sub_at, sub_end), (date_at, date_end), (numbers_at, numbers_end) = map(found.span, (4, 5, 7))
+    sub_at, sub_end = found.span(4)
+    date_at, date_end = found.span(5)
+    numbers_at, numbers_end = found.span(7)
     sub, date = whole[sub_at - 1 : sub_end - 1], whole[date_at - 1 : date_end - 1]
     numbers = whole[numbers_at - 1 : numbers_end - 1]
     known, written = _numbered(numbers, sub)
@@ -332,9 +334,8 @@ def _with_identity(found: re.Match[bytes]) -> bytes:
         start: bytes = found[1]
         date = date or b"<date>%b</date>" % start[:8]
         if not _is_film(found[6]):
-            began = start.decode()
-            sub = sub or f"<sub-title>{day_and_time(began)}</sub-title>".encode()
-            numbers = numbers or number_elements(int(began[:4]), int(began[4:12])).encode()
+            sub = sub or f"<sub-title>{day_and_time(start.decode())}</sub-title>".encode()
+            numbers = numbers or airing_numbers(start.decode()).encode()
     return b"%b%b%b%b%b%b%b" % (
         whole[found.start(3) : sub_at - 1],
         sub,

@@ -166,7 +166,7 @@ def episode_numbers(numbers: Sequence[tuple[str, str]], sub_titles: str) -> tupl
     )
     if known is None:
         return False, written
-    return True, written + number_elements(*known, without={system for system, _ in kept})
+    return True, written + _number_elements(*known, without={system for system, _ in kept})
 
 
 def _season_and_episode(value: str) -> tuple[int, int] | None:
@@ -177,7 +177,7 @@ def _season_and_episode(value: str) -> tuple[int, int] | None:
     return (season, episode) if episode > 0 else None
 
 
-def number_elements(season: int, episode: int, *, without: Iterable[str] = ()) -> str:
+def _number_elements(season: int, episode: int, *, without: Iterable[str] = ()) -> str:
     """The `episode-num` elements of a season and an episode, both counted from 1, in the systems not in `without`."""
     written = ""
     if (
@@ -232,11 +232,22 @@ def rendered(airing: Airing, channel: str, name: str, shift_s: int) -> str:
         date = date or f"<date>{began[:8]}</date>"
         if not film:
             sub_titles = sub_titles or f"<sub-title>{day_and_time(began)}</sub-title>"
-            # Season = year, episode = month, day, hour, minute: the same for the same airing whoever computes it.
-            episodes = episodes or number_elements(int(began[:4]), int(began[4:12]))
+            episodes = episodes or airing_numbers(began)
     return (
         f'<programme start="{began} +0000" stop="{time_text(stop + shift_s)} +0000" channel="{channel}">'
         f"{titles}{sub_titles}{about}{date}{kinds}{episodes}{tail}</programme>\n"
+    )
+
+
+def airing_numbers(began: str) -> str:
+    """The `episode-num` elements of what has no number, by its start as `time_text` writes it.
+
+    Season = year, episode = month, day, hour and minute: the same for the same airing whoever computes it.
+    """
+    season, episode = began[:4], int(began[4:12])
+    return (
+        f'<episode-num system="xmltv_ns">{int(season) - 1}.{episode - 1}.</episode-num>'
+        f'<episode-num system="onscreen">S{season}E{episode}</episode-num>'
     )
 
 

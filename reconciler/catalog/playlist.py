@@ -27,7 +27,6 @@ LINE_LIMIT_CHARS: Final = 1 << 20
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_PLAIN_URL: Final = re.compile(r"https?://[^|/][^|]*").fullmatch
 _NOTHING_SAID: Final = Said("", "", "", "", {}, "")
 _GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
 _CP1252_HOLES: Final = {0x81: 0x81, 0x8D: 0x8D, 0x8F: 0x8F, 0x90: 0x90, 0x9D: 0x9D}
@@ -220,24 +219,37 @@ class _Reader:
             if not line:
                 continue
             self.line_number = number
-            if line[0] == "#":
+            if line.startswith("#EXTINF:"):
+                self._entry(line)
+            elif line[0] == "#":
                 self._directive(line)
-            elif self._open and not self._address and line[8:9] not in {"", "/"} and _PLAIN_URL(line):
+            elif (
+                self._open
+                and not self._address
+                and "|" not in line
+                and (
+                    (line.startswith("http://") and line[7:8] > "/")
+                    or (line.startswith("https://") and line[8:9] > "/")
+                )
+            ):
                 self._address = [line]  # nearly all of them
             else:
                 self._url(line)
             self.seen_text = True
         self.line_number = before + len(lines)
 
-    def _directive(self, line: str) -> None:
-        if line.startswith("#EXTINF:") or line[:8].upper() == "#EXTINF:":
-            self._close()
-            self._open = True
-            self._said = read_extinf(line[8:])
+    def _entry(self, line: str) -> None:
+        self._close()
+        self._open = True
+        self._said = read_extinf(line[8:])
+        if self._waiting:
             self._headers, self._waiting = self._waiting, []
-            return
+
+    def _directive(self, line: str) -> None:
         word = line[:11].upper()
-        if word.startswith("#EXTVLCOPT:"):
+        if word.startswith("#EXTINF:"):
+            self._entry(line)
+        elif word.startswith("#EXTVLCOPT:"):
             header = vlc_header(line[11:])
             if header:
                 self._header_target().append(header)
@@ -306,7 +318,9 @@ class _Reader:
         else:
             self.assembly.drop("no address after #EXTINF", self._said.name)
         self._open = False
-        self._address, self._headers = [], []
+        self._address = []
+        if self._headers:
+            self._headers = []
         self._foreign = self._local_group = ""
 
     def result(self) -> Playlist:

@@ -1,9 +1,9 @@
 """Runs of regular M3U entries, read by one pattern learned from the list itself.
 
 A panel writes every `#EXTINF` line with the same attributes in the same order. Once that order is known, one compiled
-pattern reads a block of entries at the speed of C (measured: four times a loop over lines), and counting line ends and
-`#EXTINF:` proves that it left nothing out: as many matches as `#EXTINF:` at line starts, twice as many line ends. What
-does not fit that proof is halved until it does or is small, and then read line by line. This module refuses to guess:
+pattern reads a block of entries at the speed of C (measured: four times a loop over lines), and counting line ends
+proves that it left nothing out: every match begins at a line's start and has two of them, and there are no more. What does
+not fit that proof is halved until it does or is small, and then read line by line. This module refuses to guess:
 any value that needs a rule of its own (entities, control characters, pipe headers, blanks) goes to the line reader.
 """
 
@@ -22,7 +22,7 @@ Columns = dict[str, tuple[str, ...]]
 SMALL: Final = 16
 SAMPLE: Final = 256
 LESSONS: Final = 12
-PATIENCE: Final = 32
+PATIENCE: Final = 64
 
 _REGULAR_LINE: Final = re.compile(
     r'^#EXTINF:-?\d+((?: [A-Za-z][A-Za-z0-9_-]*="[^"\n]*")*),[^"\n]*\nhttps?://', re.MULTILINE
@@ -78,7 +78,7 @@ class Regular:
             wasted += len(part) if columns is None else 0
             yield part, columns
         if wasted * 2 > len(text):
-            self._setbacks = min(self._setbacks + 1, 5)
+            self._setbacks = min(self._setbacks + 2, 6)
             self._resting = min(1 << self._setbacks, PATIENCE)
         else:
             self._setbacks = 0
@@ -116,7 +116,7 @@ class Regular:
             f' {re.escape(k)}="([^"]*)"' if k in always else f'(?: {re.escape(k)}="([^"]*)")?' for k in keys
         )
         self._keys = tuple(k.lower() for k in keys)
-        self._pattern = re.compile(rf'#EXTINF:-?\d+{fields},([^"\n]*)\n(https?://[^\n]*)\n')
+        self._pattern = re.compile(rf'^#EXTINF:-?\d+{fields},([^"\n]*)\n(https?://[^\n]*)\n', re.MULTILINE)
         return True
 
     def _columns(self, text: str) -> Columns | None:
@@ -125,12 +125,8 @@ class Regular:
             return None
         found = self._pattern.findall(text)
         count = len(found)
-        if (
-            not count
-            or text.count("#EXTINF:") != count
-            or text.count("\n#EXTINF:") != count - 1
-            or text.count("\n") != 2 * count
-        ):
+        # Each match begins at a line's start and holds two line ends or more: as many as that leave none outside.
+        if not count or text.count("\n") != 2 * count:
             return None
         values = dict(zip((*self._keys, _NAME, _URL), zip(*found, strict=True), strict=True))
         urls = "".join(values[_URL])
