@@ -48,6 +48,8 @@ class ChannelRecord:
     """What the name claims: variants of one channel share guide id and normalised name."""
     members: tuple[MemberFacts, ...] = ()
     """Facts of those aliases that have no stream id, by id."""
+    held: str = ""
+    """The bucket that its rule named ("-": none) when it was held here because the provider renamed it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,8 @@ class Assigned:
     by_bucket: dict[str, list[Item]]
     held: list[Held] = field(default_factory=list)
     unbucketed: list[Item] = field(default_factory=list)
-    held_items: set[str] = field(default_factory=set)
+    held_items: dict[str, str] = field(default_factory=dict)
+    """By item id of those held: the bucket of the rule where the provider renamed the channel, else ""."""
     moved: set[str] = field(default_factory=set)
     """Ids of items that leave the DVR they lived in, because spec or `--allow moved:` says so."""
 
@@ -157,15 +158,15 @@ def settle(
         and r.dvr in homes.bucket_of
         and (bucket is None or r.dvr not in homes.reach[bucket.name])
     ]
-    stay = {id(item) for item in _holders(astray, rules, homes, ghosts, allow=allow)}
+    stay = _holders(astray, rules, homes, ghosts, allow=allow)
     for item, bucket in zip(items, buckets, strict=True):
         record = item.record
-        if id(item) in stay and record is not None:
+        if item.id in stay and record is not None:
             would_be = bucket.name if bucket else ""
             assigned.held.append(
                 Held(record.id, item.name, record.dvr, would_be, record.group, item.entry.group)
             )
-            assigned.held_items.add(item.id)
+            assigned.held_items[item.id] = stay[item.id]
             assigned.by_bucket[homes.bucket_of[record.dvr]].append(item)
             watch.note(item.id, f"bucket {would_be or '(none)'}", f"held in {record.dvr}, where it lives")
             continue
@@ -188,15 +189,21 @@ def _holders(
     ghosts: Callable[[], Filters],
     *,
     allow: frozenset[str],
-) -> list[Item]:
-    """Those of the astray that stay: the provider changed what it says of them."""
-    stay, asked = [], []
-    for item, _ in astray:
+) -> dict[str, str]:
+    """Those of the astray that stay, because the provider changed what it says of them, as `Assigned.held_items`."""
+    stay: dict[str, str] = {}
+    asked = []
+    for item, bucket in astray:
         record = item.record
         if record is None or f"moved:{record.dvr}" in allow:
             continue
-        if not record.group or _renamed(item, record):
-            stay.append(item)
+        rule = bucket.name if bucket else "-"
+        # Rules over a name or guide id cannot be asked about the old one: held at the rename, and as long as the rule
+        # says the same; an edited rule then moves it.
+        if record.held == rule or _renamed(item, record):
+            stay[item.id] = rule
+        elif not record.group:
+            stay[item.id] = ""
         elif item.entry.group != record.group:
             asked.append(item)
     if asked:
@@ -207,12 +214,12 @@ def _holders(
             if record is None or bucket is None or id(ghost) not in left:
                 continue
             if record.dvr in homes.reach[bucket.name]:
-                stay.append(item)
+                stay[item.id] = ""
     return stay
 
 
 def _renamed(item: Item, record: ChannelRecord) -> bool:
-    """Whether the provider changed name or guide id since: rules over these cannot be asked about the old ones."""
+    """Whether the provider changed name or guide id since the last run."""
     if not record.name and not record.guide_id:
         return True
     return not any(

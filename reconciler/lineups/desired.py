@@ -41,7 +41,7 @@ from reconciler.lineups.model import (
 )
 from reconciler.lineups.numbering import Numbers, Part, in_force
 from reconciler.lineups.outcome import Causes, ledger_after
-from reconciler.lineups.overrides import overridden
+from reconciler.lineups.overrides import override, without_dropped
 from reconciler.lineups.placing import Placed, place, split_names
 from reconciler.lineups.rematch import Rematch, rekeyed, rematch, source_moved
 from reconciler.spec.model import Drop, Merge, Only, Spec
@@ -103,7 +103,8 @@ class _Run:
         present = {i.id: i for i in items}
         ledger = self._sources_moved(ledger, items)
         filters = Filters(spec, self.hosts, self.links.ensure, self.watch)
-        left = filters.run(overridden(items, spec.overrides, ledger, filters.tally, self.watch))
+        override(items, spec.overrides, ledger, self.watch)
+        left = without_dropped(filters.run(items), filters.tally, self.watch)
         live = [i for i in left if i.entry.kind == "live"]
         homes = Homes.of(spec, {d: split_names(d, ledger) for d in spec.dvrs})
         assigned = self._assigned(live, ledger, homes)
@@ -143,7 +144,7 @@ class _Run:
             placed,
             ids,
             numbers,
-            held=frozenset(assigned.held_items),
+            held=assigned.held_items,
             present=present,
             spec_digest=spec.digest,
             today=self.today,
@@ -257,7 +258,7 @@ class _Run:
             for where, some in abroad.items():
                 kept = {i.id for i in filters.run_bucket(where, some)}
                 left = [i for i in left if i.id in kept or i not in some]
-            assigned.by_bucket[name] = left
+            assigned.by_bucket[name] = without_dropped(left, filters.tally, self.watch)
         if any(f.buckets and isinstance(f.action, Merge) for f in self.spec.filters):
             everyone = [i for of in assigned.by_bucket.values() for i in of]
             claim(everyone, ledger, in_force(ledger.retired, self.today))

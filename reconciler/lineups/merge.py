@@ -72,15 +72,12 @@ def _fold(same: Sequence[Item]) -> None:
     """Makes the first item stand for all. What it lacks the others give; what an override set anywhere holds."""
     first = same[0]
     first.members = tuple(part for item in same for part in item.parts)
+    # by id and not by preference, which may change every day while the number must not
+    first.wanted = min(((i.id, i.wanted) for i in same if i.wanted is not None), default=("", None))[1]
     for other in same[1:]:
-        for field in sorted(other.fixed - first.fixed):
-            if field == "quality":
-                first.quality_set = other.quality_set
-            else:
-                setattr(first, field, getattr(other, field))
+        for field in other.fixed - first.fixed - {"drop"}:
+            setattr(first, field, getattr(other, field))
         first.fixed |= other.fixed
-        if first.wanted is None:
-            first.wanted = other.wanted
         first.guide_id = first.guide_id or other.guide_id
         first.logo = first.logo or other.logo
         first.link = first.link or other.link

@@ -26,12 +26,12 @@ def ledger_after(
     ids: Mapping[str, str],
     numbers: Numbers,
     *,
-    held: frozenset[str],
+    held: Mapping[str, str],
     present: Mapping[str, Item],
     spec_digest: str,
     today: date,
 ) -> Ledger:
-    """The ledger once the lineups are published. `ids` are final ids by item, `present` all items by id."""
+    """The ledger once the lineups are published. `ids` are final ids by item, `present` all items by id, `held` as in `Assigned`."""
     channels: dict[str, ChannelRecord] = {}
     ours = {p.name for p in placed.parts}
     for part in placed.parts:
@@ -64,7 +64,7 @@ def _record(
     id_: str,
     present: Mapping[str, Item],
     *,
-    held: frozenset[str],
+    held: Mapping[str, str],
     today: date,
 ) -> ChannelRecord:
     old = item.record or item.returning
@@ -98,6 +98,7 @@ def _record(
         since=record.since if record is not None and stayed else today.isoformat(),
         quality=own.quality,
         members=tuple(facts[a] for a in aliases if a in facts),
+        held=held.get(item.id, ""),
     )
 
 
