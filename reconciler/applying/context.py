@@ -8,6 +8,7 @@ behind an `await` is lost when the scope is cancelled (style.md 3). This module 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import trio
 
@@ -24,7 +25,16 @@ from reconciler.plex.connection import Connection
 from reconciler.plex.model import Observed
 from reconciler.plex.writer import PlexWriter
 
-__all__ = ["ApplyContext", "Run"]
+__all__ = ["ApplyContext", "PlexDatabase", "Run"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlexDatabase:
+    """Plex's data directory, the address at which it must not answer, and where copies go."""
+
+    data: Path
+    url: str
+    copies: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class ApplyContext:
     connection: Connection | None = None
     serve: ServeClient | None = None
     observed: Observed | None = None
+    database: PlexDatabase | None = None
     progress: Callable[[Progress], None] = lambda _: None
     guide_loads: int = 3
     timing: Timing = field(default_factory=Timing)
@@ -65,6 +76,8 @@ class Run:
     """DVRs whose guide Plex loaded in this run."""
     unmatched: dict[str, str] = field(default_factory=dict)
     """Ranges of numbers that Plex does not pair, by DVR name."""
+    copied: Path | None = None
+    """Where this run copied Plex's database to."""
     turns: dict[str, trio.Event] = field(default_factory=dict)
     """Set once a DVR has had its first turn to write, or needs none."""
 

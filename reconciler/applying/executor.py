@@ -14,8 +14,9 @@ from typing import Final, Literal
 import trio
 
 from reconciler.applying.context import ApplyContext, Run
+from reconciler.applying.done import Done
 from reconciler.applying.events import Outcome, Progress, RunResult, State
-from reconciler.applying.handlers import HANDLERS, Done
+from reconciler.applying.handlers import HANDLERS
 from reconciler.applying.loads import Loads
 from reconciler.errors import PtctlError
 from reconciler.planning.diff import map_digest
@@ -86,8 +87,16 @@ class _Executor:
     async def _chain(self, name: str, actions: list[Action]) -> None:
         for action in actions:
             await self._one(action)
-        if all(self.outcomes[a.id].state == "done" for a in actions) and name in self.run.targets:
+        done = all(self.outcomes[a.id].state == "done" for a in actions)
+        if not done or name not in self.run.targets or self.run.context.connection is None:
+            return
+        began = trio.current_time()
+        try:
             await self._note_applied(name, actions[-1])
+        except PtctlError as error:  # done in Plex, not noted: the next run looks and notes it
+            self._end(
+                actions[-1], "failed", error.message, began=began, next_step=error.next_step or "ptctl apply"
+            )
 
     async def _one(self, action: Action) -> None:
         lacking = [n for n in action.needs if n in self.outcomes and self.outcomes[n].state != "done"]
@@ -231,7 +240,10 @@ async def _disturbed(state: Run) -> tuple[str, ...]:
         for name, record in {**state.context.before.dvrs, **state.ledger.dvrs}.items()
         if name in touched
     }
-    after = await read_dvrs(state.connection)
+    try:
+        after = await read_dvrs(state.connection)
+    except PtctlError:
+        return ()
     if isinstance(after, Unknown):
         return ()
     now = {d.key: map_digest(d.pairs) for dvr in after for d in dvr.devices}

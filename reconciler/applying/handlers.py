@@ -6,12 +6,13 @@ failure. A delete-and-create never hides behind another kind. This module refuse
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import trio
 
 from reconciler.applying.context import Run
+from reconciler.applying.database import database_update
+from reconciler.applying.done import Done
 from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
@@ -28,15 +29,7 @@ from reconciler.plex.reader import (
 )
 from reconciler.plex.writer import IN_USE
 
-__all__ = ["HANDLERS", "Done", "Handler"]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The sentence of a success, and remarks that do not make it a failure."""
-
-    text: str
-    notes: tuple[str, ...] = ()
+__all__ = ["HANDLERS", "Handler"]
 
 
 Handler = Callable[[Run, Action], Awaitable[Done]]
@@ -246,6 +239,7 @@ HANDLERS: Final[Mapping[ActionKind, Handler]] = {
     "enable-channels": enable_channels,
     "delete-dvr": delete_dvr,
     "delete-device": delete_device,
+    "database-update": database_update,
 }
 
 

@@ -17,7 +17,16 @@ from reconciler.planning.allowances import Allowances, Lifted, lift
 from reconciler.planning.diff import MapDiff, map_diff, map_digest
 from reconciler.planning.drift import address_drift, map_drift, missing_drift, settings_drift
 from reconciler.planning.inputs import World
-from reconciler.planning.model import Change, ChangeKind, Counts, DriftItem, FieldChange, Loss, PlanWarning
+from reconciler.planning.model import (
+    Action,
+    Change,
+    ChangeKind,
+    Counts,
+    DriftItem,
+    FieldChange,
+    Loss,
+    PlanWarning,
+)
 from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.safety import busy_block
 from reconciler.planning.sight import Sighting, counts
@@ -83,6 +92,7 @@ class Comparison:
     settled: Applied | None = None
     target: Target | None = None
     sighting: Sighting | None = None
+    database: Action | None = None
 
 
 @dataclass(slots=True)

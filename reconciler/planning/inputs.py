@@ -12,7 +12,7 @@ from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import Manifest
 from reconciler.lineups.model import Block, Desired
 from reconciler.planning.model import PlanWarning
-from reconciler.plex.model import Observed, Unknown
+from reconciler.plex.model import DatabaseView, Observed, Unknown
 from reconciler.spec.model import Spec
 
 __all__ = ["Estimate", "Judgement", "PlanInputs", "PublishedRow", "World"]
@@ -46,6 +46,7 @@ class World:
     the current generation, None before the first. `reports` are of sources by name, and of guides by
     "guide NAME". `allow` are the words of
     `--allow`, `only` and `skip` DVR names of the options of that name. `now` is an ISO second in UTC. `busy` counts running streams and recordings by DVR name, from `serve`.
+    `database` is what a stopped Plex left behind; `observed` is Unknown then.
     """
 
     spec: Spec
@@ -57,6 +58,7 @@ class World:
     reports: Mapping[str, SourceReport] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
     busy: Mapping[str, int] | Unknown = field(default_factory=lambda: Unknown("serve was not asked"))
+    database: DatabaseView | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
 

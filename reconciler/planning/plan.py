@@ -9,12 +9,14 @@ rules are in `safety` and `changes`.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.model import Block, Cause, DvrTarget
 from reconciler.planning.actions import dvr_actions, file_actions, leaving_actions
 from reconciler.planning.allowances import Allowances, allowances
 from reconciler.planning.changes import Comparison, Context, Steps, compare
+from reconciler.planning.database import compare_database
 from reconciler.planning.diff import churn, rows_of_records
 from reconciler.planning.inputs import PlanInputs, PublishedRow, World
 from reconciler.planning.model import (
@@ -35,7 +37,7 @@ from reconciler.planning.sight import Sighting, counts, foreign_dvrs, foreigners
 from reconciler.planning.staleness import plex_digest, selection_digest, text_digest
 from reconciler.planning.targets import Target, targets
 from reconciler.planning.warnings import catalog_warnings, group_warnings, unused_words
-from reconciler.plex.model import Device, Dvr, Observed, Server, Unknown
+from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
 
 __all__ = ["Planned", "compose", "plan"]
 
@@ -67,12 +69,21 @@ def compose(inputs: PlanInputs) -> Planned:
     observed = world.observed if isinstance(world.observed, Observed) else None
     allowed = allowances(world.allow, world.spec.approvals, spent=world.ledger.spent, today=world.today)
     warnings = [*inputs.judgement.warnings, *catalog_warnings(world)]
-    if isinstance(world.observed, Unknown):
+    if isinstance(world.observed, Unknown) and world.database is None:
         warnings.append(PlanWarning("W303", f"Plex could not be read: {world.observed.why}", "ptctl doctor"))
     if observed is not None and (other := _other_server(world, observed)):
         every = {name: _unkeyed(target) for name, target in every.items()}
         warnings.append(other)
-    staying, leaves = _staying(inputs, every, observed, allowed), _leaves(inputs, observed)
+    if world.database is not None and observed is None:
+        staying = _from_database(inputs, every, world.database)
+        warnings.append(
+            PlanWarning(
+                "W314", "Plex is stopped; only addresses in its database can be repaired", "start Plex"
+            )
+        )
+    else:
+        staying = _staying(inputs, every, observed, allowed)
+    leaves = _leaves(inputs, observed)
     comparisons = (*staying, *leaves)
     ledger = _ledger(inputs, staying, leaves, observed)
     actions = _actions(inputs, comparisons, ledger)
@@ -137,6 +148,28 @@ def _staying(
                 _files_only(inputs, wanted, shown, old_names.get(name, name)), target=target
             )
         found.append(replace(compared, change=_remarks(compared.change, wanted)))
+    return tuple(found)
+
+
+def _from_database(
+    inputs: PlanInputs, every: Mapping[str, Target], view: DatabaseView
+) -> tuple[Comparison, ...]:
+    """Plex is stopped: addresses alone, and only for DVRs that the ledger knows by key (design.md 4)."""
+    found = []
+    for wanted in inputs.world.desired.dvrs:
+        name = wanted.record.name
+        target = every.get(name)
+        shown = _counts(inputs, wanted, _old_names(inputs.world).get(name, name))
+        if inputs.world.skipped(name):
+            found.append(Comparison(_skipped(inputs, wanted), target=target))
+        elif target is None or not target.record.device_key:
+            note = "waits for Plex, which is stopped"
+            found.append(
+                Comparison(Change("same", name, Counts(len(shown.added), len(shown.added)), note=note))
+            )
+        else:
+            compared = compare_database(target, view, shown)
+            found.append(Comparison(compared.change, target=target, database=compared.action))
     return tuple(found)
 
 
@@ -237,9 +270,9 @@ def _leave(inputs: PlanInputs, item: Leaving, observed: Observed | None) -> Comp
 
 def _actions(inputs: PlanInputs, comparisons: Iterable[Comparison], ledger: Ledger) -> tuple[Action, ...]:
     comparisons = tuple(comparisons)
-    # With an unreadable Plex nothing is written at all (design.md 3, exit 1).
+    # With an unreadable Plex nothing is written at all (design.md 3, exit 1); with a stopped one, rows alone.
     if isinstance(inputs.world.observed, Unknown):
-        return ()
+        return in_order(c.database for c in comparisons if c.database is not None)
     files = file_actions(
         ledger=ledger != inputs.world.ledger,
         generation=inputs.generation if inputs.generation != inputs.published_generation else "",
@@ -321,6 +354,8 @@ def _plan(
     world, spec = inputs.world, inputs.world.spec
     observed = world.observed
     server = observed.server if isinstance(observed, Observed) else None
+    if world.database is not None:
+        server = world.database.server
     known = server if isinstance(server, Server) else Server("", "")
     loads = sum(action.guide_loads for action in actions)
     writes = sum(bool(action.dvr) for action in actions)
@@ -335,7 +370,7 @@ def _plan(
         spec_files=spec.files,
         arguments=inputs.arguments,
         env=inputs.env,
-        plex="absent" if observed is None else "unknown" if isinstance(observed, Unknown) else "known",
+        plex=_plex_state(world),
         plex_why=observed.why if isinstance(observed, Unknown) else "",
         server_name=known.name,
         server_machine=known.machine,
@@ -367,6 +402,12 @@ def _plan(
     )
 
 
+def _plex_state(world: World) -> Literal["known", "absent", "unknown"]:
+    if world.observed is None:
+        return "absent"
+    return "unknown" if isinstance(world.observed, Unknown) and world.database is None else "known"
+
+
 def _summary(changes: Iterable[Change]) -> Summary:
     kinds: dict[str, int] = {}
     for change in changes:
@@ -377,7 +418,7 @@ def _summary(changes: Iterable[Change]) -> Summary:
 
 def _blocks(inputs: PlanInputs, changes: Iterable[Change]) -> tuple[Block, ...]:
     found = {*inputs.judgement.blocks, *(b for change in changes for b in change.blocks)}
-    if isinstance(inputs.world.observed, Unknown):
+    if isinstance(inputs.world.observed, Unknown) and inputs.world.database is None:
         text = f"unknown: Plex could not be read: {inputs.world.observed.why}"
         found.add(Block("S401", "", text, "", "write"))
     return tuple(sorted(found, key=lambda b: (b.code, b.dvr, b.message)))
@@ -390,12 +431,19 @@ def _digests(inputs: PlanInputs, comparisons: Iterable[Comparison], observed: Ob
     return Digests(
         spec=world.spec.digest,
         selection=selection_digest(world.desired.dvrs),
-        plex=plex_digest(sightings, foreign) if observed else {},
+        plex=plex_digest(sightings, foreign) if observed else _row_digests(comparisons),
         arguments=text_digest(
             [inputs.arguments, sorted(world.allow), sorted(world.only), sorted(world.skip)]
         ),
         generation=inputs.generation,
     )
+
+
+def _row_digests(comparisons: Iterable[Comparison]) -> dict[str, str]:
+    """What a plan for a stopped Plex rests on: the values of the rows it changes."""
+    return {
+        c.change.dvr: text_digest(dict(c.database.args or {})) for c in comparisons if c.database is not None
+    }
 
 
 def _counts(inputs: PlanInputs, wanted: DvrTarget, old: str) -> Counts:

@@ -25,6 +25,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "W311": "a DVR is full and newcomers went elsewhere",
     "W312": "the ledger knows these DVRs from another Plex server",
     "W313": "a bucket is exported as a playlist only, because it has no DVR",
+    "W314": "Plex is stopped; only addresses in its database can be repaired",
     "W401": "an approval has ended",
     "W402": "an approval was used",
     "W403": "an allow word lifts nothing",

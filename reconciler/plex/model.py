@@ -13,6 +13,8 @@ __all__ = [
     "XMLTV_PROVIDER",
     "Activity",
     "ChannelPair",
+    "DatabaseRow",
+    "DatabaseView",
     "Device",
     "Dvr",
     "Observed",
@@ -133,6 +135,27 @@ class Observed:
     rules: Mapping[str, int] | Unknown
     requests: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRow:
+    """One row of `media_provider_resources` (8.2). `extra` are the pairs of `extra_data` without their copy in `url`."""
+
+    id: int
+    parent: int | None
+    type: int
+    identifier: str
+    uri: str
+    uuid: str
+    extra: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseView:
+    """Plex's database as read while Plex is stopped. `server` comes from Preferences.xml."""
+
+    server: Server
+    rows: tuple[DatabaseRow, ...]
 
 
 def decode_until_stable(text: str) -> str:

@@ -106,7 +106,7 @@ class House:
             desired=self._desired(lineups, ledger),
             ledger=ledger,
             now=self.now,
-            observed=await observe(self.connection),
+            observed=changes.pop("observed") if "observed" in changes else await observe(self.connection),
             published=self._published(),
             reports={"main": SourceReport("main", "m3u", "fresh", 100)},
             busy=busy,

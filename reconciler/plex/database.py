@@ -1,0 +1,159 @@
+"""Plex's database while Plex is stopped: proof that it is, and the rows of tuners and DVRs.
+
+The fallback for a Plex that does not start, nothing more (design.md 4). It acts only when `plex.url` refuses connections
+*and* nobody else has the file open; a time-out is unknown, not stopped. Reading takes `media_provider_resources` and
+nothing else, because stock SQLite cannot even check the rest (plex-livetv.md 8.6). This module refuses to write:
+`plex.database_writer` does.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import trio
+from lxml import etree
+
+from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
+from reconciler.plex.extra_data import pairs_of
+from reconciler.plex.model import DatabaseRow, DatabaseView, Server, Unknown
+
+__all__ = ["COLUMNS", "TABLE", "exclusive", "library_path", "read_database", "refuses_connections"]
+
+LIBRARY: Final = Path("Plug-in Support") / "Databases" / "com.plexapp.plugins.library.db"
+PREFERENCES: Final = "Preferences.xml"
+TABLE: Final = "media_provider_resources"
+COLUMNS: Final = frozenset(
+    {
+        "id",
+        "parent_id",
+        "type",
+        "status",
+        "state",
+        "identifier",
+        "protocol",
+        "uri",
+        "uuid",
+        "extra_data",
+        "updated_at",
+    }
+)
+LOCK_S: Final = 1.0
+CONNECT_S: Final = 3.0
+HARVESTER, PROVIDER, DEVICE = 1, 3, 4
+
+
+async def refuses_connections(url: str) -> bool | Unknown:
+    """Whether nobody listens at `plex.url`: True when the connection is refused, False when it is taken, else unknown.
+
+    Costs one connection attempt of at most 3 s.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with trio.fail_after(CONNECT_S):
+            stream = await trio.open_tcp_stream(parts.hostname or "", port)
+    except trio.TooSlowError:
+        return Unknown("plex.url does not answer in time; that is not the same as stopped")
+    except OSError as error:
+        if isinstance(error, ConnectionRefusedError) or _all_refused(error):
+            return True
+        return Unknown(f"plex.url cannot be reached ({error.strerror or type(error).__name__})")
+    await stream.aclose()
+    return False
+
+
+def library_path(data: Path) -> Path:
+    """Where the library lies below Plex's data directory (8.1)."""
+    return data / LIBRARY
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database for us alone, with Plex proved to be away. Blocks its thread for at most a second of waiting.
+
+    In WAL mode an exclusive transaction would pass beside idle readers; exclusive *locking* does not: it needs every
+    other connection gone, and a running Plex holds about twenty (8.6). Raises PlexRefused when somebody has it open,
+    PlexUnreachable when there is no such file, PlexError for an unknown schema.
+    """
+    if not path.is_file():
+        raise PlexUnreachable(
+            "there is no Plex database below plex.database.path", next_step="check plex.database.path"
+        )
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_S, isolation_level=None)
+    try:
+        try:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise PlexRefused(
+                "Plex's database is in use: Plex still runs, or another program has it open",
+                status=0,
+                reason="locked",
+                next_step="stop Plex, then apply again",
+            ) from None
+        except sqlite3.DatabaseError:
+            raise PlexError(
+                "Plex's database is no SQLite file that can be read", next_step="check plex.database.path"
+            ) from None
+        _check_schema(connection)
+        yield connection
+    finally:
+        if connection.in_transaction:
+            connection.rollback()
+        connection.close()
+
+
+def read_database(data: Path) -> DatabaseView:
+    """Server and rows, read under the exclusive lock. Blocks; run it in a thread. Raises as `exclusive`."""
+    with exclusive(library_path(data)) as connection:
+        rows = connection.execute(
+            "SELECT id, parent_id, type, identifier, uri, uuid, extra_data FROM media_provider_resources"
+            " WHERE type IN (1, 3, 4) ORDER BY id"
+        ).fetchall()
+    found = []
+    for row in rows:
+        try:
+            extra = pairs_of(row[6])
+        except ValueError as error:
+            raise PlexError(f"row {row[0]} of Plex's database cannot be understood: {error}") from None
+        found.append(
+            DatabaseRow(row[0], row[1], row[2] or 0, row[3] or "", row[4] or "", row[5] or "", extra)
+        )
+    return DatabaseView(_server(data), tuple(found))
+
+
+def _check_schema(connection: sqlite3.Connection) -> None:
+    names = {row[1] for row in connection.execute(f"PRAGMA table_info({TABLE})")}
+    missing = COLUMNS - names
+    if missing:
+        what = f"table {TABLE}" if not names else f"column {', '.join(sorted(missing))} of {TABLE}"
+        raise PlexError(
+            f"Plex's database has no {what}: this version of Plex is not known, nothing was changed",
+            next_step="repair the tuner through Plex's API: start Plex, then ptctl apply",
+        )
+
+
+def _server(data: Path) -> Server:
+    try:
+        root = etree.parse(
+            data / PREFERENCES, etree.XMLParser(resolve_entities=False, no_network=True)
+        ).getroot()
+    except (OSError, etree.XMLSyntaxError):
+        raise PlexUnreachable(
+            "Preferences.xml beside Plex's database cannot be read", next_step="check plex.database.path"
+        ) from None
+    machine = root.get("ProcessedMachineIdentifier") or ""
+    if not machine:
+        raise PlexUnreachable(
+            "Preferences.xml does not name the server", next_step="check plex.database.path"
+        )
+    return Server(machine=str(machine), version="", name=str(root.get("FriendlyName") or ""))
+
+
+def _all_refused(error: OSError) -> bool:
+    cause = error.__cause__
+    causes = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause,) if cause else ()
+    return bool(causes) and all(isinstance(c, ConnectionRefusedError) for c in causes)

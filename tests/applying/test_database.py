@@ -1,0 +1,253 @@
+"""The fallback for a Plex that does not start: one DVR's rows, by id and uuid, after a copy, and only then."""
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.applying.context import ApplyContext, PlexDatabase
+from reconciler.applying.events import RunResult
+from reconciler.applying.executor import run as carry_out
+from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
+from reconciler.ledger.journal import Journal
+from reconciler.planning.plan import Planned
+from reconciler.plex.database import exclusive, library_path, read_database, refuses_connections
+from reconciler.plex.database_writer import RowChange, update_rows
+from reconciler.plex.extra_data import pairs_of, text_of
+from reconciler.plex.model import Unknown
+from tests.applying.house import House, house
+from tests.conftest import Run
+
+TWO = {"news": {1000: "BBC", 1001: "CNN"}, "sport": {1600: "ESPN"}}
+
+
+def rows(home: House) -> dict[int, tuple[Any, ...]]:
+    """The table as it is on disk."""
+    with sqlite3.connect(library_path(home.plex.directory)) as connection:
+        found = connection.execute(
+            "SELECT id, uri, uuid, extra_data FROM media_provider_resources"
+        ).fetchall()
+    connection.close()
+    return {row[0]: row[1:] for row in found}
+
+
+async def plan_offline(home: House, lineups: dict[str, dict[int, str]]) -> Planned:
+    """A plan from the database, as the pipeline makes it when Plex is stopped."""
+    view = await trio.to_thread.run_sync(read_database, home.plex.directory)
+    return await home.planned(lineups, observed=Unknown("connection refused"), database=view)
+
+
+async def apply_offline(home: House, planned: Planned) -> RunResult:
+    """Carry it out without a connection to Plex."""
+    with Journal(home.state, "apply", lambda: home.now) as journal:
+        context = ApplyContext(
+            before=home.ledger(),
+            save_ledger=lambda ledger: ledger,
+            publish=lambda: None,
+            journal=journal,
+            now=lambda: home.now,
+            database=PlexDatabase(home.plex.directory, home.plex.url, home.state / "copies"),
+        )
+        return await carry_out(planned, context)
+
+
+@pytest.mark.accepts("DBP-1", "DBP-4", "DBP-5", "DBP-7", "DBP-8", "DBP-2")
+def test_the_address_of_one_dvr_is_repaired(tmp_path: Path, run: Run[None]) -> None:
+    """Rows of that DVR change, both values and the copy in `url`; all other rows stay; twice is nothing; Plex then agrees."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            await home.plex.loads_done()
+            record = home.tuned("news")
+            await home.plex.stop()
+            good = rows(home)
+            with sqlite3.connect(library_path(home.plex.directory)) as connection:
+                drift(connection, int(record.device_key), int(record.dvr_key), good)
+            connection.close()
+            before = rows(home)
+            planned = await plan_offline(home, TWO)
+            assert [a.id for a in planned.plan.actions] == ["database-update:news"]
+            change = next(c for c in planned.plan.changes if c.dvr == "news")
+            assert f"row {record.device_key}: http://10.9.9.9:1 -> {home.hub}/news" in change.details
+            assert {"tuner.uri", "guide.url"} == {f.path for f in change.fields}
+            assert planned.plan.server_machine == record.machine
+            result = await apply_offline(home, planned)
+            assert result.complete, result.outcomes
+            after = rows(home)
+            assert after == good
+            changed = {key for key in before if before[key] != after[key]}
+            assert changed == {int(record.device_key), int(record.dvr_key)}
+            (note,) = result.remarks
+            copies = list((home.state / "copies").iterdir())
+            assert str(copies[0]) in note
+            assert (copies[0] / "com.plexapp.plugins.library.db").exists()
+            again = await plan_offline(home, TWO)
+            assert (again.plan.actions, again.plan.empty) == ((), True)
+            await home.plex.start()
+            online = await home.planned(TWO)
+            assert (online.plan.empty, [a for a in online.plan.actions if a.dvr]) == (True, [])
+
+    run(main)
+
+
+def drift(connection: sqlite3.Connection, device: int, dvr: int, known: dict[int, tuple[Any, ...]]) -> None:
+    """Point a DVR's rows to an address that is gone."""
+    connection.execute("UPDATE media_provider_resources SET uri='http://10.9.9.9:1' WHERE id=?", (device,))
+    text = known[dvr][2]
+    pairs = pairs_of(text)
+    title = pairs["pv:lineup"].rpartition("#")[2]
+    pairs["pv:lineup"] = f"lineup://tv.plex.providers.epg.xmltv/http%3A%2F%2F10.9.9.9%3A1%2Fguide.xml#{title}"
+    connection.execute(
+        "UPDATE media_provider_resources SET extra_data=? WHERE id=?", (text_of(pairs, like=text), dvr)
+    )
+
+
+@pytest.mark.accepts("DBP-3")
+def test_a_running_plex_is_never_touched(tmp_path: Path, run: Run[None]) -> None:
+    """It takes connections, and it holds the file: either is enough to refuse, and nothing can force it."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            assert await refuses_connections(home.plex.url) is False
+            with pytest.raises(PlexRefused, match="in use"):
+                await trio.to_thread.run_sync(read_database, home.plex.directory)
+            record = home.tuned("news")
+            change = RowChange(int(record.device_key), "x", "uri", "a", "b")
+            with pytest.raises(PlexRefused, match="in use"):
+                await trio.to_thread.run_sync(update_rows, home.plex.directory, [change])
+            await home.plex.stop()
+            assert await refuses_connections(home.plex.url) is True
+            planned = await plan_offline(home, {**TWO, "news": TWO["news"]})
+            moved = replace(home, host="http://10.0.0.77:5004")
+            planned = await plan_offline(moved, TWO)
+            await home.plex.start()
+            result = await apply_offline(home, planned)
+            assert all("Plex runs" in o.text for o in result.failed)
+            assert len(result.failed) == 2
+
+    run(main)
+
+
+def test_a_silent_host_is_not_stopped(run: Run[None]) -> None:
+    """No answer is unknown; only a refused connection counts."""
+
+    async def main() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("reconciler.plex.database.CONNECT_S", 0.2)
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=1)
+            port = listeners[0].socket.getsockname()[1]
+            assert await refuses_connections(f"http://127.0.0.1:{port}") is False
+            await listeners[0].aclose()
+            assert await refuses_connections(f"http://127.0.0.1:{port}") is True
+        assert isinstance(await refuses_connections("http://nowhere.invalid:1"), Unknown)
+
+    run(main)
+
+
+@pytest.mark.accepts("DBP-2")
+def test_missing_rows_are_said_and_never_made(tmp_path: Path, run: Run[None]) -> None:
+    """The ledger knows keys that the database does not have: S401, no action, no row more."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            await home.plex.loads_done()
+            sport = home.plex.device(home.tuned("sport").device_id)
+            home.plex.machine.state.drop_dvr(home.plex.dvr_of(sport.device_id))
+            home.plex.machine.state.drop_device(sport)
+            await home.plex.stop()
+            before = rows(home)
+            planned = await plan_offline(home, TWO)
+            assert [("S401", "sport")] == [(b.code, b.dvr) for b in planned.plan.blocks]
+            assert planned.plan.actions == ()
+            gone = RowChange(9999, "no such uuid", "uri", "", "http://x")
+            with pytest.raises(PlexRefused, match="no row 9999"):
+                update_rows(home.plex.directory, [gone])
+            assert rows(home) == before
+
+    run(main)
+
+
+@pytest.mark.accepts("DBP-6")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE media_provider_resources",
+        "DROP TABLE media_provider_resources; CREATE TABLE media_provider_resources (id integer, uri text)",
+    ],
+)
+def test_an_unknown_schema_is_refused(tmp_path: Path, run: Run[None], statement: str) -> None:
+    """A missing table or column is another Plex than the one that is understood."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.plex.stop()
+            with sqlite3.connect(library_path(home.plex.directory)) as connection:
+                connection.executescript(statement)
+            connection.close()
+            with pytest.raises(PlexError, match="nothing was changed"):
+                read_database(home.plex.directory)
+
+    run(main)
+
+
+def test_no_database(tmp_path: Path) -> None:
+    """A wrong path is said as such; a file that is no database too."""
+    with pytest.raises(PlexUnreachable, match="no Plex database"):
+        read_database(tmp_path)
+    path = library_path(tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(PlexError), exclusive(path):
+        pass
+
+
+def test_a_plan_that_no_longer_fits_changes_nothing(tmp_path: Path, run: Run[None]) -> None:
+    """The row holds something else than the plan saw: refused, and the other values of the same plan stay too."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            await home.plex.stop()
+            before = rows(home)
+            news, sport = home.tuned("news"), home.tuned("sport")
+            good = RowChange(
+                int(news.device_key),
+                before[int(news.device_key)][1],
+                "uri",
+                before[int(news.device_key)][0],
+                "http://x",
+            )
+            bad = RowChange(
+                int(sport.device_key), before[int(sport.device_key)][1], "uri", "http://other", "http://y"
+            )
+            with pytest.raises(PlexRefused, match="changed since the plan"):
+                update_rows(home.plex.directory, [good, bad])
+            assert rows(home) == before
+
+    run(main)
+
+
+@given(st.dictionaries(st.text(min_size=1).filter(lambda key: key != "url"), st.text()), st.booleans())
+def test_extra_data_survives_both_forms(pairs: dict[str, str], legacy: bool) -> None:
+    """What is written reads back, in the form the row had; the copy in `url` says the same."""
+    text = text_of(pairs, like="at%3Aa=b" if legacy else "{}")
+    assert pairs == pairs_of(text)
+    if not legacy:
+        assert pairs == pairs_of(json.loads(text)["url"])
+
+
+def test_extra_data_is_written_as_plex_writes_it() -> None:
+    """Sorted, compact, the copy with dots encoded: byte for byte as captured (plex-livetv.md 8.3)."""
+    assert text_of({"at:builtIn": "1"}, like="{}") == '{"at:builtIn":"1","url":"at%3AbuiltIn=1"}'
+    assert text_of({"a": "x.y"}, like=None) == '{"a":"x.y","url":"a=x%2Ey"}'
+    with pytest.raises(ValueError, match="shape"):
+        pairs_of('{"a": 1}')
