@@ -14,13 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from reconciler.applying.context import ApplyContext
 from reconciler.applying.events import Progress, RunResult
 from reconciler.applying.executor import run
 from reconciler.applying.serve import ServeClient, serve_client
 from reconciler.applying.timing import Timing
 from reconciler.applying.verify import Verdict, verify
-from reconciler.errors import StalePlan
+from reconciler.errors import ApplyIncomplete, StalePlan
 from reconciler.ledger import generations, store
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.model import Ledger
@@ -37,6 +39,8 @@ __all__ = ["Orders", "Settled", "asked_busy", "converge"]
 
 LINEAGE_BYTES: Final = 8
 ANSWER_S: Final = 5.0
+INTERRUPTED: Final = 130
+FAILED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,11 @@ class Settled:
     verdict: Verdict | None = None
     why: str = ""
     run: int = 0
+
+    @property
+    def converged(self) -> bool:
+        """Everything of the plan that may be done is done, and planning again found nothing left."""
+        return self.verdict is not None and self.verdict.converged
 
     @property
     def blocked(self) -> bool:
@@ -101,8 +110,15 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         if not await orders.consent(plan):
             return Settled(plan, why="declined")
         with _journal(ready, orders) as journal:
-            settled = await _carried_out(ready, orders, journal)
-            journal.note("ended", complete=settled.result is not None and settled.result.complete)
+            try:
+                settled = await _carried_out(ready, orders, journal)
+            except BaseException as error:
+                # Written without an await: behind a cancelled scope it would be lost (style.md 3).
+                journal.finish(
+                    INTERRUPTED if isinstance(error, trio.Cancelled | KeyboardInterrupt) else FAILED
+                )
+                raise
+            journal.finish(0 if settled.converged else ApplyIncomplete.code)
             return settled
 
 

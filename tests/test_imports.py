@@ -36,9 +36,21 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
         NETWORK | CLOCKS,
     ),
-    # `catalog.entry` for `SourceReport`, a part of the plan document; `applying.events` are values of a run
+    # The plan document, and the values of runs, journals and explanations that it shows.
     "rendering": (
-        LEAVES | {"rendering", "planning.model", "planning.document", "catalog.entry", "applying.events"},
+        LEAVES
+        | {
+            "rendering",
+            "planning.model",
+            "planning.document",
+            "planning.numbers",
+            "catalog.entry",
+            "applying.events",
+            "ledger.journal",
+            "ledger.model",
+            "lineups.explain",
+            "lineups.model",
+        },
         NETWORK | CLOCKS,
     ),
     "applying": (

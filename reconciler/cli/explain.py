@@ -1,0 +1,127 @@
+"""`ptctl explain`: why a channel is where it is, what a DVR holds, and what fits no bucket. Reads the cache alone."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+
+import click
+import trio
+
+from reconciler.cli.planning import check_addresses, request_from
+from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.errors import UsageError
+from reconciler.lineups.desired import compute
+from reconciler.lineups.explain import Explained
+from reconciler.lineups.explain import explain as explained
+from reconciler.pipeline.gather import Gathered, gather
+from reconciler.rendering.explain_text import render_channel, render_dvr, render_unbucketed
+from reconciler.sources.progress import silent
+from reconciler.spec.model import Spec
+
+__all__ = ["explain"]
+
+MOST: int = 10
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["channel", "dvr", "unbucketed"]))
+@click.argument("name", required=False, default="")
+@click.option("--spec", "spec_", type=click.Path(path_type=str), help="The spec, if it is not ./ptctl.yaml.")
+@click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text")
+@spec_options
+@click.pass_context
+def explain(
+    ctx: click.Context,
+    *,
+    what: str,
+    name: str,
+    spec_: str | None,
+    format_: str,
+    env: str | None,
+    allow_exec: bool,
+) -> None:
+    """Why a channel is where it is.
+
+    \b
+    ptctl explain channel "ESPN 8"     by id, name or guide id: every step from the source to Plex
+    ptctl explain dvr sportsa          what it holds and what became of its bucket's entries
+    ptctl explain unbucketed           what no bucket wants, by group
+    """  # noqa: D301 - \b is click's mark for "do not wrap"
+    console = console_of(ctx)
+    spec = load_or_fail(console, spec_, env=env, allow_exec=allow_exec)
+    if what != "unbucketed" and not name:
+        raise UsageError(f"which {what}?", next_step=f'ptctl explain {what} "NAME"')
+    request = request_from(env=env, cached=True, plex=False, allow_exec=allow_exec, progress=silent)
+    seen = trio.run(partial(gather, spec, request))
+    today = datetime.fromtimestamp(request.now, UTC).date()
+    if what == "channel":
+        found = explained(name, spec, seen.catalog, seen.guides, seen.ledger, today=today)
+        if not found:
+            raise UsageError(
+                f'no channel "{name}" in the last fetch', next_step="ptctl catalog channels, or ptctl refresh"
+            )
+        if format_ == "json":
+            console.data(
+                json.dumps(
+                    {"format": "ptctl-explain/1", "channels": [asdict(f) for f in found]},
+                    indent=1,
+                    default=str,
+                )
+            )
+        else:
+            console.data("\n".join(_channel(spec, seen, f, color=console.color_out) for f in found[:MOST]))
+            if len(found) > MOST:
+                console.note(f"{len(found) - MOST} more match; name the id")
+        return
+    desired = compute(spec, seen.catalog, seen.guides, seen.ledger, today=today)
+    if what == "unbucketed":
+        groups = desired.unbucketed.groups
+        console.data(
+            json.dumps({"format": "ptctl-explain/1", "groups": groups}, indent=1)
+            if format_ == "json"
+            else render_unbucketed(groups)
+        )
+        return
+    check_addresses(spec, (name,), frozenset(t.record.name for t in desired.dvrs))
+    target = next(t for t in desired.dvrs if t.record.name == name)
+    funnel = next((f for f in desired.funnels if f.bucket == target.dvr.bucket), None)
+    if format_ == "json":
+        rows = [
+            {"number": r.number, "id": r.channel.id, "name": r.channel.name, "off": r.off}
+            for r in target.lineup.rows
+        ]
+        console.data(
+            json.dumps(
+                {
+                    "format": "ptctl-explain/1",
+                    "dvr": asdict(target.record),
+                    "funnel": funnel and asdict(funnel),
+                    "rows": rows,
+                },
+                indent=1,
+            )
+        )
+    else:
+        console.data(
+            render_dvr(
+                target.record,
+                funnel,
+                [(r.number, r.channel.name, r.off) for r in target.lineup.rows],
+                [h for h in desired.held if h.dvr == name],
+                color=console.color_out,
+            )
+        )
+
+
+def _channel(spec: Spec, seen: Gathered, found: Explained, *, color: bool) -> str:
+    record = seen.ledger.dvrs.get(found.dvr)
+    plex = "not in a DVR"
+    if record is not None:
+        applied = record.applied
+        plex = f"DVR {record.dvr_key or '-'}, device {record.device_key or '-'}" + (
+            ", applied" if applied else ", not applied yet"
+        )
+    if spec.plex is None:
+        plex = "no plex section in the spec"
+    return render_channel(found, plex, color=color)

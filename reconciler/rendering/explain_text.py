@@ -1,0 +1,101 @@
+"""What `explain` found, as text: the stages on the left, what each said, and where its rule stands. Refuses to look."""
+
+from collections.abc import Iterable, Sequence
+
+from reconciler.ledger.model import DvrRecord
+from reconciler.lineups.explain import Explained
+from reconciler.lineups.model import Funnel, Held
+from reconciler.planning.numbers import ranges
+from reconciler.rendering.ink import cells, cut, number, pad, paint, plural
+
+__all__ = ["render_channel", "render_dvr", "render_unbucketed"]
+
+_STAGE = 20
+_VERDICT = 58
+
+
+def render_channel(found: Explained, plex: str, *, color: bool) -> str:
+    """One channel's way from the source to Plex. `plex` is what the ledger says of its DVR there."""
+    head = [found.name, found.id, f"guide id {found.guide_id}" if found.guide_id else "no guide id"]
+    head += [f'group "{found.group}"'] if found.group else []
+    lines = [paint("   ".join(head), "head", color=color)]
+    for event in found.events:
+        at = f"{event.at.file}:{event.at.line}" if event.at else ""
+        verdict = event.verdict if not at else pad(cut(event.verdict, _VERDICT), _VERDICT)
+        lines.append(f"  {pad(event.stage, _STAGE)} {verdict}  {at}".rstrip())
+    if found.link:
+        how = f"by {found.link.how}" + (
+            f", {found.link.confidence:.0%} sure" if found.link.confidence < 1 else ""
+        )
+        lines.append(f"  {pad(f'guide {found.link.guide}', _STAGE)} {found.link.xmltv_id} ({how})")
+    if found.held:
+        lines.append(
+            f"  {pad('held', _STAGE)} would now be in {found.held.would_be}; --allow moved:{found.held.dvr} moves it"
+        )
+    if found.number is not None:
+        since = f", given {found.since}" if found.since else ", new"
+        off = "; switched off: its guide is empty" if found.off else ""
+        lines.append(
+            f"  {pad('number', _STAGE)} {found.number} in {found.dvr} ({found.place} of {found.of}){since}{off}"
+        )
+    if len(found.alternatives) > 1:
+        lines.append(f"  {pad('alternatives', _STAGE)} {', '.join(found.alternatives)}")
+    lines.append(f"  {pad('Plex', _STAGE)} {plex}")
+    return "\n".join(lines) + "\n"
+
+
+def render_dvr(
+    record: DvrRecord,
+    funnel: Funnel | None,
+    rows: Sequence[tuple[int, str, bool]],
+    held: Iterable[Held],
+    *,
+    color: bool,
+) -> str:
+    """One DVR: its identity, what became of its bucket's entries, and its channels."""
+    lines = [
+        paint(
+            f"{record.name}   {plural(len(rows), 'channel')}   {ranges(n for n, _, _ in rows) or 'no numbers'}",
+            "head",
+            color=color,
+        )
+    ]
+    lines.append(
+        f'  {pad("device", _STAGE)} {record.device_id}, port {record.port or "-"}, title "{record.title}"'
+    )
+    lines.append(f"  {pad('numbers', _STAGE)} {record.block[0]}-{record.block[1]}")
+    if record.dvr_key:
+        lines.append(f"  {pad('Plex', _STAGE)} DVR {record.dvr_key}, device {record.device_key}")
+    if record.applied:
+        lines.append(
+            f"  {pad('last applied', _STAGE)} generation {record.applied.generation}, {plural(record.applied.channels, 'channel')}"
+        )
+    if funnel:
+        stages = (
+            ("caught", funnel.caught),
+            ("with guide id", funnel.with_id),
+            ("in a guide", funnel.in_guide),
+            ("merged", funnel.merged),
+            ("kept", funnel.kept),
+        )
+        lines.append(
+            f"  {pad(f'bucket {funnel.bucket}', _STAGE)} "
+            + " -> ".join(f"{number(count)} {word}" for word, count in stages)
+        )
+    lines += [f"  {pad('held', _STAGE)} {one.name}: would now be in {one.would_be}" for one in held]
+    lines += [
+        f"  {n:>6}  {cut(name, 60)}" + ("   off: its guide is empty" if off else "") for n, name, off in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def render_unbucketed(groups: Sequence[tuple[str, int]]) -> str:
+    """Groups whose channels fit no bucket, the largest first."""
+    if not groups:
+        return "every channel fits a bucket\n"
+    width = min(50, max(cells(group) for group, _ in groups))
+    lines = [f"{number(sum(c for _, c in groups))} channels fit no bucket"]
+    lines += [
+        f"  {pad(cut(group or 'no group', width), width)} {number(count):>8}" for group, count in groups
+    ]
+    return "\n".join(lines) + "\n"
