@@ -1,4 +1,4 @@
-"""Why a channel is where it is, what sources offer, and what an empty guide means."""
+"""Why a channel is where it is, and what an empty guide means for it."""
 
 from dataclasses import replace
 
@@ -8,7 +8,6 @@ from reconciler.catalog.guide_index import Coverage, CoverageQuestion
 from reconciler.catalog.guide_prune import PruneHistory
 from reconciler.lineups.explain import explain
 from reconciler.lineups.pruning import GuideSeen, pruned, questions
-from reconciler.lineups.statistics import groups, offered
 from reconciler.spec.model import (
     Bucket,
     Drop,
@@ -89,30 +88,6 @@ def test_held_and_full_are_explained() -> None:
     assert found.held is not None
     found = explain("B", spec, catalog(*listed), {}, ledger, today=TODAY)[0]
     assert ("room in rest", "none left: left out") == (found.events[-1].stage, found.events[-1].verdict)
-
-
-@pytest.mark.accepts("INI-1", "XTR-7")
-def test_groups_with_counts_and_guide_share() -> None:
-    """By source and kind, the largest first, with how many a guide lists."""
-    spec = simple_spec(NEWS)
-    listed = catalog(
-        entry(1, "B", "NEWS", guide_id="b"),
-        entry(2, "A", "NEWS", guide_id="zz"),
-        entry(3, "C", "KIDS"),
-        entry(4, "F", "VOD", kind="vod"),
-        entry("", "L", "NEWS", source="locals", url="http://x/1.ts"),
-    )
-    found = groups(spec, listed, {"main": guide("b")})
-    assert [
-        ("main", "live", "NEWS", 2, 2, 1),
-        ("main", "live", "KIDS", 1, 0, 0),
-        ("main", "vod", "VOD", 1, 0, 0),
-        ("locals", "live", "NEWS", 1, 0, 0),
-    ] == [(g.source, g.kind, g.group, g.entries, g.with_id, g.listed) for g in found]
-    assert (("A", "B"), 0.5) == (found[0].examples, found[0].share)
-    assert ["main/2", "main/1"] == [
-        c.id for c in offered(spec, listed, {"main": guide("b")}, field("group", "NEWS"))
-    ][:2]
 
 
 @pytest.mark.accepts("EPG-1", "EPG-3", "EPG-4")
