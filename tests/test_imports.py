@@ -74,6 +74,8 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
             "lineups.artifacts",
             "ledger.model",
             "ledger.generations",
+            "ledger.journal",
+            "ledger.store",
             "sources",
             "spec.model",
             "catalog.address",

@@ -9,6 +9,8 @@ to know what the files mean.
 import hashlib
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +49,9 @@ __all__ = [
 KEEP: Final = 5
 """How many generations stay, the current one included: enough to go back over a bad night."""
 
+LEFTOVER_S: Final = 6 * 3600.0
+"""A staged directory so old belongs to nobody any more: no run lasts that long."""
+
 _ARTIFACTS: Final = "artifacts"
 _CURRENT: Final = "current"
 _HELD: Final = "held"
@@ -65,14 +70,21 @@ class Published:
 
 
 def stage(state: Path) -> Path:
-    """An empty directory to build a generation in; what a killed run left behind is removed. Raises StateError."""
+    """An empty directory to build a generation in. What killed runs left behind is removed. Raises StateError.
+
+    Runs without the lock stage too (`plan`), also in containers where every process has the same pid: names are unique,
+    and only what is older than any run may last is taken for a leftover.
+    """
     cache = state / "cache"
     make_directory(cache)
-    for left in cache.glob(f"{_STAGING}*"):
-        discard(left)
-    staged = cache / f"{_STAGING}{os.getpid()}"
-    make_directory(staged)
-    return staged
+    with disk_errors("write", cache):
+        for left in cache.glob(f"{_STAGING}*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFTOVER_S:
+                    discard(left)
+        staged = Path(tempfile.mkdtemp(prefix=_STAGING, dir=cache))
+        staged.chmod(0o755)  # it becomes the published directory, which other users' `serve` may read
+        return staged
 
 
 def discard(staged: Path) -> None:

@@ -146,8 +146,11 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
     left = tmp_path / "cache" / "staging-1"
     left.mkdir(parents=True)
     (left / "a").write_bytes(b"x")
-    stage(tmp_path)
+    os.utime(left, (0, 0))
+    young = stage(tmp_path)
     assert not left.exists()
+    assert young != stage(tmp_path)
+    assert young.exists()
 
 
 def test_a_generation_that_was_tampered_with_is_replaced(tmp_path: Path) -> None:
