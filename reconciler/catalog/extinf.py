@@ -83,7 +83,8 @@ def read_extinf(text: str) -> Said:
     else:
         pairs, name = _scan(text) or _by_boundaries(text)
     if "&" in text or not text.isprintable():
-        pairs, name = [(k, tidy(v)) for k, v in pairs], tidy(name)
+        pairs = [(k, v if v.isalnum() else tidy(v)) for k, v in pairs]
+        name = tidy(name)
     common = ["", "", "", ""]
     rare: dict[str, str] | None = None
     for key, raw in pairs:
@@ -115,7 +116,7 @@ def _scan(text: str) -> tuple[list[tuple[str, str]], str] | None:
     while True:
         if item := _ITEM.match(text, position):
             key, double, single, bare = item.groups()
-            pairs.append((key, next(v for v in (double, single, bare) if v is not None)))
+            pairs.append((key, double if double is not None else single if single is not None else bare))
             position = item.end()
             continue
         rest = text[position:].lstrip()
