@@ -9,7 +9,9 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO, Final, Protocol, Self
 
 from reconciler.errors import ProviderError
@@ -84,7 +86,7 @@ class GuideBytes(Iterator[bytes]):
                 yield from _unzipped(stream, what)
                 return
             yield from self._inflated(stream, packing)
-        except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        except _damage() as error:
             # What came before is whole; the caller decides what a damaged tail means.
             self.damage = f"{what} is damaged ({packing}): {error}"
 
@@ -147,16 +149,28 @@ def _packing(head: bytes) -> str:
     return ""
 
 
+_FAST_GZIP: Final = ("isal.isal_zlib", "zlib_ng.zlib_ng")
+
+
+def _gzip_modules() -> Iterator[ModuleType]:
+    """What can unpack gzip here, the fastest first."""
+    for name in _FAST_GZIP:
+        with suppress(ImportError):
+            yield importlib.import_module(name)
+    yield zlib
+
+
 def _unpacker(packing: str) -> _Unpacker:
     if packing == "xz":
         return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
-    for module in ("isal.isal_zlib", "zlib_ng.zlib_ng"):
-        try:
-            fast: _Unpacker = importlib.import_module(module).decompressobj(31)
-        except ImportError:
-            continue
-        return fast
-    return zlib.decompressobj(31)
+    made: _Unpacker = next(_gzip_modules()).decompressobj(31)
+    return made
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """The errors that mean broken content."""
+    of_gzip = [module.error for module in _gzip_modules()]
+    return (lzma.LZMAError, zipfile.BadZipFile, EOFError, NotImplementedError, *of_gzip)
 
 
 def _plain(stream: BinaryIO) -> Iterator[bytes]:

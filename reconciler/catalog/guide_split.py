@@ -159,10 +159,18 @@ class Splitter:
     """Cuts one guide. After `blocks()` has ended, `notes` says what was wrong, in short sentences.
 
     `channels=False`: `<channel` elements behind the first programme are not looked for, which is quicker.
-    `quick=False` takes the careful way throughout: tests hold both against each other.
+    `quick=False` takes the careful way throughout: tests hold both against each other, with small blocks.
     """
 
-    def __init__(self, chunks: Iterable[bytes], *, channels: bool = True, quick: bool = True) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        *,
+        channels: bool = True,
+        quick: bool = True,
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
+        self._block_bytes = block_bytes
         self.notes: list[str] = []
         self.damaged = False
         self._chunks = chunks
@@ -182,7 +190,7 @@ class Splitter:
         """
         rest = b""
         offset = 0
-        for more in _sized(self._as_utf8()):
+        for more in _sized(self._as_utf8(), self._block_bytes):
             block = rest + more if rest else more
             if not self._begun:
                 self._begin(block)
@@ -393,14 +401,14 @@ def _resolved(ids: list[bytes]) -> list[bytes]:
     return ids
 
 
-def _sized(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in blocks of at least `BLOCK_BYTES`."""
+def _sized(chunks: Iterable[bytes], block_bytes: int) -> Iterator[bytes]:
+    """The same bytes in blocks of at least that size."""
     waiting: list[bytes] = []
     size = 0
     for chunk in chunks:
         waiting.append(chunk)
         size += len(chunk)
-        if size >= BLOCK_BYTES:
+        if size >= block_bytes:
             yield b"".join(waiting)
             waiting, size = [], 0
     if waiting:

@@ -1,0 +1,113 @@
+"""Opening guides: by first bytes, bounded, damaged tails kept as far as they are whole."""
+
+import gzip
+import io
+import lzma
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from reconciler.catalog.guide_bytes import RATIO_LIMIT, open_guide
+from reconciler.errors import ProviderError
+
+TEXT = b"".join(b"<programme start='%d'/>" % n for n in range(60_000))
+
+
+def zipped(data: bytes) -> bytes:
+    """A zip archive with a small text beside the guide."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("readme.txt", "x" * 10_000_000)
+        archive.writestr("epg.xml", data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        TEXT,
+        gzip.compress(TEXT),
+        lzma.compress(TEXT),
+        zipped(TEXT),
+        gzip.compress(TEXT[:999]) + gzip.compress(TEXT[999:]),
+    ],
+    ids=["plain", "gzip", "xz", "zip", "two members"],
+)
+def test_known_by_first_bytes(tmp_path: Path, packed: bytes) -> None:
+    """The name plays no part, and the pieces make the whole."""
+    path = tmp_path / "guide.txt"
+    path.write_bytes(packed)
+    opened = open_guide(path)
+    assert TEXT == b"".join(opened)
+    assert opened.damage == ""
+
+
+def test_padding_behind_gzip_is_ignored(tmp_path: Path) -> None:
+    """Zeros or rubbish behind the end, as gzip(1) has it."""
+    for tail in (b"\0" * 512, b"rubbish"):
+        path = tmp_path / "guide"
+        path.write_bytes(gzip.compress(TEXT) + tail)
+        assert TEXT == b"".join(open_guide(path))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+def test_a_truncated_file_gives_what_is_whole(tmp_path: Path, pack: object) -> None:
+    """Half a file gives the beginning and says that the end is missing."""
+    packed = pack(TEXT)  # type: ignore[operator]
+    path = tmp_path / "guide"
+    path.write_bytes(packed[: len(packed) * 2 // 3])
+    opened = open_guide(path)
+    found = b"".join(opened)
+    assert TEXT.startswith(found)
+    assert found
+    assert "ends early" in opened.damage
+
+
+def test_a_broken_file_gives_what_came_before(tmp_path: Path) -> None:
+    """A flipped byte in the middle is damage, not an exception."""
+    packed = bytearray(gzip.compress(TEXT))
+    packed[len(packed) // 2] ^= 0xFF
+    path = tmp_path / "guide"
+    path.write_bytes(packed)
+    opened = open_guide(path)
+    assert TEXT[:1000] == b"".join(opened)[:1000]
+    assert opened.damage
+
+
+@pytest.mark.accepts("SEC-3")
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    """What unpacks to hundreds of times its size is stopped early, with a word about it."""
+    path = tmp_path / "guide.xml.gz"
+    path.write_bytes(gzip.compress(b"\0" * (96 << 20), 9))
+    with pytest.raises(ProviderError, match=f"more than {RATIO_LIMIT} times its size"):
+        for _ in open_guide(path):
+            pass
+
+
+@pytest.mark.accepts("SEC-3")
+def test_the_limit_holds_for_plain_and_packed(tmp_path: Path) -> None:
+    """No more than the limit is read, whatever the file claims."""
+    for data in (TEXT, gzip.compress(TEXT), zipped(TEXT)):
+        path = tmp_path / "guide"
+        path.write_bytes(data)
+        with pytest.raises(ProviderError, match="larger than 1 MiB"):
+            for _ in open_guide(path, limit_bytes=1 << 20):
+                pass
+
+
+def test_a_plain_file_may_be_held(tmp_path: Path) -> None:
+    """A plain guide can be read again from where something lay; a packed one cannot."""
+    path = tmp_path / "guide"
+    path.write_bytes(TEXT)
+    opened = open_guide(path)
+    stream = opened.hold()
+    assert TEXT == b"".join(opened)
+    assert stream is not None
+    with stream:
+        stream.seek(23)
+        assert TEXT[23:46] == stream.read(23)
+    path.write_bytes(gzip.compress(TEXT))
+    packed = open_guide(path)
+    assert packed.hold() is None
+    assert TEXT == b"".join(packed)
