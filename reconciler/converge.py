@@ -39,6 +39,7 @@ __all__ = ["Orders", "Settled", "asked_busy", "converge"]
 
 LINEAGE_BYTES: Final = 8
 ANSWER_S: Final = 5.0
+CONTENT: Final = frozenset({"load-guide", "enable-channels"})
 INTERRUPTED: Final = 130
 FAILED: Final = 1
 
@@ -55,6 +56,8 @@ class Orders:
     command: str
     saved: Plan | None = None
     skip_blocked: bool = False
+    content_only: bool = False
+    """Only what keeps DVRs that are ours showing what they should: files, guide loads, channel maps."""
     progress: Callable[[Progress], None] = lambda _: None
     timing: Timing | None = None
 
@@ -104,14 +107,17 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         blocked = bool(plan.blocks) or any(change.blocks for change in plan.changes)
         if blocked and not orders.skip_blocked:
             return Settled(plan, why="blocked")
+        if orders.content_only:
+            plan = _content(plan)
         if not plan.actions:
             _keep_routes(ready)
             return Settled(plan, why="nothing to do")
         if not await orders.consent(plan):
             return Settled(plan, why="declined")
-        with _journal(ready, orders) as journal:
+        chosen = replace(ready, planned=replace(ready.planned, plan=plan))
+        with _journal(chosen, orders) as journal:
             try:
-                settled = await _carried_out(ready, orders, journal)
+                settled = await _carried_out(chosen, orders, journal)
             except BaseException as error:
                 # Written without an await: behind a cancelled scope it would be lost (style.md 3).
                 journal.finish(
@@ -120,6 +126,12 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
                 raise
             journal.finish(0 if settled.converged else ApplyIncomplete.code)
             return settled
+
+
+def _content(plan: Plan) -> Plan:
+    """The plan with the chains of those DVRs alone that need nothing but loads and maps."""
+    others = {a.dvr for a in plan.actions if a.dvr and a.kind not in CONTENT}
+    return replace(plan, actions=tuple(a for a in plan.actions if a.dvr not in others))
 
 
 async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Settled:

@@ -1,6 +1,7 @@
 """`ptctl apply`: asks, converges, reads back, plans again and expects nothing left."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def apply(
     spec: str | None,
     yes: bool,
     skip_blocked: bool,
+    content_only: bool,
+    format_: str,
     wait: str,
     allow: tuple[str, ...],
     only: tuple[str, ...],
@@ -81,8 +84,16 @@ def apply(
                 progress=progress,
             )
         asked = yes or saved is not None
-        settled = settle(console, loaded, request, saved=saved, asked=asked, skip_blocked=skip_blocked)
-    return report(console, settled, skip_blocked=skip_blocked)
+        settled = settle(
+            console,
+            loaded,
+            request,
+            saved=saved,
+            asked=asked,
+            skip_blocked=skip_blocked,
+            content_only=content_only,
+        )
+    return report(console, settled, skip_blocked=skip_blocked, format_=format_)
 
 
 def settle(
@@ -93,6 +104,7 @@ def settle(
     saved: Plan | None = None,
     asked: bool = False,
     skip_blocked: bool = False,
+    content_only: bool = False,
     command: str = "apply",
 ) -> Settled:
     """One run with everything it shows. The caller holds the lock."""
@@ -105,6 +117,7 @@ def settle(
             saved=saved,
             asked=asked,
             skip_blocked=skip_blocked,
+            content_only=content_only,
             command=command,
         )
     )
@@ -118,6 +131,7 @@ async def run_once(
     saved: Plan | None = None,
     asked: bool = False,
     skip_blocked: bool = False,
+    content_only: bool = False,
     command: str = "apply",
 ) -> Settled:
     """`converge` with progress shown and, unless `asked`, a question."""
@@ -130,37 +144,72 @@ async def run_once(
 
     with applying(console) as progress:
         orders = Orders(
-            consent=consent, command=command, saved=saved, skip_blocked=skip_blocked, progress=progress
+            consent=consent,
+            command=command,
+            saved=saved,
+            skip_blocked=skip_blocked,
+            content_only=content_only,
+            progress=progress,
         )
         return await converge(spec, request, orders)
 
 
-def report(console: Console, settled: Settled, *, skip_blocked: bool) -> Exit:
+def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: str = "text") -> Exit:
     """Say how it ended; the exit status."""
-    if settled.result is None:
-        match settled.why:
-            case "blocked":
-                show(console, settled.plan)
-                return Exit.REFUSED
-            case "declined":
-                console.note("nothing was changed")
-                return Exit.DONE
-            case _:
-                show(console, settled.plan)
-                return Exit.SKIPPED_BLOCKED if settled.blocked and skip_blocked else Exit.DONE
-    console.data(run_text.summary(settled.result, color=console.color_out, run=settled.run))
-    if not settled.result.complete:
+    code = _exit(settled, skip_blocked=skip_blocked)
+    if format_ == "json":
+        console.data(json.dumps(_document(settled, code), indent=1))
+    elif settled.result is not None:
+        console.data(run_text.summary(settled.result, color=console.color_out, run=settled.run))
+        for line in _proof(settled):
+            console.data(line)
+    elif settled.why == "declined":
+        console.note("nothing was changed")
+    else:
+        show(console, settled.plan)
+    return code
+
+
+def _exit(settled: Settled, *, skip_blocked: bool) -> Exit:
+    if settled.result is None and settled.why == "blocked":
+        return Exit.REFUSED
+    if settled.result is not None and not settled.converged:
         return Exit.INCOMPLETE
-    if settled.verdict is not None and not settled.verdict.converged:
-        console.data("Planned again, and something is left:")
-        for left in settled.verdict.left:
-            console.data(f"  {left}")
-        console.data("Next:  ptctl plan")
-        return Exit.INCOMPLETE
-    if settled.blocked:
+    if settled.blocked and settled.why != "declined":
         return Exit.SKIPPED_BLOCKED if skip_blocked else Exit.REFUSED
-    console.data("Planned again: nothing is left.")
     return Exit.DONE
+
+
+def _proof(settled: Settled) -> Iterator[str]:
+    if settled.verdict is None:
+        return
+    if settled.verdict.converged:
+        yield "Planned again: nothing is left."
+        return
+    yield "Planned again, and something is left:"
+    yield from (f"  {left}" for left in settled.verdict.left)
+    yield "Next:  ptctl plan"
+
+
+def _document(settled: Settled, code: Exit) -> dict[str, object]:
+    """The run as `ptctl-run-report/1`: what `serve`'s loop and scripts read."""
+    plan, result = settled.plan, settled.result
+    blocks = dict.fromkeys([*plan.blocks, *(b for c in plan.changes for b in c.blocks)])
+    return {
+        "format": "ptctl-run-report/1",
+        "run": settled.run,
+        "exit": int(code),
+        "why": settled.why,
+        "generation": plan.digests.generation,
+        "blocked": [{"code": b.code, "dvr": b.dvr, "message": b.message, "lift": b.lift} for b in blocks],
+        "stale": [s.name for s in plan.sources if s.stale or s.fetched in {"cached", "absent"}],
+        "drift": [{"dvr": d.dvr, "path": d.path, "found": d.found, "note": d.note} for d in plan.drift],
+        "actions": [
+            {"id": o.action, "dvr": o.dvr, "state": o.state, "text": o.text, "seconds": o.seconds}
+            for o in (result.outcomes if result else ())
+        ],
+        "left": list(settled.verdict.left) if settled.verdict else [],
+    }
 
 
 def _saved(argument: str | None) -> Plan | None:

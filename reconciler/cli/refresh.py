@@ -27,6 +27,7 @@ def refresh(
     spec: str | None,
     ignore_pin: bool,
     allow: tuple[str, ...],
+    format_: str,
     wait: str,
     env: str | None,
     allow_exec: bool,
@@ -45,5 +46,5 @@ def refresh(
             allow=allow, env=env, plex=False, ignore_pin=ignore_pin, allow_exec=allow_exec, progress=progress
         )
         settled = settle(console, loaded, request, asked=True, skip_blocked=True, command="refresh")
-    code = report(console, settled, skip_blocked=True)
+    code = report(console, settled, skip_blocked=True, format_=format_)
     return Exit.REFUSED if code is Exit.SKIPPED_BLOCKED else code

@@ -11,8 +11,6 @@ from pathlib import Path
 import trio
 
 from reconciler.catalog.entry import Catalog, SourceReport
-from reconciler.catalog.guide import index
-from reconciler.catalog.guide_bytes import open_guide
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.errors import PlexDenied, PlexError, StateError
 from reconciler.ledger import generations, store
@@ -24,6 +22,7 @@ from reconciler.plex.reader import observe
 from reconciler.secret import Secret
 from reconciler.sources.catalogue import load_catalog
 from reconciler.sources.credentials import token
+from reconciler.sources.guide_indexes import guide_index
 from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
@@ -125,7 +124,7 @@ async def gather(spec: Spec, request: Request) -> Gathered:
         paths = {name: found.path for name, found in files.items() if found.path is not None}
         guides = {}
         for name, path in paths.items():
-            guides[name] = await trio.to_thread.run_sync(_indexed, path)
+            guides[name] = await trio.to_thread.run_sync(guide_index, path, cache)
     # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
     reports = {
         **catalog.reports,
@@ -139,10 +138,6 @@ def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:
     if found is None:
         return report
     return replace(report, entries=len(found.channels), notes=(*report.notes, *found.notes))
-
-
-def _indexed(path: Path) -> GuideIndex:
-    return index(open_guide(path))
 
 
 def _published(state: Path, generation: str) -> tuple[Manifest | None, Routes | None]:
