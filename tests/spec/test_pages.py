@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.planning.warnings import WARNINGS
 from reconciler.rendering import help_pages
 from tests.spec.specs import loaded
 
@@ -40,6 +41,11 @@ def test_every_code_has_a_page() -> None:
     for path in (ROOT / "reconciler/spec").rglob("*.py"):
         used |= set(re.findall(r'"(V[0-9]{3})"', path.read_text(encoding="utf-8")))
     assert used == {page.code for page in PAGES}
+
+
+def test_every_warning_of_a_plan_has_a_page() -> None:
+    """`ptctl help` knows what a plan prints."""
+    assert set(WARNINGS) == {code for code in help_pages.codes() if code.startswith("W")}
 
 
 @pytest.mark.parametrize("code", help_pages.codes())
