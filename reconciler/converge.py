@@ -24,6 +24,7 @@ from reconciler.applying.timing import Timing
 from reconciler.applying.verify import Verdict, verify
 from reconciler.errors import ApplyIncomplete, StalePlan
 from reconciler.ledger import generations, store
+from reconciler.ledger.guide_history import save_history
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import routes_bytes
@@ -110,10 +111,12 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         if orders.content_only:
             plan = _content(plan)
         if not plan.actions:
+            _remember(ready)
             _keep_routes(ready)
             return Settled(plan, why="nothing to do")
         if not await orders.consent(plan):
             return Settled(plan, why="declined")
+        _remember(ready)
         chosen = replace(ready, planned=replace(ready.planned, plan=plan))
         with _journal(chosen, orders) as journal:
             try:
@@ -187,6 +190,12 @@ def _publish(ready: Prepared) -> object:
     return generations.publish(
         Path(ready.spec.state), ready.staged, ready.built.generation, routes_bytes(ready.routes)
     )
+
+
+def _remember(ready: Prepared) -> None:
+    """What this look at the guides showed counts from now on (EPG-1)."""
+    if ready.history is not None:
+        save_history(Path(ready.spec.state), ready.history)
 
 
 def _keep_routes(ready: Prepared) -> None:

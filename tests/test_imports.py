@@ -31,7 +31,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "plex.requests": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex": (LEAVES | {"plex"}, {"hypercorn"}),
     "ledger.model": (LEAVES | {"ledger.model"}, NETWORK | CLOCKS),
-    "ledger": (LEAVES | {"ledger", "lineups.manifest", "lineups.model"}, {"httpx", "hypercorn"}),
+    "ledger": (LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune"}, {"httpx", "hypercorn"}),
     "planning": (
         LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
         NETWORK | CLOCKS,

@@ -12,10 +12,10 @@ import trio
 from reconciler import __version__
 from reconciler.errors import ProviderError
 from reconciler.ledger import generations
-from reconciler.lineups.desired import compute
 from reconciler.lineups.manifest import Routes
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.build import Built, build
+from reconciler.pipeline.empty_guides import History, desired_state
 from reconciler.pipeline.gather import Gathered, Request, gather
 from reconciler.pipeline.published import manifests_of, rows_of
 from reconciler.planning.inputs import PlanInputs, World
@@ -38,6 +38,8 @@ class Prepared:
     built: Built
     routes: Routes
     staged: Path
+    history: History
+    """How long guides have been empty: for the run that publishes to write down."""
 
     @property
     def plan(self) -> Plan:
@@ -56,16 +58,8 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
     gathered = await gather(spec, request)
     _some_source(spec, gathered, cached=request.cached)
     moment = datetime.fromtimestamp(request.now, UTC)
-    desired = await trio.to_thread.run_sync(
-        lambda: compute(
-            spec,
-            gathered.catalog,
-            gathered.guides,
-            gathered.ledger,
-            today=moment.date(),
-            allow=frozenset(request.allow),
-            renumber=request.renumber,
-        )
+    desired, history = await trio.to_thread.run_sync(
+        lambda: desired_state(spec, request, gathered, today=moment.date(), verdicts={})
     )
     world = World(
         spec=spec,
@@ -105,7 +99,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
         for dvr in built.manifest.dvrs:
             if dvr.name in judgement.carried:
                 made = with_carried(made, gathered.published_routes, dvr.channels)
-        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged)
+        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged, history)
 
 
 def _unpinned(spec: Spec) -> Spec:
