@@ -23,7 +23,27 @@ _WORD: Final = (
     r"(?:[a-z0-9]{1,30}[-_]){0,4}(?:password|passwd|passphrase|pass|pwd|secret|token|api[-_]?key|apikey|access[-_]?key"
     r"|private[-_]?key|authorization|cookie)"
 )
-_SECRET_KEY: Final = re.compile(rf"{_WORD}|x-plex-token|username|user", re.IGNORECASE)
+_TELLING: Final = frozenset(
+    [
+        "password",
+        "passwd",
+        "passphrase",
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "apikey",
+        "api_key",
+        "access_key",
+        "accesskey",
+        "private_key",
+        "privatekey",
+        "authorization",
+        "cookie",
+        "user",
+        "username",
+    ]
+)
 # Patterns that most specs never need are kept as text, which `re` compiles once when it is first used.
 _TELLING_HEADER: Final = r"(?i)(?:proxy-)?authorization|(?:set-)?cookie2?|(?:x-)?.*(?:key|token|auth|secret|password|signature|session)"
 _BEARER: Final = r"(?i)(?:bearer|basic|digest)\s+\S{4,}"
@@ -211,7 +231,15 @@ def _whole(path: tuple[str, ...], scalar: Scalar) -> str:
         return key.lower() if key.lower() in _PLACES and len(path) > 2 else "credential"
     if path[0] == "notify" and key == "url":
         return "url"
-    return key.lower() if _SECRET_KEY.fullmatch(key) else ""
+    return key.lower() if _telling(key) else ""
+
+
+def _telling(key: str) -> bool:
+    """Whether a key is called like a secret: `password`, `X-Plex-Token`, `db_pass`. A set lookup, since it is asked
+    of every key and a pattern of so many words takes long to compile.
+    """
+    parts = key.lower().replace("-", "_").split("_")
+    return parts[-1] in _TELLING or "_".join(parts[-2:]) in _TELLING
 
 
 def _slip(text: str) -> bool:
