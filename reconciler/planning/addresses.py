@@ -20,8 +20,8 @@ def normal_address(text: str) -> str:
         if decoded.startswith("/"):
             return decoded.rstrip("/")
         decoded = "http://" + decoded  # Plex accepts a bare host:port (2.4)
-    parts = urlsplit(decoded)
     try:
+        parts = urlsplit(decoded)
         port = parts.port
     except ValueError:
         return decoded

@@ -204,6 +204,10 @@ def _existing(
     untouched = applied is not None and applied.map_digest == map_digest(device.pairs)
     if untouched and found.crossed:
         found = replace(found, crossed=())  # as Plex itself proposed them when they were applied
+    left = tuple(number for number in found.extra if number in target.reserved)
+    if left:
+        found = replace(found, extra=tuple(number for number in found.extra if number not in target.reserved))
+        _reserved(draft, left)
     # A map that is as it shall be is no drift, however it came to be so (a run that died after its last request).
     drifted = MapDiff((), (), ()) if untouched or not found else _map_drift(draft, device, found, context)
     _map(draft, found, drifted)
@@ -214,6 +218,13 @@ def _existing(
         draft.undo = ""
         kind = "replace"
     return kind, _settle(draft, device, dvr, context, kind)
+
+
+def _reserved(draft: _Draft, numbers: tuple[str, ...]) -> None:
+    name = draft.target.dvr
+    shown = ", ".join(numbers[:3]) + (f" and {len(numbers) - 3} more" if len(numbers) > 3 else "")
+    text = f"{name}: {len(numbers)} adopted channels match nothing ({shown}); they stay on while their numbers are reserved"
+    draft.warnings.append(PlanWarning("W315", text, f"ptctl explain dvr {name}", name))
 
 
 def _address(draft: _Draft, device: Device) -> None:
@@ -291,8 +302,9 @@ def _map_drift(draft: _Draft, device: Device, found: MapDiff, context: Context) 
 
 def _map(draft: _Draft, found: MapDiff, drifted: MapDiff) -> None:
     target, applied = draft.target, draft.target.record.applied
-    same_lineup = applied is not None and applied.lineup_digest == target.lineup_digest
-    same_guide = applied is not None and applied.guide_digest == target.guide_digest
+    # Of an adopted DVR the digests are not known: that is no reason to load.
+    same_lineup = applied is not None and applied.lineup_digest in {"", target.lineup_digest}
+    same_guide = applied is not None and applied.guide_digest in {"", target.guide_digest}
     unpaired = set(numbers_in(applied.unmatched)) if applied and same_lineup else set()
     missing = tuple(n for n in found.missing if n not in unpaired)
     if unpaired & set(found.missing):
@@ -330,7 +342,7 @@ def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context, kind: Cha
     """What may be noted as applied when everything is in place already: adoption, or a run that died at the end."""
     target, applied = draft.target, draft.target.record.applied
     digest = map_digest(device.pairs)
-    fresh = applied is None or kind == "adopt"
+    fresh = applied is None or kind == "adopt" or not applied.lineup_digest
     if (
         applied is not None
         and not fresh

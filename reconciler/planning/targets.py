@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reconciler.ledger.model import DvrRecord
 from reconciler.lineups.manifest import DvrManifest
 from reconciler.planning.addresses import guide_location
+from reconciler.planning.adoption import is_unmatched
 from reconciler.planning.inputs import PlanInputs
 from reconciler.plex.requests import channel_map_line_bytes, lineup_uri
 
@@ -21,7 +22,7 @@ class Target:
 
     `numbers` are those to switch on, ascending; `names` by number. `explicit_title`: the spec spells the title out.
     `carried`: its files are carried over, whatever the spec wants. `content_age_s`: how often a guide that only moved on
-    may be loaded.
+    may be loaded. `reserved`: numbers that were on when it was adopted and that no channel matches; they are left alone.
     """
 
     dvr: str
@@ -39,6 +40,7 @@ class Target:
     guide_path: str
     carried: bool
     content_age_s: float
+    reserved: frozenset[str] = frozenset()
 
     @property
     def lineup(self) -> str:
@@ -86,6 +88,11 @@ def _target(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> Tar
         guide_path=manifest.guide_path,
         carried=manifest.name in inputs.judgement.carried,
         content_age_s=spec.serve.guide_reload_s,
+        reserved=frozenset(
+            str(entry.number)
+            for entry in inputs.judgement.ledger.retired
+            if entry.dvr == manifest.name and is_unmatched(entry)
+        ),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "channel_map",
     "channels",
     "container",
+    "device_channels",
     "devices",
     "dvrs",
     "friendly_name",
@@ -125,6 +126,15 @@ def channel_map(node: Node) -> tuple[ChannelPair, ...]:
 def channels(node: Node) -> tuple[str, ...]:
     """The numbers of a guide's active channels (4.3), in the order of the answer."""
     return tuple(child.get("vcn") or child.get("key") or child.get("id") for child in node.every("Channel"))
+
+
+def device_channels(node: Node) -> dict[str, str]:
+    """The names of a tuner's channels by number (2.6)."""
+    return {
+        child.get("identifier"): child.get("name")
+        for child in node.every("DeviceChannel")
+        if child.get("identifier")
+    }
 
 
 def activities(node: Node) -> tuple[Activity, ...]:

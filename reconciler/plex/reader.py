@@ -32,6 +32,7 @@ __all__ = [
     "read_channel_map",
     "read_channels",
     "read_device",
+    "read_device_channels",
     "read_devices",
     "read_dvr",
     "read_dvrs",
@@ -155,6 +156,12 @@ async def read_channels(connection: Connection, dvr: Dvr) -> tuple[str, ...] | U
     identifier = dvr.epg_identifier or f"{dvr.provider}:{dvr.key}"
     node = await _get(connection, requests.dvr_channels(identifier))
     return node if isinstance(node, Unknown) else answers.channels(node)
+
+
+async def read_device_channels(connection: Connection, key: str) -> dict[str, str] | Unknown:
+    """The names of a tuner's channels by number, as Plex last read them. Raises PlexDenied."""
+    node = await _get(connection, requests.device_channels(key))
+    return node if isinstance(node, Unknown) else answers.device_channels(node)
 
 
 async def _rules(connection: Connection) -> Mapping[str, int] | Unknown:

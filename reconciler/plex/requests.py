@@ -29,6 +29,7 @@ __all__ = [
     "create_dvr",
     "delete_device",
     "delete_dvr",
+    "device_channels",
     "dvr",
     "dvr_channels",
     "lineup_uri",
@@ -101,6 +102,11 @@ def channel_map(device_uuid: str, lineup: str) -> Request:
 def dvr_channels(epg_identifier: str) -> Request:
     """The active channels as clients see them (4.3)."""
     return Request("GET", f"/{quote(epg_identifier, safe=':')}/lineups/dvr/channels")
+
+
+def device_channels(key: str) -> Request:
+    """What a tuner offers, with names (2.6)."""
+    return Request("GET", f"/media/grabbers/devices/{_part(key)}/channels")
 
 
 def register_device(uri: str, *, documented: bool = False) -> Request:

@@ -1,0 +1,216 @@
+"""Taking ownership of a DVR that Plex has already: the ledger learns its keys, its address and its numbers, verbatim.
+
+Nothing is written to Plex. Numbers come from the live map; which channel one belongs to is told by an import file, else by
+number and name, else by a name that occurs once on both sides. What matches nothing keeps its number reserved and stays on
+in Plex until the reservation ends (design.md 4). Pure. This module refuses to choose which DVR to adopt.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from reconciler.errors import OperatorError
+from reconciler.ledger.model import Applied, ChannelRecord, DvrRecord, Ledger, Retired
+from reconciler.lineups.model import Channel, Desired, DvrTarget
+from reconciler.planning.addresses import same_address
+from reconciler.planning.diff import map_digest
+from reconciler.plex.model import Device, Dvr, Observed, Unknown
+
+__all__ = ["UNMATCHED", "Adoption", "Match", "adopt", "found_dvr", "is_unmatched"]
+
+UNMATCHED: Final = "unmatched/"
+BLOCK: Final = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One live number. `id` "" where no channel matches; `how` "file", "number", "name" or ""."""
+
+    number: int
+    name: str
+    id: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """The ledger after it, and what became of each number. `keeps` are sentences about what is kept as it is."""
+
+    ledger: Ledger
+    matches: tuple[Match, ...]
+    keeps: tuple[str, ...]
+
+    @property
+    def unmatched(self) -> tuple[Match, ...]:
+        """Numbers that are reserved because no channel matches."""
+        return tuple(match for match in self.matches if not match.id)
+
+
+def is_unmatched(entry: Retired) -> bool:
+    """Whether a reservation stands for a live channel that nothing matched at adoption."""
+    return entry.id.startswith(UNMATCHED)
+
+
+def found_dvr(observed: Observed, key: str) -> tuple[Dvr, Device]:
+    """The DVR with this key and its tuner. Raises OperatorError naming what there is instead."""
+    if isinstance(observed.dvrs, Unknown):
+        raise OperatorError(f"Plex's DVRs cannot be read: {observed.dvrs.why}", next_step="ptctl doctor")
+    detail = observed.details.get(key)
+    dvr = detail if isinstance(detail, Dvr) else next((d for d in observed.dvrs if d.key == key), None)
+    if dvr is None:
+        there = ", ".join(f'{d.key} "{d.title}"' for d in observed.dvrs) or "none"
+        raise OperatorError(
+            f"Plex has no DVR {key}; it has {there}", next_step="ptctl plan shows them as not ours"
+        )
+    if isinstance(detail, Unknown):
+        raise OperatorError(f"DVR {key} cannot be read: {detail.why}", next_step="ptctl doctor")
+    if len(dvr.devices) != 1:
+        count = len(dvr.devices)
+        raise OperatorError(
+            f"DVR {key} has {count} tuners; one DVR of ptctl has one",
+            next_step="take the others out of it in Plex",
+        )
+    return dvr, dvr.devices[0]
+
+
+def adopt(
+    target: DvrTarget,
+    desired: Desired,
+    ledger: Ledger,
+    observed: Observed,
+    key: str,
+    *,
+    names: Mapping[str, str],
+    normal: Callable[[str], str],
+    now: str,
+    channels: Mapping[int, str] | None = None,
+) -> Adoption:
+    """Adopt DVR `key` as `target`.
+
+    `desired` was computed for the spec over `ledger`; `names` are the live channels' names by number, `normal` makes names
+    comparable, `channels` is the import file: channel ids by number. Raises OperatorError when the DVR is another's, is
+    not there, or its DeviceID is not the one the spec says.
+    """
+    dvr, device = found_dvr(observed, key)
+    name = target.record.name
+    _allowed(target, ledger, dvr, device)
+    live = {int(p.device): names.get(p.device, "") for p in device.enabled if p.device.isdecimal()}
+    rows = {row.channel.id: row.channel for row in target.lineup.rows}
+    matches = _matches(live, rows, channels or {}, normal)
+    server = observed.server
+    record = _record(target, dvr, device, live, "" if isinstance(server, Unknown) else server.machine, now)
+    taken = {match.id for match in matches if match.id}
+    numbers = {match.number for match in matches}
+    kept: dict[str, ChannelRecord] = {
+        i: r
+        for i, r in ledger.channels.items()
+        if i not in taken and not (r.dvr == name and r.number in numbers)
+    }
+    for match in matches:
+        if match.id:
+            kept[match.id] = replace(desired.ledger.channels[match.id], dvr=name, number=match.number)
+    free = tuple(
+        Retired(name, match.number, f"{UNMATCHED}{name}/{match.number}", now[:10], name=normal(match.name))
+        for match in matches
+        if not match.id
+    )
+    others = tuple(r for r in ledger.retired if not (r.dvr == name and r.number in numbers))
+    after = replace(
+        ledger,
+        dvrs=dict(sorted({**ledger.dvrs, name: record}.items())),
+        channels=dict(sorted(kept.items())),
+        retired=tuple(sorted((*others, *free), key=lambda r: (r.dvr, r.number, r.id))),
+    )
+    return Adoption(after, matches, _keeps(dvr, device))
+
+
+def _allowed(target: DvrTarget, ledger: Ledger, dvr: Dvr, device: Device) -> None:
+    wanted = target.dvr.device_id
+    if not wanted or wanted.casefold() != device.device_id.casefold():
+        raise OperatorError(
+            f'DVR {dvr.key} has the tuner "{device.device_id}"; the spec does not say that of {target.record.name}',
+            next_step=f'write  device_id: "{device.device_id}"  under dvrs.{target.record.name}, then adopt again',
+        )
+    for name, record in ledger.dvrs.items():
+        if name != target.record.name and record.device_id.casefold() == device.device_id.casefold():
+            raise OperatorError(
+                f'that tuner is "{name}" in the ledger already', next_step=f"ptctl explain dvr {name}"
+            )
+
+
+def _matches(
+    live: Mapping[int, str],
+    rows: Mapping[str, Channel],
+    listed: Mapping[int, str],
+    normal: Callable[[str], str],
+) -> tuple[Match, ...]:
+    aliases = {alias: channel.id for channel in rows.values() for alias in channel.aliases}
+    by_name = Counter(normal(channel.name) for channel in rows.values())
+    live_names = Counter(normal(name) for name in live.values())
+    found: list[Match] = []
+    used: set[str] = set()
+    for number, name in sorted(live.items()):
+        told = listed.get(number, "")
+        wanted = told if told in rows else aliases.get(told, "")
+        if wanted and wanted not in used:
+            used.add(wanted)
+            found.append(Match(number, name, wanted, "file"))
+        else:
+            found.append(Match(number, name))
+    for how in ("number", "name"):
+        for i, match in enumerate(found):
+            text = normal(match.name)
+            if match.id or not text:
+                continue
+            candidates = [
+                c.id
+                for c in rows.values()
+                if c.id not in used
+                and normal(c.name) == text
+                and (c.number == match.number if how == "number" else by_name[text] == live_names[text] == 1)
+            ]
+            if len(candidates) == 1:
+                used.add(candidates[0])
+                found[i] = Match(match.number, match.name, candidates[0], how)
+    return tuple(found)
+
+
+def _record(
+    target: DvrTarget, dvr: Dvr, device: Device, live: Mapping[int, str], machine: str, now: str
+) -> DvrRecord:
+    first, last = (min(live), max(live)) if live else target.record.block
+    block = target.dvr.numbers or (first, max(last, first + BLOCK - 1))
+    return replace(
+        target.record,
+        device_id=device.device_id,
+        title=dvr.title,
+        block=block,
+        guide_path=target.dvr.guide_path or target.record.guide_path,
+        device_key=device.key,
+        dvr_key=dvr.key,
+        dvr_uuid=dvr.uuid,
+        machine=machine,
+        adopted=True,
+        applied=Applied(
+            generation="",
+            tuner_uri=device.uri,
+            guide_url=dvr.guide,
+            title=dvr.title,
+            map_digest=map_digest(device.pairs),
+            channels=len(device.enabled),
+            loaded_at=now,
+        ),
+    )
+
+
+def _keeps(dvr: Dvr, device: Device) -> tuple[str, ...]:
+    found = [
+        f'DeviceID "{device.device_id}", tuner address {device.uri}, guide {dvr.guide}, title "{dvr.title}"',
+        f"{len(device.enabled)} channels that are on, with their numbers",
+    ]
+    if not same_address(device.uri, dvr.guide.rpartition("/")[0]):
+        found.append(
+            "its guide lies elsewhere than its tuner: serve must answer at both (port, guide_path, also)"
+        )
+    return tuple(found)

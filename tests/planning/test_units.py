@@ -1,0 +1,103 @@
+"""The small parts of planning: addresses, ranges, order, words, rows of old files."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.lineups.manifest import DvrManifest
+from reconciler.planning.addresses import host_and_port, normal_address, same_address
+from reconciler.planning.model import Action
+from reconciler.planning.numbers import numbers_in, ranges
+from reconciler.planning.order import in_order
+from reconciler.planning.published import published_rows
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("http://10.0.0.5:5004", "http://10.0.0.5:5004/"),
+        ("http://NAS.lan", "http://nas.lan:80"),
+        ("10.0.0.5:5004", "http://10.0.0.5:5004"),
+        ("http%3A%2F%2F10.0.0.5%3A5004%2Fguide.xml", "http://10.0.0.5:5004/guide.xml"),
+        ("http://[FE80::1]:5004/x/", "http://[fe80::1]:5004/x"),
+        ("/livetv/current/news/guide.xml", "/livetv/current/news/guide.xml/"),
+    ],
+)
+def test_spellings_of_one_address(left: str, right: str) -> None:
+    """Slashes, default ports, case of the host and encoding make no other address (plex-livetv.md 2.2, 3.3)."""
+    assert same_address(left, right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("http://10.0.0.5:5004", "http://10.0.0.5:5005"),
+        ("http://10.0.0.5:5004/a", "http://10.0.0.5:5004/A"),
+        ("http://a/guide.xml?key=1", "http://a/guide.xml?key=2"),
+        ("http://nas", "http://10.0.0.5"),
+        ("http://nas", "https://nas"),
+    ],
+)
+def test_other_addresses(left: str, right: str) -> None:
+    """Port, path, query, host and scheme do."""
+    assert not same_address(left, right)
+
+
+@given(st.text(max_size=60))
+def test_any_text_has_one_normal_form(text: str) -> None:
+    """Normalising never fails and is stable."""
+    try:
+        once = normal_address(text)
+    except ValueError:
+        pytest.fail(f"{text!r} was not normalised")
+    assert normal_address(once) == normal_address(normal_address(once))
+
+
+def test_ports_for_remarks() -> None:
+    """A remark names the port where there is one."""
+    assert host_and_port("http://ptctl:5016") == ":5016"
+    assert host_and_port("http://ptctl/news") == "http://ptctl/news"
+
+
+@given(st.sets(st.integers(1, 99_999), max_size=600))
+def test_ranges_read_back(numbers: set[int]) -> None:
+    """Numbers survive the short text, in order."""
+    assert numbers_in(ranges(numbers)) == tuple(sorted(numbers))
+
+
+def test_ranges_are_short() -> None:
+    """Neighbours are joined."""
+    assert ranges([1004, 1000, 1001, 1002, 1010, 1011]) == "1000-1002,1004,1010-1011"
+    assert ranges([]) == ""
+
+
+@given(st.permutations([("c", ("a",)), ("a", ()), ("b", ("a",)), ("d", ("b", "c")), ("e", ("elsewhere",))]))
+def test_order_follows_needs_then_names(given_order: list[tuple[str, tuple[str, ...]]]) -> None:
+    """Whatever order they come in, actions leave in one."""
+    actions = [Action(i, "set-device", "x", needs) for i, needs in given_order]
+    assert [a.id for a in in_order(actions)] == ["a", "b", "c", "d", "e"]
+
+
+def test_circles_and_doubles_are_mistakes() -> None:
+    """Actions that need each other, or one that stands twice, are refused."""
+    with pytest.raises(ValueError, match="circle"):
+        in_order([Action("a", "publish", "", ("b",)), Action("b", "publish", "", ("a",))])
+    with pytest.raises(ValueError, match="twice"):
+        in_order([Action("a", "publish", ""), Action("a", "publish", "")])
+
+
+def test_rows_of_old_files() -> None:
+    """Names from the lineup, logos from the playlist; broken files cost words, not rows."""
+    dvr = DvrManifest("news", "news", "1040ABC5", "news", 5005, "http://x", 2, scan_possible=False, channels={"1001": "main/2", "1000": "main/1"}, off=("1001",))  # fmt: skip
+    lineup = b'[{"GuideNumber":"1000","GuideName":"BBC","URL":"http://x/auto/v1000"}]'
+    playlist = b'#EXTM3U\n#EXTINF:-1 tvg-id="1000" tvg-chno="1000" tvg-name="BBC" tvg-logo="https://l/1.png",BBC\nhttp://x\n'
+    first, second = published_rows(dvr, lineup, playlist)
+    assert (first.number, first.id, first.name, first.logo, first.off) == (
+        1000,
+        "main/1",
+        "BBC",
+        "https://l/1.png",
+        False,
+    )
+    assert (second.name, second.off) == ("main/2", True)
+    assert [row.name for row in published_rows(dvr, b"{", b"\xff")] == ["main/1", "main/2"]
