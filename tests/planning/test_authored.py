@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.planning.base import over_base, with_fields
+from reconciler.planning.authored import over_base, with_fields
 from reconciler.planning.codec import CodecError, decode, encode
 from reconciler.planning.fields import differences
 from reconciler.planning.inputs import PlanInputs, World
