@@ -31,7 +31,10 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "plex.requests": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex": (LEAVES | {"plex"}, {"hypercorn"}),
     "ledger.model": (LEAVES | {"ledger.model"}, NETWORK | CLOCKS),
-    "ledger": (LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune"}, {"httpx", "hypercorn"}),
+    "ledger": (
+        LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune"},
+        {"httpx", "hypercorn"},
+    ),
     "planning": (
         LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
         NETWORK | CLOCKS,
@@ -85,7 +88,12 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "sandbox": (LEAVES | {"sandbox"}, {"hypercorn"}),
     "cli": ({""}, set()),
 }
-EXTRA: Final = {"serving.loop": {"converge", "pipeline", "applying", "planning", "ledger", "spec"}}
+EXTRA: Final = {
+    "serving.loop": {"converge", "pipeline", "applying", "planning", "ledger", "spec"},
+    # pages show the last run and what was applied; they read, and only these two modules may
+    "serving.records": {"ledger.journal", "ledger.store"},
+    "serving.status": {"ledger.journal"},
+}
 
 
 def module_name(path: Path) -> str:

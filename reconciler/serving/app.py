@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from reconciler.serving.answers import JSON, Answer
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.generations import Live
+from reconciler.serving.pages.site import Pages
 from reconciler.serving.relay import Relay
 from reconciler.serving.streams import stream_rows
 
@@ -47,7 +48,7 @@ Path = Callable[[Asked], Answer]
 
 
 class App:
-    """Callable as ASGI. `extra` are further paths of others (metrics, pages)."""
+    """Callable as ASGI. `extra` are further paths of others (metrics), `pages` has its own."""
 
     def __init__(
         self,
@@ -55,10 +56,12 @@ class App:
         relay: Relay,
         fetches: GuideFetches,
         extra: Mapping[str, Path] | None = None,
+        pages: Pages | None = None,
     ) -> None:
         self._live = live
         self._relay = relay
         self._fetches = fetches
+        self._pages = pages
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
             "/readyz": self._ready,
@@ -74,6 +77,9 @@ class App:
             await send({"type": "lifespan.startup.complete"})
             return
         if scope["type"] != "http":
+            return
+        if self._pages is not None and self._pages.owns(scope["path"]):
+            await self._pages(scope, receive, send)
             return
         asked = Asked(
             method=scope["method"],
