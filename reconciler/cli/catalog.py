@@ -9,7 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ from reconciler.cli.progress import fetching
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import ProviderError, UsageError
 from reconciler.ledger import store
-from reconciler.lineups.whereabouts import Whereabout, whereabouts
+from reconciler.lineups.whereabouts import Goes, Whereabout, group_counts, whereabouts
 from reconciler.rendering.ink import cells, cut, number, pad, paint
 from reconciler.sources.catalogue import load_catalog
 from reconciler.sources.guide_indexes import guide_index
@@ -38,19 +38,6 @@ __all__ = ["catalog", "offers"]
 WORDS: Final = ("groups", "channels")
 KIND_WORDS: Final[dict[Kind, str]] = {"live": "live", "vod": "films", "series": "series"}
 WIDEST: Final = 44
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One group of one source, counted. `goes` are places with counts, the most frequent first."""
-
-    source: str
-    kind: Kind
-    group: str
-    entries: int
-    with_id: int
-    listed: int
-    goes: tuple[tuple[str, int], ...]
 
 
 @click.command()
@@ -154,43 +141,16 @@ def _joined(spec: Spec, one: Catalog, two: Catalog) -> Catalog:
     return Catalog(tuple(entries), {name: reports[name] for name in spec.sources})
 
 
-def _counted(entries: Sequence[Whereabout]) -> list[Group]:
-    """Groups in the order of sources and kinds, the largest first."""
-    by_group: dict[tuple[str, Kind, str], list[Whereabout]] = {}
-    for entry in entries:
-        by_group.setdefault((entry.source, entry.kind, entry.group), []).append(entry)
-    groups = [
-        Group(
-            *key,
-            entries=len(of),
-            with_id=sum(bool(e.guide_id) for e in of),
-            listed=sum(e.listed for e in of),
-            goes=tuple(Counter(_goes(e) for e in of).most_common()),
-        )
-        for key, of in by_group.items()
-    ]
-    sources = list(dict.fromkeys(e.source for e in entries))
-    groups.sort(
-        key=lambda g: (
-            sources.index(g.source),
-            list(KIND_WORDS).index(g.kind),
-            -g.entries,
-            g.group.casefold(),
-        )
-    )
-    return groups
-
-
-def _goes(entry: Whereabout) -> str:
-    match entry.goes:
+def _goes(goes: Goes, place: str) -> str:
+    match goes:
         case "bucket":
-            return entry.place
+            return place
         case "filter":
-            return f"(filter {entry.place})"
+            return f"(filter {place})"
         case "merged":
             return "(alternative)"
         case "export":
-            return f"({entry.place}.m3u)"
+            return f"({place}.m3u)"
         case "none":
             return "(no bucket)"
 
@@ -215,7 +175,7 @@ def _age(seconds: float) -> str:
 
 
 def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
-    groups = _counted(entries)
+    groups = group_counts(entries)
     width = min(max([24, *(cells(g.group) for g in groups)]), WIDEST)
     many = len({g.source for g in groups}) > 1
     before: Kind | None = None
@@ -225,10 +185,10 @@ def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
             title = {"live": "Groups", "vod": "Films (never in a DVR)", "series": "Series (never in a DVR)"}
             head = pad(title[group.kind], width + 2) + "   entries   with id  in guide        goes to"
             yield paint(head, "head", color=console.color_out)
-        share = f"{100 * group.listed / group.entries:.0f} %"
+        share = f"{100 * group.share:.0f} %"
         name = pad(cut(group.group or "(no group)", width), width)
         goes = ", ".join(
-            f"{place} {number(n)}" if len(group.goes) > 1 else place for place, n in group.goes[:3]
+            f"{_goes(*to)} {number(n)}" if len(group.goes) > 1 else _goes(*to) for to, n in group.goes[:3]
         )
         more = f", {len(group.goes) - 3} more" if len(group.goes) > 3 else ""
         yield (
@@ -239,7 +199,7 @@ def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
     total, listed = sum(g.entries for g in live), sum(g.listed for g in live)
     places = Counter[str]()
     for group in live:
-        places.update(dict(group.goes))
+        places.update({_goes(*to): n for to, n in group.goes})
     share = f" ({100 * listed / total:.0f} %)" if total else ""
     yield ""
     yield f"{number(len(live))} groups, {number(total)} channels, {number(listed)} in a guide{share}"
@@ -256,9 +216,9 @@ def _channels(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
     for entry in entries:
         guide = "listed" if entry.listed else "id" if entry.guide_id else "-"
         name, group = pad(cut(entry.name, width), width), pad(cut(entry.group, groups), groups)
-        yield f"  {name}  {pad(entry.id, ids)}  {group}  {guide:<6} {_goes(entry)}"
+        yield f"  {name}  {pad(entry.id, ids)}  {group}  {guide:<6} {_goes(entry.goes, entry.place)}"
     yield ""
-    places = Counter(_goes(e) for e in entries)
+    places = Counter(_goes(e.goes, e.place) for e in entries)
     yield f"{number(len(entries))} entries" + (
         ": " + " · ".join(f"{place} {number(n)}" for place, n in places.most_common()) if places else ""
     )
@@ -279,7 +239,7 @@ def _json(
         document["channels"] = [asdict(e) for e in entries]
     else:
         document["groups"] = [
-            {**asdict(g), "goes": [{"to": place, "entries": n} for place, n in g.goes]}
-            for g in _counted(entries)
+            {**asdict(g), "goes": [{"to": _goes(*to), "entries": n} for to, n in g.goes]}
+            for g in group_counts(entries)
         ]
     return json.dumps(document, ensure_ascii=False, indent=1)

@@ -12,6 +12,8 @@ from typing import Final
 import click
 
 from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
+from reconciler.cli.import_m3u import m3u
+from reconciler.cli.import_plex import plex
 from reconciler.cli.specs import console_of
 from reconciler.drafting import channels as channel_file
 from reconciler.drafting.draft import slug
@@ -82,7 +84,7 @@ def threadfin(
     console = console_of(ctx)
     channels_path = out.with_suffix(".channels.json")
     refuse_overwriting((out, env_path(out), channels_path), overwrite=overwrite)
-    plex = _plex_section(plex_url, token_ref, advertise)
+    plex_section = _plex_section(plex_url, token_ref, advertise)
     instances = list(_instances(places, xepg))
     if not instances:
         raise UsageError(
@@ -92,7 +94,7 @@ def threadfin(
         instances,
         name=slug(name or out.absolute().parent.name, "home"),
         env_file=env_path(out).name,
-        plex=plex,
+        plex=plex_section,
         plex_token=token_ref or "",
         advertise=advertise or "",
     )
@@ -112,7 +114,7 @@ def threadfin(
             len(made.draft.secrets),
             made.draft.losses,
             (plural(len(instances), "tuner"), plural(count, "channel")),
-            (f"ptctl plan {out}", *(adopt if plex is not None else ())),
+            (f"ptctl plan {out}", *(adopt if plex_section is not None else ())),
             channels_path if made.channels else None,
             {"dvrs": list(made.dvrs), "channels": count},
         ),
@@ -188,3 +190,7 @@ def _bytes(path: Path) -> bytes:
     if len(data) > FILE_LIMIT_BYTES:
         raise OperatorError(f"{path} is larger than 256 MiB", next_step="is it the right file?")
     return data
+
+
+import_.add_command(m3u)
+import_.add_command(plex)

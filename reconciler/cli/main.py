@@ -24,6 +24,7 @@ __all__ = ["COMMANDS", "root", "run"]
 # name -> (module, attribute, one line for `ptctl --help`); the order is that of a user's first hour
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("reconciler.cli.demo", "demo", "See it work: provider, Plex, plan, apply, a tuned channel"),
+    "init": ("reconciler.cli.init", "init", "Write a first spec: asks for provider and Plex, or takes flags"),
     "import": ("reconciler.cli.import_", "import_", "Write a spec from Threadfin, a playlist, or Plex"),
     "catalog": ("reconciler.cli.catalog", "catalog", "What the sources offer, what a matcher would catch"),
     "validate": ("reconciler.cli.validate", "validate", "Check specs, offline: all errors at once"),

@@ -46,7 +46,7 @@ class Section:
     """A top-level key. A mapping's entries and a list's items get a line each, with the comments of `notes` above.
 
     `notes` are by name of the entry, or by index of the item as text. `aside` are lines that stand behind the section
-    as comments: what could be said here.
+    as comments: what could be said here; a section that has nothing else is a comment altogether.
     """
 
     key: str
@@ -137,6 +137,10 @@ def render(draft: Draft, *, schema: str) -> str:
 
 def _section(section: Section) -> Iterable[str]:
     yield from comment(section.comment)
+    if not section.value and section.aside:
+        yield f"# {section.key}:"
+        yield from (f"#   {line}" for line in section.aside)
+        return
     if section.flat or not section.value or isinstance(section.value, str | int):
         yield from entry(section.key, section.value)
     else:

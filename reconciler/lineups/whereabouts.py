@@ -5,9 +5,10 @@ For `ptctl catalog`: what a group or a matcher catches, and what becomes of it n
 to number, and to know what a DVR has room for.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.catalog.address import host_of
 from reconciler.catalog.entry import Catalog, Kind
@@ -23,8 +24,9 @@ from reconciler.lineups.matching import predicate
 from reconciler.lineups.overrides import override, without_dropped
 from reconciler.spec.model import Matcher, Spec
 
-__all__ = ["Whereabout", "whereabouts"]
+__all__ = ["Goes", "GroupCount", "Whereabout", "group_counts", "whereabouts"]
 
+KINDS: Final[dict[Kind, int]] = {"live": 0, "vod": 1, "series": 2}
 Goes = Literal["bucket", "filter", "merged", "none", "export"]
 
 
@@ -46,6 +48,52 @@ class Whereabout:
     number: int | None
     goes: Goes
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """One group of one source: its entries, those with a guide id, those that a guide lists, and where they go.
+
+    `goes` are pairs of what `Whereabout` says (goes, place) with counts, the most frequent first; an alternative's
+    place is left out, because each has another.
+    """
+
+    source: str
+    kind: Kind
+    group: str
+    entries: int
+    with_id: int
+    listed: int
+    goes: tuple[tuple[tuple[Goes, str], int], ...]
+
+    @property
+    def share(self) -> float:
+        """The part of the entries that a guide lists, 0 to 1."""
+        return self.listed / self.entries
+
+
+def group_counts(entries: Iterable[Whereabout]) -> tuple[GroupCount, ...]:
+    """All groups, by source in the order of the entries, live before films and series, the largest first."""
+    by_group: dict[tuple[str, Kind, str], list[Whereabout]] = {}
+    for entry in entries:
+        by_group.setdefault((entry.source, entry.kind, entry.group), []).append(entry)
+    counted = [
+        GroupCount(
+            *key,
+            entries=len(of),
+            with_id=sum(bool(e.guide_id) for e in of),
+            listed=sum(e.listed for e in of),
+            goes=_most_common((e.goes, "" if e.goes == "merged" else e.place) for e in of),
+        )
+        for key, of in by_group.items()
+    ]
+    rank = {source: place for place, source in enumerate(dict.fromkeys(g.source for g in counted))}
+    counted.sort(key=lambda g: (rank[g.source], KINDS[g.kind], -g.entries, g.group.casefold(), g.group))
+    return tuple(counted)
+
+
+def _most_common(places: Iterable[tuple[Goes, str]]) -> tuple[tuple[tuple[Goes, str], int], ...]:
+    return tuple(sorted(Counter(places).items(), key=lambda p: (-p[1], p[0])))
 
 
 def whereabouts(
@@ -70,11 +118,10 @@ def whereabouts(
         faces = [(i, i.name, i.group, i.guide_id, i.link is not None) for i in wanted]
         homes = _homes(spec, items, links, hosts, ledger)
         rank = {name: place for place, name in enumerate(spec.sources)}
-        kinds = {"live": 0, "vod": 1, "series": 2}
         faces.sort(
             key=lambda f: (
                 rank.get(f[0].entry.source, len(rank)),
-                kinds[f[0].entry.kind],
+                KINDS[f[0].entry.kind],
                 f[0].entry.number is None,
                 f[0].entry.number or 0,
                 f[1].casefold(),
