@@ -12,8 +12,10 @@ import trio
 
 from reconciler.cli.console import Console
 from reconciler.cli.planning import check_addresses
+from reconciler.cli.reconciling import Reconciling
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 from reconciler.secret import Secret
+from reconciler.serving.loop import Loop, Rhythm
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
 from reconciler.serving.settings import ServeSettings
@@ -55,7 +57,8 @@ def serve(
     for noisy in ("httpx", "httpcore", "hypercorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = settings_of(loaded, environ=os.environ, allow_exec=allow_exec)
-    trio.run(partial(_main, console, loaded, settings, frozenset(only) or None))
+    job = Reconciling(loaded, spec, env=env, allow_exec=allow_exec)
+    trio.run(partial(_main, console, loaded, settings, job, frozenset(only) or None))
 
 
 def settings_of(
@@ -83,7 +86,9 @@ def settings_of(
     )
 
 
-async def _main(console: Console, spec: Spec, settings: ServeSettings, only: frozenset[str] | None) -> None:
+async def _main(
+    console: Console, spec: Spec, settings: ServeSettings, job: Reconciling, only: frozenset[str] | None
+) -> None:
     async with trio.open_nursery() as nursery:
 
         async def until_drained(*, task_status: trio.TaskStatus[Serving]) -> None:
@@ -92,7 +97,19 @@ async def _main(console: Console, spec: Spec, settings: ServeSettings, only: fro
 
         serving: Serving = await nursery.start(until_drained)
         console.note(_where(spec, serving))
+        loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
+        nursery.start_soon(loop.run)
+        nursery.start_soon(_ask_on_hangup, loop)
         nursery.start_soon(_drain_on_term, serving, nursery, console)
+        if not serving.live.ready:
+            loop.ask("no artifacts yet")
+
+
+async def _ask_on_hangup(loop: Loop) -> None:
+    """SIGHUP asks for a run now."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            loop.ask("SIGHUP")
 
 
 async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Console) -> None:

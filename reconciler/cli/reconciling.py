@@ -1,0 +1,88 @@
+"""What one run of `serve`'s loop is: `ptctl refresh` or `apply` in a child process, and word of what came of it.
+
+A child, because parsing must not share the thread that relays, and because its memory goes back when it ends. It takes
+the lock like anybody else; where another run holds it, this one is over (that run does the same work). This module
+refuses to lift anything: the loop always skips what is blocked (design.md 4).
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from reconciler.cli.exits import Exit
+from reconciler.serving.notify import deliver
+from reconciler.sources.credentials import resolve
+from reconciler.spec.model import Spec
+
+__all__ = ["Reconciling"]
+
+log = logging.getLogger(__name__)
+
+RUN_LIMIT_S: Final = 2 * 3600.0
+FINE: Final = frozenset({Exit.DONE, Exit.SKIPPED_BLOCKED, Exit.REFUSED, Exit.LOCKED})
+
+
+class Reconciling:
+    """The job of the loop, for one spec."""
+
+    def __init__(self, spec: Spec, argument: str | None, *, env: str | None, allow_exec: bool) -> None:
+        self._spec = spec
+        self._common = [
+            *([argument] if argument else []),
+            *(["--env", env] if env else []),
+            *(["--allow-exec"] if allow_exec else []),
+        ]
+        self._allow_exec = allow_exec
+
+    async def run(self, cause: str) -> bool:
+        """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
+        log.info("run begins (%s)", cause)
+        code, report = await self._child(self._command())
+        if self._spec.serve.reconcile == "plan" and self._spec.plex is not None and code in FINE:
+            _, planned = await self._child(["plan", "-f", "json"])
+            report["drift"] = [
+                {"dvr": d["dvr"], "path": d["path"], "found": d["found"], "note": d["note"]}
+                for d in planned.get("drift", ())
+            ]
+        log.info("run ended with exit %d", code)
+        if self._spec.notify and code != Exit.LOCKED:
+            await deliver(
+                report,
+                self._spec.notify,
+                Path(self._spec.state) / "cache" / "told.json",
+                lambda ref: resolve(
+                    ref, environ=os.environ, base=Path(self._spec.base), allow_exec=self._allow_exec
+                ),
+            )
+        return code in FINE
+
+    def _command(self) -> list[str]:
+        if self._spec.plex is None:
+            return ["refresh", "-f", "json"]
+        match self._spec.serve.reconcile:
+            case "off" | "plan":
+                return ["refresh", "-f", "json"]
+            case "content":
+                return ["apply", "--yes", "--skip-blocked", "--content-only", "-f", "json"]
+            case "apply":
+                return ["apply", "--yes", "--skip-blocked", "-f", "json"]
+
+    async def _child(self, command: list[str]) -> tuple[int, dict[str, Any]]:  # Any: our own JSON report
+        full = [sys.executable, "-m", "reconciler", "--no-color", command[0], *self._common, *command[1:]]
+        code, out = int(Exit.FAILED), b""
+        with trio.move_on_after(RUN_LIMIT_S):
+            done = await trio.run_process(
+                full, capture_stdout=True, stderr=None, stdin=subprocess.DEVNULL, check=False
+            )
+            code, out = done.returncode, done.stdout
+        try:
+            report: dict[str, Any] = json.loads(out)
+        except ValueError:
+            report = {"exit": code, "error": f"{command[0]} ended with exit {code}"}
+        return code, report
