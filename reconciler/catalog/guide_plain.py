@@ -330,7 +330,7 @@ def _with_identity(found: re.Match[bytes]) -> bytes:
     known, written = _numbered(numbers, sub)
     if written is not None:
         numbers = written
-    if not known:
+    if not known and (sub or numbers or not date):
         start: bytes = found[1]
         date = date or b"<date>%b</date>" % start[:8]
         if not _is_film(found[6]):

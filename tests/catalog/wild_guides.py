@@ -27,6 +27,7 @@ COMMENTS = st.builds(lambda inner: f"<!-- {inner} -->", FAKES)
 CDATA = st.builds(lambda inner: f"<![CDATA[{inner}]]>", FAKES)
 INSTRUCTIONS = st.builds(lambda inner: f"<?note {inner} ?>", FAKES)
 TEXTS = st.lists(st.one_of(WORDS, WORDS, WORDS, CDATA, COMMENTS), max_size=4).map("".join)
+CALM_TEXTS = st.lists(WORDS, max_size=4).map("".join)
 GAPS = st.sampled_from(["", "\n", "\n  ", "\n    ", "\n\t", "\r\n  ", " "])
 TAGS = st.sampled_from(
     ["title", "sub-title", "desc", "category", "keyword", "country", "live", "url", "date"]
@@ -54,14 +55,14 @@ def attributes(draw: st.DrawFn, xmltv_id: str) -> str:
 
 
 @st.composite
-def programmes(draw: st.DrawFn) -> str:
+def programmes(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> str:
     """One programme element, sometimes closing itself or with a blank in its end tag."""
     header = "<programme" + draw(attributes(draw(IDS)))
     if draw(st.integers(0, 15)) == 0:
         return header + "/>"
     gap = draw(GAPS)
     children = "".join(
-        f"{gap}<{tag}>{text}</{tag}>" for tag, text in draw(st.lists(st.tuples(TAGS, TEXTS), max_size=4))
+        f"{gap}<{tag}>{text}</{tag}>" for tag, text in draw(st.lists(st.tuples(TAGS, texts), max_size=4))
     )
     return header + ">" + children + gap + draw(st.sampled_from(["</programme>"] * 9 + ["</programme >"]))
 
@@ -76,6 +77,16 @@ PROLOGS = st.sampled_from(
         "<?xml version='1.0' encoding='utf-8'?>\n<!DOCTYPE tv [\n<!ENTITY a '<programme channel=\"fake\">'>\n<!-- </tv> ]> -->\n]>\n<tv>",
     ]
 )
+
+
+@st.composite
+def calm_guides(draw: st.DrawFn) -> bytes:
+    """A well-formed guide without comments, CDATA and instructions: the quick way's ground."""
+    piece = st.one_of(*[programmes(CALM_TEXTS)] * 6, CHANNELS.filter(lambda text: "<!" not in text))
+    gap = draw(GAPS)
+    return (
+        "<tv>" + gap + gap.join(draw(st.lists(piece, min_size=6, max_size=20))) + gap + "</tv>\n"
+    ).encode()
 
 
 @st.composite
