@@ -36,7 +36,9 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         {"httpx", "hypercorn"},
     ),
     "planning": (
-        LEAVES | {"planning", "spec.model", "lineups", "catalog.entry", "ledger.model"} | PURE_PLEX,
+        LEAVES
+        | {"planning", "spec.model", "lineups", "catalog.entry", "catalog.guide_index", "ledger.model"}
+        | PURE_PLEX,
         NETWORK | CLOCKS,
     ),
     # The plan document, and the values of runs, journals and explanations that it shows.

@@ -14,10 +14,23 @@ from urllib.parse import quote, quote_plus, urlsplit
 from reconciler.catalog.entry import Kind
 from reconciler.secret import Secret
 
-__all__ = ["PASSWORD", "USERNAME", "Concealer", "PanelPath", "fill", "host_of", "panel_path"]
+__all__ = [
+    "PASSWORD",
+    "SEALED",
+    "USERNAME",
+    "Concealer",
+    "PanelPath",
+    "fill",
+    "host_of",
+    "panel_path",
+    "sealed",
+]
 
 USERNAME: Final = "{username}"
 PASSWORD: Final = "{password}"  # noqa: S105 - the placeholder itself
+
+SEALED: Final = "sealed://"
+"""The scheme of an address of which only the host and the hash of the path are known (a snapshot's)."""
 
 # `/live/u/p/1.ts`, `/movie/u/p/1.mkv`, also below a base path; the short form `/u/p/1[.ts|.m3u8]` only at the root,
 # because three arbitrary segments before a number occur on every CDN.
@@ -58,6 +71,11 @@ def host_of(url: str) -> str:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError:  # an IPv6 literal without its bracket
         return ""
+
+
+def sealed(url: str, path_hash: str) -> str:
+    """The address without anything that leads to a stream: its host, and the hash that finds the channel again."""
+    return f"{SEALED}{host_of(url)}/{path_hash}"
 
 
 class Concealer:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from reconciler.catalog.address import SEALED
 from reconciler.catalog.entry import Entry
 from reconciler.catalog.names import normalise_name, quality_of
 from reconciler.ledger.model import ChannelRecord, Ledger, MemberFacts, Retired
@@ -70,6 +71,8 @@ def _ties(entry: Entry) -> Facts:
 
 def path_hash(url: str) -> str:
     """A short hash of the URL's path and lasting parameters, without host, credentials and tokens; "" where none is left."""
+    if url.startswith(SEALED):
+        return url.rpartition("/")[2]
     rest = url.partition("://")[2] or url
     path, _, query = rest.partition("#")[0].partition("?")
     path = path.partition("/")[2]

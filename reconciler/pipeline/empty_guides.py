@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from reconciler.catalog.guide import coverage
 from reconciler.catalog.guide_bytes import open_guide
@@ -18,15 +19,23 @@ from reconciler.lineups.pruning import GuideSeen, pruned, questions
 from reconciler.pipeline.gather import Gathered, Request
 from reconciler.spec.model import Spec
 
-__all__ = ["History", "desired_state"]
+__all__ = ["Computed", "History", "desired_state"]
 
 History = Mapping[str, PruneHistory] | None
 """What the run that publishes writes down; None: no DVR prunes."""
 
 
+class Computed(NamedTuple):
+    """The desired state, what is to be remembered of it, and the verdicts it rests on (for a snapshot)."""
+
+    desired: Desired
+    history: History
+    verdicts: Mapping[str, Verdict]
+
+
 def desired_state(
     spec: Spec, request: Request, gathered: Gathered, *, today: date, verdicts: Mapping[str, Verdict]
-) -> tuple[Desired, History]:
+) -> Computed:
     """The desired state, with channels taken out whose guide has been empty long enough.
 
     Costs a second computation and a pass over each guide that a pruning DVR uses; nothing where none prunes.
@@ -47,7 +56,7 @@ def desired_state(
     first = state_with({})
     asked = questions(first, request.now)
     if not any(target.dvr.guide.prune for target in first.dvrs):
-        return first, None
+        return Computed(first, None, verdicts)
     answers = {}
     seen = {}
     for guide, of_dvrs in asked.items():
@@ -58,7 +67,8 @@ def desired_state(
         seen[guide] = GuideSeen(_digest(path), good=good_guide(gathered.guides[guide], fresh=fresh))
         answers[guide] = coverage(open_guide(path), of_dvrs, shift_s=spec.guides[guide].shift_s)
     found = pruned(first, answers, seen, load_history(Path(spec.state)))
-    return (state_with(found.verdicts) if found.verdicts else first), found.history
+    desired = state_with(found.verdicts) if found.verdicts else first
+    return Computed(desired, found.history, {**found.verdicts, **verdicts})
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The steps in order: gather, compute, judge, build, plan. Refuses to know any of their rules."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.errors import ProviderError
 from reconciler.ledger import generations
 from reconciler.lineups.manifest import Routes
+from reconciler.lineups.model import Verdict
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.build import Built, build
 from reconciler.pipeline.empty_guides import History, desired_state
@@ -40,6 +41,8 @@ class Prepared:
     staged: Path
     history: History
     """How long guides have been empty: for the run that publishes to write down."""
+    verdicts: Mapping[str, Verdict]
+    """What probes, lists and empty guides said of channels."""
 
     @property
     def plan(self) -> Plan:
@@ -58,7 +61,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
     gathered = await gather(spec, request)
     _some_source(spec, gathered, cached=request.cached)
     moment = datetime.fromtimestamp(request.now, UTC)
-    desired, history = await trio.to_thread.run_sync(
+    desired, history, verdicts = await trio.to_thread.run_sync(
         lambda: desired_state(spec, request, gathered, today=moment.date(), verdicts={})
     )
     world = World(
@@ -99,7 +102,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
         for dvr in built.manifest.dvrs:
             if dvr.name in judgement.carried:
                 made = with_carried(made, gathered.published_routes, dvr.channels)
-        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged, history)
+        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged, history, verdicts)
 
 
 def _unpinned(spec: Spec) -> Spec:
