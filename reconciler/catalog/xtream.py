@@ -6,6 +6,7 @@ functions; this module refuses to build URLs and to decide which host comes next
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from reconciler.catalog.entry import Dropped, Entry, Kind
@@ -146,18 +147,19 @@ def streams(
     """
     rows = Rows(source, kind, categories)
     read_rows(chunks, rows, in_bulk=in_bulk)
-    entries = {e.key: e for e in reversed(rows.entries)}
     dropped = []
     if rows.without_id:
         examples = tuple(dict.fromkeys(n for n in rows.without_id if n))[:3]
         dropped.append(Dropped("no usable stream id", len(rows.without_id), examples))
-    if len(entries) < len(rows.entries):
-        seen: set[str] = set()
-        twice = [e for e in rows.entries if e.key in seen or seen.add(e.key)]  # type: ignore[func-returns-value]
-        examples = tuple(dict.fromkeys(e.name for e in twice))[:3]
-        dropped.append(Dropped("the same stream as an earlier entry", len(twice), examples))
-        return Listing(tuple(reversed(entries.values())), tuple(dropped))
-    return Listing(tuple(rows.entries), tuple(dropped))
+    entries = rows.entries
+    if len(set(map(itemgetter(1), entries))) < len(entries):
+        first = {e.key: e for e in reversed(entries)}
+        twice = [e.name for e in entries if first[e.key] is not e]
+        dropped.append(
+            Dropped("the same stream as an earlier entry", len(twice), tuple(dict.fromkeys(twice))[:3])
+        )
+        entries = [e for e in entries if first[e.key] is e]
+    return Listing(tuple(entries), tuple(dropped))
 
 
 def episodes(body: bytes, *, series: Entry) -> Listing:
