@@ -1,12 +1,11 @@
 """`ptctl help`: a command's own help, or the page of a code."""
 
-import difflib
-
 import click
 
 from reconciler.cli.main import COMMANDS
 from reconciler.cli.specs import console_of
 from reconciler.errors import UsageError
+from reconciler.spec.suggest import closest
 
 __all__ = ["help_"]
 
@@ -38,9 +37,8 @@ def help_(ctx: click.Context, *, topic: str | None) -> None:
     if page is not None:
         console.data(page.text)
         return
-    near = difflib.get_close_matches(topic.upper(), help_pages.codes(), n=1, cutoff=0.6)
-    near += difflib.get_close_matches(topic, COMMANDS, n=1, cutoff=0.6)
-    hint = f'; did you mean "{near[0]}"?' if near else ""
+    near = closest(topic.upper(), help_pages.codes()) or closest(topic, COMMANDS)
+    hint = f'; did you mean "{near}"?' if near else ""
     raise UsageError(
         f'there is no command and no code "{topic}"{hint}', next_step="ptctl help, or docs/codes.md"
     )

@@ -4,7 +4,6 @@ Commands are loaded when they are called, so that `ptctl validate` does not pay 
 any command's work.
 """
 
-import difflib
 import errno
 import importlib
 import sys
@@ -81,8 +80,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion where the name is unknown."""
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1, cutoff=0.6)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            from reconciler.spec.suggest import closest
+
+            near = closest(args[0], COMMANDS)
+            hint = f'; did you mean "{near}"?' if near else ""
             raise click.UsageError(f'no command "{args[0]}"{hint}', ctx)
         return super().resolve_command(ctx, args)
 

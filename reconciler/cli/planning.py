@@ -16,6 +16,7 @@ from reconciler.planning.model import Plan
 from reconciler.rendering import plan_text
 from reconciler.sources.progress import Progress
 from reconciler.spec.model import Spec
+from reconciler.spec.suggest import closest
 
 __all__ = ["check_addresses", "exit_of", "request_from", "selection_options", "show"]
 
@@ -62,13 +63,11 @@ def request_from(
 
 def check_addresses(spec: Spec, names: tuple[str, ...], known: frozenset[str] = frozenset()) -> None:
     """Raises UsageError where `--only` or `--skip` names no DVR of the spec or the ledger."""
-    import difflib
-
     candidates = sorted({*spec.dvrs, *known})
     for name in names:
         if name not in candidates:
-            near = difflib.get_close_matches(name, candidates, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            near = closest(name, candidates)
+            hint = f'; did you mean "{near}"?' if near else ""
             raise UsageError(f'no DVR "{name}"{hint}', next_step=f"DVRs: {', '.join(candidates)}")
 
 

@@ -16,6 +16,7 @@ __all__ = ["refresh"]
 @spec_argument
 @click.option("--ignore-pin", is_flag=True, help="Drop pinned stream hosts for this run.")
 @click.option("--allow", multiple=True, metavar="WORD", help="Lift one block, e.g. shrink:moviesprem.")
+@click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--wait", metavar="DURATION", default="0s", help="Wait so long for another run to end, e.g. 10m."
 )

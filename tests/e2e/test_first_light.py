@@ -61,7 +61,7 @@ def test_apply_converges_and_the_second_time_does_nothing(run: Run[None], tmp_pa
             home.plex.add_foreign_dvr("10A1B2C3", title="Antenna", channels=("2.1", "4.1", "7.1"))
             foreign = home.plex.state_text()
             async with home.serving(ready=False):
-                first = await home.ptctl("apply", "--yes")
+                first = await home.ptctl("apply", "--yes", "--wait", "30s")
                 assert first.code == 0, first.text
                 assert "nothing is left" in first.out
                 container = await plex_json(home, "/livetv/dvrs")
@@ -71,7 +71,7 @@ def test_apply_converges_and_the_second_time_does_nothing(run: Run[None], tmp_pa
                     on = [m for m in dvr["Device"][0]["ChannelMapping"] if m["enabled"] == "1"]
                     assert on, dvr["lineupTitle"]
                 writes, files = len(home.plex.writes()), home.files()
-                second = await home.ptctl("apply", "--yes")
+                second = await home.ptctl("apply", "--yes", "--wait", "30s")
                 assert second.code == 0, second.text
                 assert "No changes" in second.out
                 assert len(home.plex.writes()) == writes
@@ -117,7 +117,7 @@ def test_thirteen_tuners_answer(run: Run[None], tmp_path: Path) -> None:
         async with world(tmp_path, channels=120, dvrs=20) as home:
             home.write_spec(thirteen())
             async with home.serving(ready=False):
-                applied = await home.ptctl("apply", "--yes")
+                applied = await home.ptctl("apply", "--yes", "--wait", "30s")
                 assert applied.code == 0, applied.text
                 manifest = json.loads((home.state / "artifacts/current/manifest.json").read_text())
                 assert THIRTEEN == [d["name"] for d in manifest["dvrs"]]
@@ -167,7 +167,7 @@ def test_hours_later_nothing_and_a_day_later_content(run: Run[None], tmp_path: P
 
     async def main() -> None:
         async with world(tmp_path) as home, home.serving(ready=False):
-            assert 0 == (await home.ptctl("apply", "--yes")).code
+            assert 0 == (await home.ptctl("apply", "--yes", "--wait", "30s")).code
             generation = (home.state / "artifacts/current").readlink()
             again = await home.ptctl("plan", "--exit-code=all")
             assert again.code == 0, again.text
@@ -183,7 +183,7 @@ def test_without_serve_nothing_is_written_to_plex(run: Run[None], tmp_path: Path
         async with world(tmp_path) as home:
             home.write_spec(wait="")
             with trio.fail_after(90):
-                result = await home.ptctl("apply", "--yes")
+                result = await home.ptctl("apply", "--yes", "--wait", "30s")
             assert result.code == 6, result.text
             assert "ptctl serve" in result.text
             assert [] == home.plex.writes()
@@ -257,7 +257,7 @@ def test_a_full_disk_leaves_nothing_half_written(run: Run[None], tmp_path: Path)
             if done.returncode:
                 pytest.skip("mounting is not allowed here")
             try:
-                result = await home.ptctl("apply", "--yes")
+                result = await home.ptctl("apply", "--yes", "--wait", "30s")
                 assert result.code == 1, result.text
                 assert "no space" in result.err.lower(), result.text
                 assert not (home.state / "artifacts/current").exists()
@@ -308,10 +308,10 @@ def test_one_refusal_costs_one_dvr_and_the_next_run_finishes(run: Run[None], tmp
     async def main() -> None:
         async with world(tmp_path) as home, home.serving(ready=False):
             home.plex.add_fault(FaultRule("500", method="POST", path="/livetv/dvrs", nth=2))
-            first = await home.ptctl("apply", "--yes")
+            first = await home.ptctl("apply", "--yes", "--wait", "30s")
             assert first.code == 6, first.text
             assert "FAILED" in first.err
-            second = await home.ptctl("apply", "--yes")
+            second = await home.ptctl("apply", "--yes", "--wait", "30s")
             assert second.code == 0, second.text
             assert 3 == len((await plex_json(home, "/livetv/dvrs"))["Dvr"])
 

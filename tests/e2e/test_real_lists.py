@@ -86,7 +86,7 @@ def test_real_lists_reach_plex(run: Run[None], tmp_path: Path, shared: Path) -> 
 
     async def main() -> None:
         async with world(tmp_path, panel=panel_of(shared), spec=BUCKETS) as home, home.serving(ready=False):
-            first = await home.ptctl("apply", "--yes")
+            first = await home.ptctl("apply", "--yes", "--wait", "30s")
             assert first.code == 0, first.text
             guide = await shown(home.plex)
             assert len(guide) == 13 - 1, guide  # the samples have no local stations
@@ -115,7 +115,7 @@ def served(home: World) -> dict[str, tuple[int, int]]:
 async def again_changes_nothing(home: World) -> None:
     """Apply once more: no write to Plex, no file touched."""
     writes, files = len(home.plex.writes()), home.files()
-    second = await home.ptctl("apply", "--yes")
+    second = await home.ptctl("apply", "--yes", "--wait", "30s")
     assert second.code == 0, second.text
     assert len(home.plex.writes()) == writes
     assert home.files() == files

@@ -1,0 +1,109 @@
+"""The loop of `serve`: due in time, never twice at once, triggers coalesce, failures back off. Virtual time, no sockets."""
+
+from collections.abc import Callable
+
+import pytest
+import trio
+import trio.testing
+
+from reconciler.serving.loop import Loop, Rhythm
+
+HOUR = 3600.0
+
+
+def run_for(seconds: float, main: Callable[[trio.Nursery], "None"], loop: Loop) -> None:
+    """Run the loop in virtual time; `main` starts whatever else happens."""
+
+    async def whole() -> None:
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(loop.run)
+                main(nursery)
+
+    trio.run(whole, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class Job:
+    """A job that takes its time and remembers when it began and why."""
+
+    def __init__(self, takes_s: float = 10.0, *, works: bool = True) -> None:
+        self.takes_s = takes_s
+        self.works = works
+        self.began: list[tuple[float, str]] = []
+        self.at_once = 0
+        self.most_at_once = 0
+
+    async def __call__(self, cause: str) -> bool:
+        """Run."""
+        self.began.append((trio.current_time(), cause))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await trio.sleep(self.takes_s)
+        self.at_once -= 1
+        return self.works
+
+    @property
+    def gaps(self) -> list[float]:
+        """Seconds between the beginnings."""
+        return [round(b - a) for (a, _), (b, _) in zip(self.began, self.began[1:], strict=False)]
+
+
+def test_runs_every_so_often_with_jitter() -> None:
+    """Six hours and the chosen share of the jitter lie between two runs."""
+    job = Job()
+    run_for(30 * HOUR, lambda _: None, Loop(job, Rhythm(6 * HOUR, 1200), chance=lambda: 0.5))
+    assert job.gaps
+    assert {round(6 * HOUR + 600)} == set(job.gaps)
+
+
+@pytest.mark.accepts("STM-3")
+def test_overlapping_triggers_are_one_run() -> None:
+    """A hundred triggers while a run is under way make one further run, a minimum apart, with all causes named."""
+    job = Job(takes_s=100)
+    loop = Loop(job, Rhythm(0, minimum_s=60))
+
+    async def storm() -> None:
+        for number in range(100):
+            loop.ask("webhook" if number % 2 else "SIGHUP")
+            await trio.sleep(0.5)
+
+    run_for(2 * HOUR, lambda nursery: nursery.start_soon(storm), loop)
+    assert 2 == len(job.began)
+    assert 1 == job.most_at_once
+    assert job.gaps[0] >= 60
+    assert {"SIGHUP", "webhook"} == set(job.began[1][1].split(", "))
+
+
+def test_a_minimum_lies_between_two_runs() -> None:
+    """However often somebody asks, runs begin at least a minute apart."""
+    job = Job(takes_s=1)
+    loop = Loop(job, Rhythm(0, minimum_s=60))
+
+    async def often() -> None:
+        while True:
+            loop.ask("cron")
+            await trio.sleep(5)
+
+    run_for(HOUR, lambda nursery: nursery.start_soon(often), loop)
+    assert min(job.gaps) >= 60
+
+
+def test_failures_back_off_and_success_returns_to_the_rhythm() -> None:
+    """60, 120, 240 … seconds, at most the rhythm; one success and it is the rhythm again."""
+    job = Job(takes_s=0, works=False)
+    loop = Loop(job, Rhythm(600, 0, minimum_s=1), chance=lambda: 0)
+    run_for(3000, lambda _: None, loop)
+    assert [60, 120, 240, 480, 600] == job.gaps[:5]
+
+
+def test_a_job_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """An unexpected error is logged and counts as a failure."""
+    calls = []
+
+    async def broken(cause: str) -> bool:
+        calls.append(cause)
+        raise RuntimeError("boom")
+
+    run_for(400, lambda _: None, Loop(broken, Rhythm(100, minimum_s=1)))
+    assert len(calls) > 2
+    assert "unexpectedly" in caplog.text
