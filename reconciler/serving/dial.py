@@ -252,7 +252,7 @@ class Dialler:
 
     def _request(
         self, target: str, authority: str, host: str, extra: Sequence[tuple[str, str]], *, keep: bool
-    ) -> bytes:
+    ) -> h11.Request:
         lines = [("Host", authority), *self.headers, *extra]
         if host in self.own_hosts:
             lines += self.own_headers
@@ -265,21 +265,18 @@ class Dialler:
         if "accept" not in names:
             lines.append(("Accept", "*/*"))
         lines += [("Accept-Encoding", "identity"), ("Connection", "keep-alive" if keep else "close")]
-        client = h11.Connection(our_role=h11.CLIENT)
         try:
-            head = h11.Request(
+            return h11.Request(
                 method="GET",
                 target=_ascii_target(target),
                 headers=[(n.encode("latin-1"), v.encode("utf-8")) for n, v in lines],
             )
-            return client.send(head) or b""
         except h11.LocalProtocolError as error:
             raise DialFailed("elsewhere", "an address or header that HTTP does not allow") from error
 
-    async def _ask(self, link: Link, request: bytes, url: str) -> Reply:
-        await link.send_all(request)
+    async def _ask(self, link: Link, request: h11.Request, url: str) -> Reply:
         parser = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT_BYTES)
-        parser.send(h11.Request(method="GET", target="/", headers=[("Host", "-")]))
+        await link.send_all(parser.send(request) or b"")
         parser.send(h11.EndOfMessage())
         heard = False
         try:
@@ -361,6 +358,8 @@ def _same_site(host: str, where: str) -> bool:
 
 def _ascii_target(target: str) -> bytes:
     """Raw blanks and letters beyond ASCII in a list's URL, as browsers send them."""
+    if target.isascii() and target.isprintable() and " " not in target:
+        return target.encode()
     return b"".join(b"%%%02X" % b if b <= 0x20 or b >= 0x7F else bytes((b,)) for b in target.encode("utf-8"))
 
 

@@ -78,6 +78,10 @@ class Viewer:
         self.fall_behind()
         return False
 
+    def greet(self, head: bytes) -> None:
+        """Send this before anything else: the answer's head goes out with the first packets."""
+        self.rest = (head, *self.rest)
+
     def fall_behind(self) -> None:
         """From now on the viewer's own task sends."""
         self.lagging = True
@@ -142,6 +146,8 @@ class Channel:
         self.viewers: set[Viewer] = set()
         self.psi: Psi | None = None
         self.over = False
+        self.held_for_first = True
+        """Somebody waits for the first packets: keep them."""
         self.published_bytes = 0
         self.published_at = 0.0
         self.dropped: dict[str, int] = {}
@@ -151,7 +157,8 @@ class Channel:
     def publish(self, parts: Sequence[Piece]) -> None:
         """Give whole packets to every viewer. Never waits; costs a system call for each viewer."""
         batch = Batch(parts, trio.current_time())
-        if self.psi is None and self._searched_bytes < PSI_SEARCH_BYTES:
+        # Not with the first batch: nobody can need it yet, and a viewer waits for it.
+        if self.psi is None and self._batches and self._searched_bytes < PSI_SEARCH_BYTES:
             self._search_psi(batch)
         self._batches.append(batch)
         self._held_bytes += batch.size_bytes
@@ -287,7 +294,7 @@ class Channel:
             needed = min(v.position for v in self.viewers if v.lagging and v not in self._joining)
         while self._batches:
             size = self._batches[0].size_bytes
-            spare = self._first < needed and self._held_bytes - size >= history
+            spare = self._first < needed and self._held_bytes - size >= history and not self.held_for_first
             if not spare and self._held_bytes <= self.ring_bytes:
                 break
             self._batches.popleft()
@@ -335,7 +342,8 @@ class Channel:
         if at < len(self._batches):
             opening += self._batches[at].joined()[offset:]
             index += 1
-        viewer.rest = Batch([opening], 0.0).framed(chunked=viewer.chunked) if opening else ()
+        if opening:
+            viewer.rest = (*viewer.rest, *Batch([opening], 0.0).framed(chunked=viewer.chunked))
         viewer.position = index
         viewer.fall_behind()
 

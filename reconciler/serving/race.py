@@ -50,33 +50,65 @@ async def race(
 ) -> Won:
     """The first way that plays. Raises AllFailed when none does within the limit. `told` hears of each outcome."""
     failures: list[AttemptFailed] = []
-    winner: list[Won] = []
+    won: Won | None = None
     with trio.move_on_after(within_s) as whole:
-        async with trio.open_nursery() as nursery:
-
-            async def run(way: Way, ended: trio.Event) -> None:
-                try:
-                    won = await attempt.make(way, limits(way), yield_up=yield_up)
-                except AttemptFailed as error:
-                    told(way, error)
-                    failures.append(error)
-                    ended.set()
-                    return
-                if winner:  # two won in the same moment
-                    won.upstream.close()
-                    attempt.pool.release(won.lease)
-                    return
-                told(way, None)
-                winner.append(won)
-                nursery.cancel_scope.cancel()
-
-            for index, way in enumerate(ways):
-                ended = trio.Event()
-                nursery.start_soon(run, way, ended)
-                with trio.move_on_after(race_s if index else float("inf")):
-                    await ended.wait()
-    if winner:
-        return winner[0]
+        if ways:
+            # The best way is alone, and needs no task of its own: this is what every good tune waits for.
+            won = await _one(attempt, ways[0], limits, told, yield_up, failures)
+        if won is None and len(ways) > 1:
+            won = await _several(attempt, ways[1:], limits, told, yield_up, failures, race_s)
+    if won is not None:
+        return won
     if whole.cancelled_caught:
         failures.append(AttemptFailed("timeout", f"no stream within {within_s:g} s", connected=True))
     raise AllFailed(failures)
+
+
+async def _one(
+    attempt: Attempt,
+    way: Way,
+    limits: Callable[[Way], TimeLimits],
+    told: Callable[[Way, AttemptFailed | None], None],
+    yield_up: Callable[[Lease], None],
+    failures: list[AttemptFailed],
+) -> Won | None:
+    try:
+        won = await attempt.make(way, limits(way), yield_up=yield_up)
+    except AttemptFailed as error:
+        told(way, error)
+        failures.append(error)
+        return None
+    told(way, None)
+    return won
+
+
+async def _several(
+    attempt: Attempt,
+    ways: Sequence[Way],
+    limits: Callable[[Way], TimeLimits],
+    told: Callable[[Way, AttemptFailed | None], None],
+    yield_up: Callable[[Lease], None],
+    failures: list[AttemptFailed],
+    race_s: float,
+) -> Won | None:
+    winner: list[Won] = []
+    async with trio.open_nursery() as nursery:
+
+        async def run(way: Way, ended: trio.Event) -> None:
+            won = await _one(attempt, way, limits, told, yield_up, failures)
+            ended.set()
+            if won is None:
+                return
+            if winner:  # two won in the same moment
+                won.upstream.close()
+                attempt.pool.release(won.lease)
+                return
+            winner.append(won)
+            nursery.cancel_scope.cancel()
+
+        for way in ways:
+            ended = trio.Event()
+            nursery.start_soon(run, way, ended)
+            with trio.move_on_after(race_s):
+                await ended.wait()
+    return winner[0] if winner else None

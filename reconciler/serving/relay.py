@@ -154,9 +154,9 @@ class Relay:
         channel = session.channel
         ended: Ended = "left"
         channel.join(viewer)
+        viewer.greet(self.stream_head(http11=request.http11, resource=resource))
         session.viewers_changed()
         try:
-            await wire.send_all(self.stream_head(http11=request.http11, resource=resource))
             with trio.move_on_after(_duration(request)):
                 ended = await channel.serve(viewer)
         except OSError:

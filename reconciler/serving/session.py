@@ -219,6 +219,7 @@ class Session:
     def viewers_changed(self) -> None:
         """After a viewer came or went."""
         idle = not self.channel.viewers and not self.waiting
+        self.channel.held_for_first = self.waiting > 0
         self._idle_since = (self._idle_since or trio.current_time()) if idle else None
         if self.won is not None:
             self.won.lease.idle = idle
