@@ -32,6 +32,12 @@ __all__ = ["apply", "report", "run_once", "settle"]
     "--skip-blocked", is_flag=True, help="Do everything that is not blocked (exit 8 where something was)."
 )
 @click.option(
+    "--content-only",
+    is_flag=True,
+    help="Only files, guide loads and channel maps of DVRs that are ours; leave everything else for later.",
+)
+@click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text")
+@click.option(
     "--wait", metavar="DURATION", default="0s", help="Wait so long for another run to end, e.g. 10m."
 )
 @selection_options
