@@ -193,7 +193,8 @@ def _likeness(one: str, other: str) -> float:
     shared = 2 * len(words & others) / (len(words) + len(others))
     if shared < 0.5:
         return 0.0
-    return (shared + SequenceMatcher(None, "".join(sorted(words)), "".join(sorted(others))).ratio()) / 2
+    letters = SequenceMatcher(None, "".join(sorted(words)), "".join(sorted(others))).ratio()
+    return (shared + 2 * letters) / 3  # a slip of the pen costs a whole word of the first
 
 
 def _numbers(name: str) -> list[str]:

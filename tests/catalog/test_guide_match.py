@@ -1,0 +1,126 @@
+"""Matching channels to guides: order of guides, ways of matching, uniqueness."""
+
+import random
+
+import pytest
+
+from reconciler.catalog.guide_index import GuideChannel, GuideIndex
+from reconciler.catalog.guide_match import GuideMatch, MatchInput, match, normalise_id
+from reconciler.spec.model import Guide
+
+
+def guide(name: str, *ways: str, empty: bool = False, **channels: str) -> tuple[Guide, GuideIndex]:
+    """A guide with channels by id (underscores stand for dots) and name."""
+    known = {
+        i.replace("_", "."): GuideChannel(i.replace("_", "."), tuple(n.split(",")))
+        for i, n in channels.items()
+    }
+    programmes = {} if empty else dict.fromkeys(known, 5)
+    return Guide(name, match=ways or ("id",)), GuideIndex(known, programmes)  # type: ignore[arg-type]
+
+
+def found(channels: list[MatchInput], *guides: tuple[Guide, GuideIndex]) -> dict[str, tuple[str, str, str]]:
+    """Guide, id and way by channel."""
+    return {i: (m.guide, m.xmltv_id, m.how) for i, m in match(channels, guides).items()}
+
+
+def test_order_of_guides_is_priority_per_channel() -> None:
+    """The first guide that knows a channel wins, another channel may come from the second."""
+    channels = [MatchInput("1", "a.uk", "A"), MatchInput("2", "b.uk", "B"), MatchInput("3", "", "C")]
+    guides = guide("main", a_uk="A"), guide("extra", a_uk="A", b_uk="B")
+    assert {"1": ("main", "a.uk", "id"), "2": ("extra", "b.uk", "id")} == found(channels, *guides)
+
+
+def test_a_guide_with_programmes_goes_before_one_that_only_declares() -> None:
+    """A channel declared without any programme is told by the next guide that has some; if none has, by the first."""
+    channels = [MatchInput("1", "a.uk", "A")]
+    full, empty, also = (
+        guide("full", a_uk="A"),
+        guide("empty", a_uk="A", empty=True),
+        guide("also", a_uk="A", empty=True),
+    )
+    assert {"1": ("full", "a.uk", "id")} == found(channels, empty, full)
+    assert {"1": ("empty", "a.uk", "id")} == found(channels, empty, also)
+
+
+def test_only_the_ways_the_spec_allows() -> None:
+    """By default the raw id alone: neither case nor names play a part."""
+    channels = [MatchInput("1", "A.uk", "Channel A")]
+    assert {} == found(channels, guide("main", a_uk="Channel A"))
+    assert {"1": ("main", "a.uk", "id-normalised")} == found(
+        channels, guide("main", "id", "id-normalised", a_uk="x")
+    )
+    assert {"1": ("main", "a.uk", "name")} == found(channels, guide("main", "name", a_uk="Channel A"))
+
+
+@pytest.mark.parametrize(
+    ("normal", "ids"),
+    [
+        ("bbc1.uk", ["bbc1.uk", "BBC1.uk", "bbc1hd.uk", "BBC-1.UK", " bbc 1 fhd.uk"]),
+        ("bbc1.de", ["bbc1.de"]),
+        ("bbc1", ["BBC1", "bbc1HD", "bbc_1"]),
+        ("hd", ["HD"]),
+        ("film4+1.uk", ["Film4+1.uk"]),
+    ],
+)
+def test_normalised_ids(normal: str, ids: list[str]) -> None:
+    """Case, punctuation and quality are no part of an id; the country is."""
+    assert [normal] * len(ids) == [normalise_id(i) for i in ids]
+
+
+def test_variants_share_an_id() -> None:
+    """HD and SD of one channel are told by the same guide channel; two guide ids that become one are nobody's."""
+    channels = [MatchInput("1", "bbc1hd.uk", "x"), MatchInput("2", "BBC1.uk", "y")]
+    assert {"1": ("g", "bbc1.uk", "id-normalised"), "2": ("g", "bbc1.uk", "id-normalised")} == found(
+        channels, guide("g", "id-normalised", bbc1_uk="x")
+    )
+    both = guide("g", "id-normalised", bbc1_uk="x", bbc1sd_uk="x")
+    assert {"2": ("g", "bbc1.uk", "id-normalised")} == found(channels, both)
+
+
+def test_names_must_be_unique_on_both_sides() -> None:
+    """Two channels, or two guide ids, of one name: no match. A second name may decide."""
+    twins = [MatchInput("1", "", "BBC One"), MatchInput("2", "", "UK: BBC 1 HD"), MatchInput("3", "", "ITV")]
+    assert {"3": ("g", "i", "name")} == found(twins, guide("g", "name", b="BBC One", i="ITV HD,103"))
+    assert {} == found(twins[2:], guide("g", "name", i="ITV", j="itv"))
+    assert {"4": ("g", "i", "name")} == found(
+        [MatchInput("4", "", "Nothing", "ITV")], guide("g", "name", i="ITV")
+    )
+
+
+def test_numbers_are_no_names() -> None:
+    """A display-name that is a number says nothing about the channel called that."""
+    assert {} == found([MatchInput("1", "", "101")], guide("g", "name", a="101"))
+
+
+def test_time_shifted_channels_are_others() -> None:
+    """`+1` is another channel, for names and for likeness."""
+    channels = [MatchInput("1", "", "Film Four +1")]
+    assert {} == found(channels, guide("g", "name", "fuzzy", f="Film4"))
+    assert {"1": ("g", "p", "name")} == found(channels, guide("g", "name", f="Film4", p="Film4+1"))
+
+
+def test_likeness_only_when_asked_and_clear() -> None:
+    """Near enough and clearly nearest: proposed with its likeness. Off by default, never against an exact match."""
+    channels = [MatchInput("1", "", "Discovery Science Channel")]
+    science = guide("g", "fuzzy", s="Discovery Science Chanel", h="Discovery History Channel")
+    (only,) = match(channels, [science]).values()
+    assert ("s", "fuzzy") == (only.xmltv_id, only.how)
+    assert 0.86 <= only.confidence < 1
+    assert {} == found(channels, guide("g", "name", s="Discovery Science Chanel"))
+    assert {} == found([MatchInput("1", "", "ESPN 2")], guide("g", "fuzzy", e="ESPN", f="ESPN 3"))
+    exact = guide("late", "name", d="Discovery Science Channel")
+    assert {"1": ("late", "d", "name")} == found(channels, science, exact)
+
+
+def test_the_order_of_channels_plays_no_part() -> None:
+    """The same matches whatever the order, and none for channels without id and name."""
+    channels = [MatchInput(str(n), f"id{n % 7}", f"Name {n % 11}") for n in range(40)] + [
+        MatchInput("x", "", "")
+    ]
+    guides = guide("g", "id", "id-normalised", "name", "fuzzy", id1="Name 1", ID2="Name 5", z="Name 9")
+    expected = match(channels, [guides])
+    random.Random(5).shuffle(channels)
+    assert expected == match(channels, [guides])
+    assert "x" not in expected
+    assert GuideMatch("g", "id1", "id") == expected["1"]
