@@ -10,12 +10,15 @@ import logging
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import trio
 
 from reconciler.cli.exits import Exit
+from reconciler.serving.drift import DriftItem, DriftSeen
 from reconciler.serving.notify import deliver
 from reconciler.sources.credentials import resolve
 from reconciler.spec.model import Spec
@@ -39,6 +42,8 @@ class Reconciling:
             *(["--allow-exec"] if allow_exec else []),
         ]
         self._allow_exec = allow_exec
+        self.seen: Callable[[DriftSeen], None] = lambda _: None
+        """Who is told what was found in Plex: pages and metrics show it."""
 
     async def run(self, cause: str) -> bool:
         """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
@@ -51,6 +56,8 @@ class Reconciling:
                 for d in planned.get("drift", ())
             ]
         log.info("run ended with exit %d", code)
+        if self._spec.plex is not None and self._spec.serve.reconcile != "off" and code != Exit.LOCKED:
+            self.seen(_drift(report))
         if self._spec.notify and code != Exit.LOCKED:
             await deliver(
                 report,
@@ -86,3 +93,12 @@ class Reconciling:
         except ValueError:
             report = {"exit": code, "error": f"{command[0]} ended with exit {code}"}
         return code, report
+
+
+def _drift(report: dict[str, Any]) -> DriftSeen:  # Any: our own JSON report
+    if "drift" not in report:
+        return DriftSeen(time.time(), failed=str(report.get("error", "the run gave no report")))
+    items = [
+        DriftItem(d["dvr"], d["path"], d["note"] or f"{d['path']} is {d['found']}") for d in report["drift"]
+    ]
+    return DriftSeen(time.time(), tuple(items))

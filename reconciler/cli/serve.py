@@ -97,6 +97,7 @@ async def _main(
 
         serving: Serving = await nursery.start(until_drained)
         console.note(_where(spec, serving))
+        job.seen = serving.drift.note
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
         nursery.start_soon(loop.run)
         nursery.start_soon(_ask_on_hangup, loop)

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from reconciler.serving.answers import JSON, Answer
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.generations import Live
+from reconciler.serving.measures import Measures
 from reconciler.serving.pages.site import Pages
 from reconciler.serving.relay import Relay
 from reconciler.serving.streams import stream_rows
@@ -57,11 +58,13 @@ class App:
         fetches: GuideFetches,
         extra: Mapping[str, Path] | None = None,
         pages: Pages | None = None,
+        measures: Measures | None = None,
     ) -> None:
         self._live = live
         self._relay = relay
         self._fetches = fetches
         self._pages = pages
+        self._measures = measures
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
             "/readyz": self._ready,
@@ -87,7 +90,16 @@ class App:
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
         )
-        await self._send(asked, self._answer(asked), send)
+        metrics = await self._metrics(asked) if asked.path == "/metrics" else None
+        await self._send(asked, metrics or self._answer(asked), send)
+
+    async def _metrics(self, asked: Asked) -> Answer | None:
+        if self._measures is None or self._pages is None or asked.method not in READS:
+            return None
+        from reconciler.serving.metrics import CONTENT_TYPE, metrics_text  # only who is scraped pays for it
+
+        body = metrics_text(self._measures, await self._pages.status(), self._fetches)
+        return Answer(200, body, CONTENT_TYPE, (("Cache-Control", "no-store"),))
 
     def _answer(self, asked: Asked) -> Answer:
         path = self._paths.get(asked.path)

@@ -104,7 +104,7 @@ async def serve(
     relay = Relay(live, attempt, health, settings.limits, measures)
     drift = DriftLog()
     pages = Pages(live, relay, health, fetches, Records(state), drift)
-    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages))
+    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages, measures=measures))
     access = Access(settings.allow, settings.admin_token)
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
     serving = Serving(live, relay, fetches, drift)
