@@ -71,9 +71,9 @@ def blocks(counts: Mapping[str, int]) -> tuple[Block, ...]:
     found: list[Block] = []
     for place, (groups, count) in enumerate(packed):
         stem = slug(groups[0], "channels") if len(packed) > 1 else "channels"
-        stem = f"{stem}-tv" if stem in _RESERVED else stem
-        name, counter = stem, 1
         # "-2" is what a bucket that splits calls its second part
+        stem = f"{stem}-tv" if stem in _RESERVED or stem.rpartition("-")[2].isdigit() else stem
+        name, counter = stem, 1
         while name in {b.name for b in found}:
             counter += 1
             name = f"{stem}-{'abcdefghijklmnopqrstuvwxyz'[counter % 26]}{counter // 26 or ''}"

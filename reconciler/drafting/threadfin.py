@@ -24,6 +24,7 @@ __all__ = ["GUIDE_PATH", "Imported", "dvr_names", "imported"]
 
 GUIDE_PATH: Final = "/xmltv/threadfin.xml"
 XTEVE_GUIDE_PATH: Final = "/xmltv/xteve.xml"
+NO_SOURCE: Final[dict[str, Value]] = {"main": {"kind": "m3u", "path": "channels.m3u"}}
 LIMIT: Final = 480
 MOST_TUNERS: Final = 32
 _SAYS_NOTHING: Final = frozenset(
@@ -94,7 +95,7 @@ def imported(
         Section(
             "credentials", credentials, "References only; the values are in the env file beside this spec."
         ),
-        Section("sources", inputs.sources, notes=_notes(inputs.notes, "sources")),
+        Section("sources", inputs.sources or NO_SOURCE, notes=_notes(inputs.notes, "sources")),
         Section("guides", inputs.guides, "XMLTV, in the order of priority."),
         Section("filters", filters, "What was switched on and off by hand in the channel mapping."),
         Section("buckets", buckets, "One for each old tuner; the first match wins."),
@@ -210,11 +211,16 @@ def _buckets(
         if before is not None:
             before["overflow"] = name
             bucket = {"name": name}
-        if len(pick.channels) > LIMIT:
+        if len(pick.channels) > LIMIT and not _second_parts(name, names):
             bucket["overflow"] = "split"
         seen[form] = bucket
         buckets.append(bucket)
     return buckets
+
+
+def _second_parts(name: str, names: Mapping[str, str]) -> bool:
+    """Whether another DVR is called as the second part of this one would be."""
+    return any(n.rpartition("-")[0] == name and n.rpartition("-")[2].isdigit() for n in names.values())
 
 
 def _by_name(rules: object) -> bool:
@@ -276,7 +282,9 @@ def _dvrs(
                 Loss(
                     instance.name,
                     f"{len(pick.channels)} channels are more than the {LIMIT} that Plex activates",
-                    f'bucket "{name}" overflows into further DVRs (overflow: split)',
+                    f'bucket "{name}" overflows into further DVRs (overflow: split)'
+                    if not _second_parts(name, names)
+                    else f'say where bucket "{name}" overflows to',
                 )
             )
         dvrs[name] = dvr

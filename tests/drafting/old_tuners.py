@@ -121,9 +121,10 @@ def channel(
     name: str = "",
     active: bool = True,
     mapping: str | None = None,
-    **more: Any,
+    raw: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """An entry of xepg.json. `mapping` None: mapped to its own guide id, as Threadfin does by itself."""
+    """An entry of xepg.json; `raw` are further keys as they stand there. `mapping` None: mapped to its own guide id, as Threadfin does by itself."""
+    more = raw or {}
     mapped = guide_id if mapping is None else mapping
     return {
         "_file.m3u.id": "M1",
