@@ -1,7 +1,7 @@
 """A planted credential is in no byte that ptctl emits: output, logs, artifacts, ledger, journal, lock, pages, metrics."""
 
 import base64
-import itertools
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -96,14 +96,5 @@ async def tune_and_browse(home: World) -> None:
         async with client.stream("GET", lineup[0]["URL"]) as stream:
             assert stream.status_code == 200
             check("stream headers", str(stream.headers).encode())
-            async for chunk in itertools_limited(stream.aiter_bytes(), 3):
-                assert chunk
-
-
-async def itertools_limited(chunks, count: int):  # type: ignore[no-untyped-def]  # a slice of an async iterator
-    """The first `count` items."""
-    counter = itertools.count(1)
-    async for chunk in chunks:
-        yield chunk
-        if next(counter) >= count:
-            return
+            async with aclosing(stream.aiter_bytes()) as chunks:
+                assert await anext(chunks)
