@@ -138,7 +138,10 @@ def whole_programme(unit: bytes) -> tuple[bytes, bytes] | None:
     """
     end = unit.rfind(b"</programme")
     if end >= 0:
-        unit = unit[: unit.find(b">", end) + 1 or len(unit)]
+        closed = unit.find(b">", end)
+        if closed < 0:
+            return None
+        unit = unit[: closed + 1]
     try:
         found = elements(unit)
     except etree.XMLSyntaxError:

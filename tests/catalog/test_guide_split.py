@@ -36,7 +36,8 @@ def by_a_parser(data: bytes) -> list[tuple[str, bytes]]:
     return [((p.get("channel") or "").strip(), infoset(p)) for p in root.iterfind("programme")]
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
 @given(
     data=guides(), size=st.sampled_from([1, 10, 64, 200, 4096]), quick=st.booleans(), channels=st.booleans()
 )
@@ -47,7 +48,8 @@ def test_both_ways_cut_as_a_parser_does(data: bytes, size: int, *, quick: bool, 
     assert not splitter.damaged
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None)
 @given(st.one_of(guides(), calm_guides()), st.sampled_from([64, 300, 1000]))
 def test_channels_are_found_wherever_they_stand(data: bytes, size: int) -> None:
     """All `<channel` elements and no fakes out of comments, also behind programmes (18 files of 200)."""
@@ -84,7 +86,8 @@ def test_spans_hold_the_runs_of_a_channel(runs: list[tuple[str, int]], size: int
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
 @given(st.one_of(guides(), calm_guides()), st.data())
 @example(b"<tv><programme", None)
 def test_mutilated_guides_are_survived(data: bytes, more: st.DataObject | None) -> None:
