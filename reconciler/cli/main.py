@@ -28,6 +28,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "catalog": ("reconciler.cli.catalog", "catalog", "What the sources offer, what a matcher would catch"),
     "validate": ("reconciler.cli.validate", "validate", "Check specs, offline: all errors at once"),
     "plan": ("reconciler.cli.plan", "plan", "Show how the world differs from the spec"),
+    "snapshot": (
+        "reconciler.cli.snapshot",
+        "snapshot",
+        "The world as one file, for plans where there are no secrets",
+    ),
     "apply": ("reconciler.cli.apply", "apply", "Make the world match the spec"),
     "refresh": (
         "reconciler.cli.refresh",

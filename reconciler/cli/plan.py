@@ -1,6 +1,7 @@
 """`ptctl plan`: how the world differs from the spec. Sends no writing request and touches nothing but the cache."""
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.planning import check_addresses, exit_of, request_from, selection_options, show
 from reconciler.cli.progress import fetching
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.converge import asked_busy
 from reconciler.errors import StateError, UsageError
 from reconciler.ledger.atomic import replace_file
 from reconciler.pipeline import Request, prepared
@@ -38,6 +40,18 @@ __all__ = ["plan"]
 @click.option("--cached", is_flag=True, help="Use the last copies; ask no provider.")
 @click.option("--channels", metavar="DVR|all", help="List every channel that comes, goes or changes.")
 @click.option("--actions", is_flag=True, help="Also list the steps of apply, one by one.")
+@click.option(
+    "--base",
+    metavar="SPEC",
+    type=click.Path(path_type=str),
+    help="Only what differs from this spec, over one selection of channels.",
+)
+@click.option(
+    "--world",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Plan over a snapshot: no provider, no Plex, no secret. It cannot be applied.",
+)
 @selection_options
 @spec_options
 @click.pass_context
@@ -51,6 +65,8 @@ def plan(
     cached: bool,
     channels: str | None,
     actions: bool,
+    base: str | None,
+    world: Path | None,
     allow: tuple[str, ...],
     only: tuple[str, ...],
     skip: tuple[str, ...],
@@ -63,7 +79,14 @@ def plan(
     """
     console = console_of(ctx)
     loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
-    check_addresses(loaded, (*only, *skip, *((channels,) if channels and channels != "all" else ())))
+    older = load_or_fail(console, base, env=env, allow_exec=allow_exec) if base else None
+    named = (*only, *skip, *((channels,) if channels and channels != "all" else ()))
+    check_addresses(loaded, named, frozenset(older.dvrs) if older else frozenset())
+    if out and (base or world):
+        raise UsageError(
+            "a plan over a snapshot or against a base cannot be applied, so it is not saved",
+            next_step="ptctl plan --out FILE, without --base and --world; -f json > FILE keeps this one",
+        )
     with fetching(console) as progress:
         request = request_from(
             allow=allow,
@@ -74,12 +97,38 @@ def plan(
             allow_exec=allow_exec,
             progress=progress,
         )
-        made = trio.run(partial(make_plan, loaded, request))
+        made = _made(loaded, older, world, replace(request, ask_busy=asked_busy))
     saved = _save(out, made) if out else None
     if channels and format_ != "text":
         raise UsageError("--channels is for the text format", next_step="-f json has all channels")
     show(console, made, format_=format_, channels=channels, saved=saved, actions=actions)
     return exit_of(made, count_content=exit_code == "all") if exit_code else Exit.DONE
+
+
+def _made(spec: Spec, base: Spec | None, world: Path | None, request: Request) -> Plan:
+    if base is None and world is None:
+        return trio.run(partial(make_plan, spec, request))
+    from reconciler.cli.snapshot import read_world, take
+    from reconciler.pipeline import snapshots
+
+    if world is not None:
+        seen = read_world(world)
+    else:
+        assert base is not None
+        seen = trio.run(partial(take, _both(base, spec), replace(request, plex=False)))
+    if base is None:
+        return snapshots.plan_over(spec, seen, request)
+    return snapshots.difference(base, spec, seen, request)
+
+
+def _both(base: Spec, head: Spec) -> Spec:
+    """A spec that fetches what either of the two needs; where both say something, the newer word counts."""
+    return replace(
+        head,
+        credentials={**base.credentials, **head.credentials},
+        sources={**base.sources, **head.sources},
+        guides={**base.guides, **head.guides},
+    )
 
 
 async def make_plan(spec: Spec, request: Request) -> Plan:

@@ -25,7 +25,7 @@ from reconciler.planning.plan import Planned, compose
 from reconciler.planning.safety import judge
 from reconciler.spec.model import Spec
 
-__all__ = ["Prepared", "prepared"]
+__all__ = ["Prepared", "arguments_of", "prepared"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
             files=built.files,
             version=__version__,
             env=request.env,
-            arguments=_arguments(request),
+            arguments=arguments_of(request),
             requests=getattr(seen, "requests", 0),
             seconds=trio.current_time() - began,
         )
@@ -111,7 +111,7 @@ def _unpinned(spec: Spec) -> Spec:
     return replace(spec, sources=sources)
 
 
-def _arguments(request: Request) -> str:
+def arguments_of(request: Request) -> str:
     """All arguments that a plan depends on, as canonical JSON: what `apply PLANFILE` starts from."""
     parts = {
         "allow": sorted(request.allow),

@@ -27,6 +27,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "W313": "a bucket is exported as a playlist only, because it has no DVR",
     "W314": "Plex is stopped; only addresses in its database can be repaired",
     "W315": "adopted channels match nothing and stay on while their numbers are reserved",
+    "W316": "the snapshot does not know something that the spec names",
     "W401": "an approval has ended",
     "W402": "an approval was used",
     "W403": "an allow word lifts nothing",
