@@ -15,7 +15,7 @@ class Step:
     """
 
     name: str
-    what: Literal["login", "list", "guide", "read", "retry", "done"]
+    what: Literal["login", "list", "guide", "read", "retry", "probe", "done"]
     host: int = 0
     size_bytes: int = 0
     total_bytes: int | None = None

@@ -7,6 +7,7 @@ in full: no URL leaves this module (httpx puts them into its exceptions and, at 
 It refuses to retry and to know what is being fetched.
 """
 
+import contextlib
 import ipaddress
 import logging
 import ssl
@@ -26,7 +27,17 @@ from reconciler.sources.classify import Cause, behind_cloudflare, classify_respo
 from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
 
-__all__ = ["Answer", "FetchFailed", "Limits", "Web", "is_private_host", "open_web"]
+__all__ = [
+    "Answer",
+    "FetchFailed",
+    "Limits",
+    "Web",
+    "broken_off",
+    "failure_of",
+    "is_private_host",
+    "next_address",
+    "open_web",
+]
 
 USER_AGENT: Final = "VLC/3.0.20 LibVLC/3.0.20"
 """What most panels let pass (iptv-streams.md B4); `stream.user_agent` of a source replaces it."""
@@ -159,7 +170,7 @@ class Web:
                 raise FetchFailed("elsewhere", "redirected to an address of a private network")
             async with self._sent(at, sent, scope) as reply:
                 if reply.status_code in _REDIRECTS and "location" in reply.headers:
-                    at = _next_address(at, reply.headers["location"])
+                    at = next_address(at, reply.headers["location"])
                     continue
                 return await self._received(reply, at, wish)
         raise FetchFailed("status", f"more than {self.limits.redirects} redirects")
@@ -178,7 +189,7 @@ class Web:
         except PaceExceeded as error:
             raise FetchFailed("denied", str(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, ValueError) as error:
-            raise _failure(error) from None
+            raise failure_of(error) from None
         try:
             yield reply
         finally:
@@ -242,9 +253,9 @@ class Web:
                     raise FetchFailed("stall", f"silent for {self.limits.idle_s:g} s in the middle")
                 yield chunk
         except httpx.HTTPError as error:
-            raise _failure(error) from None
+            raise failure_of(error) from None
         finally:
-            await chunks.aclose()
+            await broken_off(reply, chunks)
 
     async def _refusal(
         self, reply: httpx.Response, names: Mapping[str, str], *, cloudflare: bool
@@ -272,6 +283,27 @@ class Web:
         )
 
 
+async def broken_off(reply: httpx.Response, chunks: AsyncGenerator[bytes, None]) -> None:
+    """End an answer that is not read to its end, and the chain of generators behind it.
+
+    httpx nests five of them and closes only the outermost; trio warns of the rest (ResourceWarning). With its socket
+    gone the innermost fails, and the others with it. An answer that has ended is left alone: its connection is kept.
+    """
+    if reply.is_closed:
+        return
+    stream = reply.extensions.get("network_stream")
+    with trio.CancelScope(deadline=trio.current_time() + 1, shield=True):
+        if stream is not None:
+            await stream.aclose()
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError, RuntimeError):
+            while True:
+                try:
+                    await anext(chunks)  # what had been received already
+                except StopAsyncIteration:
+                    break
+        await chunks.aclose()
+
+
 def _peer(reply: httpx.Response) -> str:
     """The IP address that answered, "" where the client does not say."""
     stream = reply.extensions.get("network_stream")
@@ -279,7 +311,8 @@ def _peer(reply: httpx.Response) -> str:
     return str(address[0]) if address else ""
 
 
-def _next_address(at: str, location: str) -> str:
+def next_address(at: str, location: str) -> str:
+    """Where a redirect leads. Raises FetchFailed for anything but http and https."""
     try:
         target = urljoin(at, location)
         parts = urlsplit(target)
@@ -308,7 +341,7 @@ def _decoded(data: bytes, coding: str, limit_bytes: int) -> bytes:
     raise FetchFailed("not-ts", "the answer cannot be unpacked")
 
 
-def _failure(error: Exception) -> FetchFailed:
+def failure_of(error: Exception) -> FetchFailed:
     """What an error of the client means, in words without an address."""
     match error:
         case httpx.ConnectTimeout():
