@@ -21,6 +21,11 @@ class Allowances:
     words: frozenset[str]
     approved: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def every(self) -> frozenset[str]:
+        """All words that count, wherever they come from: what computing lineups is given."""
+        return self.words | {word for word, _ in self.approved}
+
     def covers(self, word: str) -> bool:
         """Whether a block with this word is lifted."""
         return bool(word) and (word in self.words or any(word == w for w, _ in self.approved))

@@ -89,6 +89,8 @@ class Judgement:
     used: tuple[str, ...] = ()
     spends: tuple[str, ...] = ()
     warnings: tuple[PlanWarning, ...] = ()
+    old_names: Mapping[str, str] = field(default_factory=dict)
+    """New name -> the name the published generation has, for renamed DVRs: their carried files lie under that."""
 
 
 @dataclass(frozen=True, slots=True)

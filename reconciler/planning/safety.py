@@ -114,7 +114,14 @@ def judge(world: World) -> Judgement:
         used=lifted.used,
         spends=lifted.spends,
         warnings=(*_emptied(emptied, lifted.blocks), *ended_warnings(world)),
+        old_names=_renamed(world),
     )
+
+
+def _renamed(world: World) -> dict[str, str]:
+    by_device = {record.device_id.casefold(): name for name, record in world.ledger.dvrs.items()}
+    pairs = {t.record.name: by_device.get(t.record.device_id.casefold(), "") for t in world.desired.dvrs}
+    return {new: old for new, old in sorted(pairs.items()) if old and old != new}
 
 
 def ended_warnings(world: World) -> tuple[PlanWarning, ...]:

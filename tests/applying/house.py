@@ -193,7 +193,10 @@ class House:
             lineage="L1",
             dvrs={t.record.name: t.record for t in targets},
             channels=channels,
-            retired=tuple(Retired(r.dvr, r.number, r.id, self.now[:10]) for r in gone),
+            retired=(
+                *(r for r in before.retired if r.id not in channels),
+                *(Retired(r.dvr, r.number, r.id, self.now[:10]) for r in gone),
+            ),
         )
         return Desired(tuple(targets), (), ledger, (), (), (), Unbucketed(()))
 

@@ -552,7 +552,31 @@ def test_an_approval_is_spent_by_a_complete_run(tmp_path: Path, run: Run[None]) 
     run(main)
 
 
-@pytest.mark.accepts("RLD-3", "CNT-1")
+@pytest.mark.accepts("PLN-1")
+def test_a_plan_writes_nothing(tmp_path: Path, run: Run[None]) -> None:
+    """Planning sends no write to Plex, and no file outside the cache changes, whatever there is to do."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(ONE)
+            before = files(home), home.writes(), home.plex.state_text()
+            planned = await home.planned({"news": {1000: "other"}, "sport": TWO["sport"]})
+            assert planned.plan.actions
+            assert (files(home), home.writes(), home.plex.state_text()) == before
+
+    run(main)
+
+
+def files(home: House) -> dict[str, tuple[int, bytes]]:
+    """Every file of the state directory but the cache, with its time and bytes."""
+    return {
+        str(path.relative_to(home.state)): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in home.state.rglob("*")
+        if path.is_file() and "cache" not in path.parts
+    }
+
+
+@pytest.mark.accepts("RLD-3", "RLD-7", "CNT-1")
 def test_only_the_dvr_whose_guide_moved_is_loaded(tmp_path: Path, run: Run[None]) -> None:
     """A day later with another guide: one load each, no map request; five hours later none."""
 

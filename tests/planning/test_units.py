@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from reconciler.lineups.manifest import DvrManifest
 from reconciler.planning.addresses import host_and_port, normal_address, same_address
+from reconciler.planning.estimates import estimate_of
+from reconciler.planning.inputs import Estimate
 from reconciler.planning.model import Action
 from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.order import in_order
@@ -84,6 +86,12 @@ def test_circles_and_doubles_are_mistakes() -> None:
         in_order([Action("a", "publish", "", ("b",)), Action("b", "publish", "", ("a",))])
     with pytest.raises(ValueError, match="twice"):
         in_order([Action("a", "publish", ""), Action("a", "publish", "")])
+
+
+def test_estimates_say_what_they_rest_on() -> None:
+    """The median of what earlier runs took; nothing without one."""
+    assert estimate_of([]) is None
+    assert estimate_of([[], [90.0, 92.0], [120.0]]) == Estimate(92.0, "median of 2 runs: 92 s each")
 
 
 def test_rows_of_old_files() -> None:

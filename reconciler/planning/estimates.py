@@ -1,0 +1,26 @@
+"""How long a run will take, from how long earlier ones took: the median, and said so. Never a constant.
+
+This module refuses to read journals: it gets their figures.
+"""
+
+from collections.abc import Sequence
+from statistics import median
+
+from reconciler.planning.inputs import Estimate
+
+__all__ = ["LOADING", "RUNS", "estimate_of"]
+
+RUNS = 10
+"""How many earlier runs are asked."""
+LOADING = frozenset({"create-dvr", "load-guide", "enable-channels"})
+"""Kinds of actions whose time is that of a guide load."""
+
+
+def estimate_of(seconds: Sequence[Sequence[float]]) -> Estimate | None:
+    """The estimate from the seconds of loading actions, one list for each earlier run; None without any."""
+    runs = [run for run in seconds if run]
+    if not runs:
+        return None
+    each = median(second for run in runs for second in run)
+    count = len(runs)
+    return Estimate(each, f"median of {count} {'run' if count == 1 else 'runs'}: {each:.0f} s each")
