@@ -74,7 +74,8 @@ class _Executor:
             chains.setdefault(action.dvr, []).append(action)
         async with trio.open_nursery() as nursery:
             for name in self._in_plan_order(chains):
-                nursery.start_soon(self._chain, name, chains[name])
+                # One after the other up to its first wait: the order of the plan, not of the scheduler's dice.
+                await nursery.start(self._chain, name, chains[name])
                 # First turns come in the order of the plan, so that equal runs give equal keys; but a DVR that waits
                 # for somebody's guide load does not hold up the others.
                 with trio.move_on_after(self.run.timing.turn_s):
@@ -84,7 +85,13 @@ class _Executor:
         order = {change.dvr: i for i, change in enumerate(self.run.planned.plan.changes)}
         return sorted(chains, key=lambda name: (order.get(name, len(order)), name))
 
-    async def _chain(self, name: str, actions: list[Action]) -> None:
+    async def _chain(
+        self,
+        name: str,
+        actions: list[Action],
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        task_status.started()
         for action in actions:
             await self._one(action)
         done = all(self.outcomes[a.id].state == "done" for a in actions)
