@@ -15,7 +15,7 @@ import trio
 from reconciler.catalog.entry import Dropped, Entry, Kind
 from reconciler.catalog.loose_json import NotJson
 from reconciler.catalog.playlist import parse
-from reconciler.catalog.xtream import Listing, categories, streams
+from reconciler.catalog.xtream import Listing, categories, episodes, streams
 from reconciler.sources.accounts import Account
 from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.entrance import Entrance, panel_address
@@ -38,6 +38,8 @@ ACTIONS: Final[dict[Kind, tuple[str, str]]] = {
 }
 CATEGORY_BYTES: Final = 16 << 20
 ROUNDS: Final = 2
+SERIES_ASKED: Final = 40
+"""More would spend the host's budget of requests (`pace`)."""
 
 
 @dataclass(slots=True)
@@ -87,14 +89,24 @@ class _Asking:
 
     async def everywhere(self) -> FetchFailed | None:
         """Every call at every host until nothing is missing; gives the last failure."""
+        worst = await self._rounds(self.source.order, [k for k in self.missing() if k != "series"])
+        if "series" in self.missing():
+            # one list has all episodes; `player_api` gives them one series at a time
+            calls = sorted(self.source.order)
+            worst = await self._rounds(calls, ["series"]) or worst
+        return worst
+
+    async def _rounds(self, calls: Sequence[Call], wanted: Sequence[Kind]) -> FetchFailed | None:
         worst: FetchFailed | None = None
-        for call in self.source.order:
+        for call in calls:
             if call == "player_api" and self.entrance.account is None:
                 continue  # its login has just failed everywhere
             for host in self.entrance.candidates():
                 self.host = host
-                kinds = self.missing()
-                jobs = [tuple(kinds)] if call == "get_php" else [(k,) for k in kinds]
+                kinds = [k for k in wanted if k not in self.lists.found]
+                # what comes in the same list is taken along
+                together = tuple(self.missing()) if kinds else ()
+                jobs = [together] if call == "get_php" else [(k,) for k in kinds]
                 for job in filter(None, jobs):
                     worst = await self._one(call, job) or worst
         return worst
@@ -177,7 +189,39 @@ class _Asking:
         finally:
             found.path.unlink(missing_ok=True)
         _refuse_empty(listing.entries, kind, before)
+        if kind == "series":
+            listing = await self._episodes(listing)
         return replace(head, count=len(listing.entries), dropped=listing.dropped), listing.entries
+
+    async def _episodes(self, listing: Listing) -> Listing:
+        """The episodes of the first series, asked for one by one within the budget of requests."""
+        found: list[Entry] = []
+        lost = 0
+        for series in listing.entries[:SERIES_ASKED]:
+            answer = await self.errand.web.get(
+                panel_address(
+                    self.entrance.hosts[self.host],
+                    "player_api.php",
+                    self.account,
+                    action="get_series_info",
+                    series_id=series.key,
+                ),
+                headers=self.errand.headers,
+                whole_s=self.errand.web.limits.list_s,
+                limit_bytes=CATEGORY_BYTES,
+            )
+            try:
+                found += episodes(answer.body, series=series).entries
+            except NotJson:
+                lost += 1
+        if lost:
+            self.errand.note(f"{lost} series have no readable episodes")
+        if len(listing.entries) > SERIES_ASKED:
+            self.errand.note(
+                f"episodes of the first {SERIES_ASKED} of {len(listing.entries):,} series are listed: "
+                "get_php in `order` lists all at once"
+            )
+        return Listing(tuple(found), listing.dropped)
 
     async def _categories(self, action: str, before: Head | None) -> tuple[tuple[str, str], ...]:
         answer = await self.errand.web.get(

@@ -111,6 +111,11 @@ def test_films_and_series_on_demand(run: Run[Any], tmp_path: Path) -> None:
                 catalog = await load(a_spec(replace(source, order=order)), tmp_path / order[0])
                 assert {"live", "vod", "series"} == {e.kind for e in catalog.entries}
                 assert all(e.extension for e in catalog.entries if e.kind == "vod")
+            # episodes, not series, by either call
+            wanted = {str(c.id) for c in handle.panel.of_kind("series")}
+            for single in ("player_api", "get_php"):
+                found = await load(a_spec(replace(source, order=(single,))), tmp_path / f"only-{single}")
+                assert wanted == {e.key for e in found.entries if e.kind == "series"}, single
 
     run(main)
 
