@@ -229,17 +229,15 @@ class _File:
 
     def whole(self, at: _At) -> bytes:
         """The programme at a place; b"" where it has no end within reason."""
+        begin = self._seek(at.offset, _HEAD_BYTES)
         length = READ_BYTES
-        while length <= MOST_PROGRAMME_BYTES:
-            begin = self._seek(at.offset, _HEAD_BYTES)
-            end = self._block.find(_END, begin)
-            if end >= 0:
-                return self._block[begin:end]
-            if at.offset + length >= self.size:
-                break
-            length *= 4
+        while (end := self._block.find(_END, begin)) < 0:
+            if length > MOST_PROGRAMME_BYTES or self._base + len(self._block) >= self.size:
+                return b""
             self._read(at.offset, length)
-        return b""
+            begin = 0
+            length *= 4
+        return self._block[begin:end]
 
     def _seek(self, place: int, length: int) -> int:
         """Where `place` is in the block, which then holds `length` bytes from there (fewer at the end of the file)."""

@@ -317,9 +317,9 @@ def _dvr(
     in_plex: InPlex = "unknown"
     applied = record.applied if record else None
     if applied is not None:
-        in_plex = "current" if applied.lineup_digest == dvr.lineup_digest else "waiting"
-        if not applied.lineup_digest:
-            in_plex = "unknown"  # applied by a version that did not keep it
+        # Without a digest on either side (files of an earlier version) nothing can be said.
+        if applied.lineup_digest and dvr.lineup_digest:
+            in_plex = "current" if applied.lineup_digest == dvr.lineup_digest else "waiting"
     elif ledger_known:
         in_plex = "never"
     return DvrStatus(

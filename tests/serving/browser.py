@@ -191,7 +191,7 @@ class Page:
     async def until(self, expression: str, within_s: float = 15.0) -> None:
         """Wait until an expression is true."""
         with trio.fail_after(within_s):
-            while not await self.value(expression):
+            while not await self.value(expression):  # noqa: ASYNC110 - what is waited for lies in another process
                 await trio.sleep(0.05)
 
     async def press(self, key: str, *, shift: bool = False, ctrl: bool = False) -> None:
@@ -207,10 +207,10 @@ class Page:
         await self.call("Input.dispatchKeyEvent", **down, **common)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
-    async def picture(self, path: Path, *, whole: bool = False) -> None:
-        """Save what is seen, or the `whole` page, as PNG."""
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """What is seen, or the `whole` page, as PNG."""
         answer = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(answer["data"]))
+        return base64.b64decode(answer["data"])
 
 
 @asynccontextmanager

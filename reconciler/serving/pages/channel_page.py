@@ -142,11 +142,12 @@ def _programme(programme: Programme, now: float) -> Html:
 def _watched(streams: Sequence[StreamStatus], now: float) -> Html:
     if not streams:
         return element("p", "Nobody is watching it.", class_="empty")
-    items = [
-        element("li", [count(stream.viewers, "viewer"), " from ", stream.source or "no source yet", " ",
-                       stream.host, " ", rate(stream.rate_bps), ", began ", ago(stream.since, now)])
-        for stream in streams
-    ]  # fmt: skip
+    items = []
+    for stream in streams:
+        where = f"{stream.source} {stream.host}".strip() if stream.source else "no source yet"
+        facts = [f"{count(stream.viewers, 'viewer')} from {where}", rate(stream.rate_bps)]
+        said = ", ".join(fact for fact in facts if fact)
+        items.append(element("li", [said, ", began ", ago(stream.since, now)]))
     return element("ul", items, class_="items")
 
 

@@ -182,7 +182,7 @@ def _address(frame: Frame, asked: GuideAsked, *, dvr: str = "", at: int | None =
         query["at"] = str(moment)
     if asked.words:
         query["q"] = asked.words
-    return frame.to("guide", query=urlencode(query))
+    return frame.to("guide", query=urlencode(query, errors="replace"))
 
 
 # --- the grid ------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Frame:
 
     def to(self, *parts: str, query: str = "") -> str:
         """The address of something below the hub's root, as seen from this page."""
-        path = "/".join(quote(part, safe="") for part in parts)
+        path = "/".join(quote(part, safe="", errors="replace") for part in parts)
         return "../" * self.depth + (path or ("" if self.depth else "./")) + (f"?{query}" if query else "")
 
 

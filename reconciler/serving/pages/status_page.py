@@ -14,7 +14,6 @@ from reconciler.serving.pages.markup import Html, element, join
 from reconciler.serving.pages.wording import (
     DASH,
     ago,
-    clock,
     count,
     iso_seconds,
     rate,
@@ -132,6 +131,7 @@ def _notices(status: Status) -> Html:
 
 def _glance(status: Status) -> Html:
     resting = sum(source.resting for source in status.sources)
+    tried = any(source.tried for source in status.sources)
     drift = status.drift
     drifted = None if drift is None or drift.failed else len(drift.items)
     used = sum(account.used for source in status.sources for account in source.accounts)
@@ -146,7 +146,7 @@ def _glance(status: Status) -> Html:
         _tile(
             "Sources",
             f"{len(status.sources)}",
-            f"{count(resting, 'host')} resting" if resting else "no trouble" if status.sources else "",
+            f"{count(resting, 'host')} resting" if resting else "no trouble" if tried else "not tried yet",
             tone="warn" if resting else "",
         ),
         _tile(
@@ -235,7 +235,8 @@ def _dvr(dvr: DvrStatus, now: float, frame: Frame) -> Sequence[Html]:
 
 def _meter(used: int, most: int) -> Html:
     """A bar for the eye; the words beside it say the same."""
-    return element("progress", "", value=min(used, most), max=max(1, most), aria_hidden="true")
+    full = "full" if used >= most else None
+    return element("progress", "", value=min(used, most), max=max(1, most), class_=full, aria_hidden="true")
 
 
 def _sources(status: Status) -> Html:
@@ -376,7 +377,7 @@ def _run(run: RunStatus | None, now: float) -> Html:
     failures = [element("li", [element("code", id_), " ", detail]) for id_, detail in run.failures]
     return join(
         [
-            element("p", [badge(tone, word), " ", clock(began) if began else ""]),
+            element("p", badge(tone, word)),
             element("dl", facts, class_="facts"),
             element("ul", failures, class_="items") if failures else "",
         ]
@@ -390,7 +391,7 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Html]]) -> 
     for row in rows:
         first = element("th", row[0], scope="row", role="rowheader")
         rest = [
-            element("td", cell, role="cell", data_label=name)
+            element("td", element("div", cell), role="cell", data_label=name)
             for name, cell in zip(head[1:], row[1:], strict=True)
         ]
         body.append(element("tr", [first, *rest], role="row"))
