@@ -33,6 +33,8 @@ PIECE_BYTES: Final = 1 << 18
 LONGEST_STRETCH_CHARS: Final = 1 << 17
 SHORTEST_STRETCH_CHARS: Final = 1 << 13
 OBJECT_LIMIT_CHARS: Final = 8 << 20
+DOCUMENT_LIMIT_CHARS: Final = 48 << 20
+PREAMBLE_LIMIT_CHARS: Final = 1 << 20
 SAMPLE: Final = 24
 LESSONS: Final = 8
 
@@ -149,11 +151,19 @@ class _List:
                 self._text, self._position = head, begin.end()
                 self._read_array(pieces)
                 return
-            if begin or len(head) > OBJECT_LIMIT_CHARS:
+            if begin:
                 break
+            if len(head) > PREAMBLE_LIMIT_CHARS:
+                raise NotJson(head[:80])
         # an object of objects, a refusal, warnings before the list, or nothing: read as one document
-        document = (head + "".join(pieces)).encode("utf-8", "replace")
-        value = load(document)
+        rest = [head]
+        size = len(head)
+        for piece in pieces:
+            rest.append(piece)
+            size += len(piece)
+            if size > DOCUMENT_LIMIT_CHARS:
+                raise NotJson(f"an answer of more than {DOCUMENT_LIMIT_CHARS >> 20} MiB that is no list")
+        value = load("".join(rest).encode("utf-8", "replace"))
         if isinstance(value, dict) and {"user_info", "server_info"} & value.keys():
             raise NotJson("the login answer instead of a list")
         for record in records(value):
@@ -205,6 +215,8 @@ class _List:
         """Something in the list that is no object: `null`, `[]`, a number, text."""
         try:
             _, end = _DECODER.raw_decode(self._text, self._position)
+        except RecursionError:
+            raise NotJson("an answer nested without end") from None
         except ValueError:
             return False
         if end == len(self._text):

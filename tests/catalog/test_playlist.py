@@ -1,5 +1,7 @@
 """M3U lists as they really are: each oddity of a survey of 305,128 entries by its rule."""
 
+import itertools
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +234,21 @@ def test_long_lines_cost_no_memory_and_no_neighbour() -> None:
     assert [e.name for e in whole.entries] == ["Eins", "Zwei"]
     assert whole == pieces
     assert whole.notes == ("1 lines longer than 1,048,576 characters were left out",)
+
+
+@pytest.mark.accepts("SEC-3")
+def test_a_line_without_end_costs_no_memory() -> None:
+    """A quarter of a gigabyte without a line end is read past in bounded memory."""
+    piece = b"x" * (1 << 20)
+    tracemalloc.start()
+    try:
+        chunks = itertools.chain([b"#EXTM3U\n#EXTINF:-1,Eins\nhttp://a/1\n"], itertools.repeat(piece, 256))
+        found = parse(chunks, source="m")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ["Eins"] == [e.name for e in found.entries]
+    assert peak < 32 << 20
 
 
 @pytest.mark.parametrize(

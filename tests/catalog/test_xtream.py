@@ -1,6 +1,8 @@
 """A panel's answers: every type doubted, refusals told from dead hosts, both readers of lists in agreement."""
 
+import itertools
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -162,6 +164,23 @@ def test_half_a_list_is_no_list() -> None:
     for broken in (body[:-1], body[:-9], body[:30_000], b'{"user_info":{"auth":0}}', b"<html></html>"):
         with pytest.raises(NotJson):
             streams([broken], source="m", kind="live", categories={})
+
+
+@pytest.mark.accepts("SEC-3")
+@pytest.mark.parametrize("begin", [b'[{"stream_id":1,"name":"', b"[{", b"[" * 200, b"   ", b'{"a":'])
+def test_json_without_end_costs_no_memory(begin: bytes) -> None:
+    """A text, an object or nothing that never ends is given up after a few megabytes, or once it is all read."""
+    piece = b"[" * 65536 if begin[0:1] == b"[" and len(begin) == 200 else b"x" * 65536
+    tracemalloc.start()
+    try:
+        with pytest.raises(NotJson):
+            streams(
+                itertools.chain([begin], itertools.repeat(piece, 900)), source="m", kind="live", categories={}
+            )
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200 << 20
 
 
 def test_warnings_before_a_list() -> None:

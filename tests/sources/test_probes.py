@@ -174,7 +174,7 @@ def test_all_alternatives_are_tried(run: Run[Any], tmp_path: Path, clips: Path) 
 
 
 @pytest.mark.program("ffmpeg")
-@pytest.mark.accepts("SMK-3", "BUS-1", "PVL-6")
+@pytest.mark.accepts("SMK-3", "BUS-1", "PVL-6", "STM-1")
 def test_connections_of_viewers_are_never_used(run: Run[Any], tmp_path: Path, clips: Path) -> None:
     """At most limit - 1 - viewers at once; without a spare one nothing is opened and the run ends at once."""
 
@@ -187,6 +187,7 @@ def test_connections_of_viewers_are_never_used(run: Run[Any], tmp_path: Path, cl
             for routes, viewers in (
                 (some_routes(handle), {"main": 3}),
                 (some_routes(handle, connections=1), {}),
+                (some_routes(handle, connections=1), {"main": 1}),
                 (some_routes(handle, connections=1), None),
             ):
                 found = await run_on(handle, tmp_path, routes, viewers=viewers)
