@@ -240,6 +240,9 @@ class Dialler:
                 return await self._ask(link, request, url)
             except (OSError, DialFailed):
                 link.close()  # it had been closed while idle: ask again on a new one
+            except BaseException:
+                link.close()
+                raise
         link = await self._connect(place)
         try:
             return await self._ask(link, request, url)

@@ -18,10 +18,11 @@ __all__ = [
     "discontinuity_packet",
     "find_psi",
     "first_key_frame",
+    "has_pid",
     "last_counters",
     "last_key_frame",
+    "pid_at",
     "psi_packets",
-    "with_counter",
 ]
 
 PACKET_BYTES: Final = 188
@@ -78,6 +79,11 @@ class Psi:
     version: int = 0
 
     @property
+    def main(self) -> ElementaryStream | None:
+        """The stream that is never missing for long: the video, or the sound of a radio."""
+        return self.video or next(iter(self.streams), None)
+
+    @property
     def video(self) -> ElementaryStream | None:
         """The first video stream, or None for radio."""
         return next((s for s in self.streams if s.kind == "video"), None)
@@ -114,6 +120,16 @@ def _packets_of(data: bytes, pid: int) -> Iterator[int]:
         if data[at + 1] & 0x1F == high and data[at] == SYNC:
             yield at
         index = low.find(wanted, index + 1)
+
+
+def pid_at(data: bytes | memoryview, at: int) -> int:
+    """The PID of the packet at an offset."""
+    return (data[at + 1] & 0x1F) << 8 | data[at + 2]
+
+
+def has_pid(data: bytes, pid: int) -> bool:
+    """Whether a piece of whole packets has one of this PID."""
+    return next(_packets_of(data, pid), None) is not None
 
 
 def _payload_at(data: bytes, at: int) -> int:
@@ -264,11 +280,6 @@ def last_counters(data: bytes) -> dict[int, int]:
         last[(high & 0x1F) << 8 | low] = flags & 0x0F
     last.pop(NULL_PID, None)
     return last
-
-
-def with_counter(packet: bytes, counter: int) -> bytes:
-    """The packet with another continuity counter."""
-    return packet[:3] + bytes((packet[3] & 0xF0 | counter & 0x0F,)) + packet[4:]
 
 
 def discontinuity_packet(pid: int, counter: int) -> bytes:

@@ -16,7 +16,7 @@ import trio
 from reconciler.serving.attempt import Attempt, AttemptFailed, Won
 from reconciler.serving.fanout import Channel
 from reconciler.serving.health import Health
-from reconciler.serving.packets import NULL_PACKET
+from reconciler.serving.packets import NULL_PACKET, PACKET_BYTES, Psi, has_pid, pid_at
 from reconciler.serving.pool import Lease
 from reconciler.serving.race import AllFailed, race, refusal_code
 from reconciler.serving.settings import TimeLimits
@@ -37,6 +37,8 @@ STEADY_S: Final = 30.0
 MOST_SWITCHES: Final = 10
 SWITCH_WINDOW_S: Final = 600.0
 RING_S: Final = 6.0
+FOREIGN_BYTES: Final = 10 * PACKET_BYTES
+SERVICE_PIDS: Final = frozenset(range(0x20)) | {0x1FFF}
 MOST_RING_BYTES: Final = 32 << 20
 
 
@@ -94,6 +96,8 @@ class Session:
         self._null_at = 0.0
         self._recent: deque[float] = deque()
         self._rate_mark = (trio.current_time(), 0)
+        self._pids_of: Psi | None = None
+        self._pids: frozenset[int] = frozenset()
 
     # --- the task --------------------------------------------------------------------------------------------
 
@@ -278,16 +282,36 @@ class Session:
 
     def take(self, pieces: Sequence[Piece], began: float) -> None:
         """Packets from the upstream."""
-        splice = self._splice
-        if splice is not None:
-            try:
-                pieces = splice.feed(pieces)
-            except Incompatible as error:
-                raise UpstreamEnded("codec-change", str(error)) from error
-        self._publish(pieces)
+        try:
+            out = self._splice.feed(pieces) if self._splice is not None else pieces
+            if out and self._is_foreign(out):
+                # The provider changed the PIDs under us: a player would wait for the old ones for ever.
+                self._begin_splice()
+                out = self._splice.feed(pieces) if self._splice is not None else pieces
+        except Incompatible as error:
+            raise UpstreamEnded("codec-change", str(error)) from error
+        self._publish(out)
         if not self.ready.is_set():
             self._events.started(self.plan.channel, trio.current_time() - began)
             self.ready.set()
+
+    def _is_foreign(self, pieces: Sequence[Piece]) -> bool:
+        """Whether a good deal of packets has nothing of the main stream in it. A look at two packets, nearly always."""
+        psi = self.channel.psi
+        if psi is None or psi.main is None:
+            return False
+        last = pieces[-1]
+        known = self._known_pids(psi)
+        if pid_at(last, 0) in known and pid_at(last, len(last) - PACKET_BYTES) in known:
+            return False
+        data = b"".join(pieces)
+        return len(data) >= FOREIGN_BYTES and not has_pid(data, psi.main.pid)
+
+    def _known_pids(self, psi: Psi) -> frozenset[int]:
+        if self._pids_of is not psi:
+            self._pids_of = psi
+            self._pids = SERVICE_PIDS | {psi.pmt_pid, *(s.pid for s in psi.streams)}
+        return self._pids
 
     def _publish(self, pieces: Sequence[Piece]) -> None:
         if pieces:
