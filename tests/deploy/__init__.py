@@ -1,0 +1,1 @@
+"""The examples of deployment: right in form, and tried."""

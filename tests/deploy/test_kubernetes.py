@@ -1,0 +1,261 @@
+"""examples/kubernetes: right by the schemas of Kubernetes, closed where it should be, and tried with its mounts."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from reconciler.spec import load
+from reconciler.spec.model import Spec
+from tests.deploy.box import ROOT, Mount, missing, opened
+from tests.deploy.calls import parses
+
+HERE: Final = ROOT / "examples/kubernetes"
+BASE: Final = HERE / "base"
+VERSIONS: Final = ("1.31", "1.34")
+Object = dict[str, Any]  # Any: YAML of a manifest
+
+
+def objects(*folders: Path) -> list[tuple[str, Object]]:
+    """Every Kubernetes object in the folders, with its file's name."""
+    documents = (
+        (f"{folder.name}/{path.name}", document)
+        for folder in folders
+        for path in sorted(folder.glob("*.yaml"))
+        for document in yaml.safe_load_all(path.read_text("utf-8"))
+    )
+    return [
+        (name, found) for name, found in documents if found.get("kind", "Kustomization") != "Kustomization"
+    ]
+
+
+def of_kind(kind: str) -> list[Object]:
+    """The objects of one kind, of all folders."""
+    return [found for _, found in objects(BASE, HERE / "several-pods") if found["kind"] == kind]
+
+
+def pods() -> Iterator[tuple[str, Object]]:
+    """The pod templates of the Deployments and the CronJob, by name."""
+    for found in of_kind("Deployment"):
+        yield found["metadata"]["name"], found["spec"]["template"]["spec"]
+    for found in of_kind("CronJob"):
+        yield found["metadata"]["name"], found["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+
+
+def spec() -> Spec:
+    """The spec that goes into the ConfigMap."""
+    found, diagnostics, _ = load(BASE / "ptctl.yaml")
+    assert found is not None, list(diagnostics)
+    assert [] == list(diagnostics)
+    return found
+
+
+@pytest.mark.accepts("K8S-1")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_schemas_of_kubernetes_accept_every_object(version: str) -> None:
+    """No unknown field, no wrong type, nothing missing, in an old and a new version of the API."""
+    kinds = set()
+    for name, found in objects(BASE, HERE / "several-pods"):
+        kubernetes_validate.validate(found, version, strict=True)
+        kinds.add(found["kind"])
+        assert found["metadata"].get("name"), name
+    assert {
+        "CronJob",
+        "Deployment",
+        "Namespace",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+        "Secret",
+        "Service",
+    } <= kinds
+
+
+@pytest.mark.accepts("K8S-1")
+def test_the_schemas_refuse_a_misspelt_field() -> None:
+    """The check above can fail: one wrong key is enough."""
+    deployment = of_kind("Deployment")[0]
+    deployment["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, VERSIONS[-1], strict=True)
+
+
+@pytest.mark.accepts("K8S-1")
+def test_pods_may_do_nothing_they_need_not() -> None:
+    """Not root, a root that cannot be written, no capability, no token of the cluster; writable are state and /tmp alone."""
+    seen = []
+    for name, pod in pods():
+        seen.append(name)
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert 10001 == pod["securityContext"]["runAsUser"] == pod["securityContext"]["fsGroup"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod["automountServiceAccountToken"] is False
+        (container,) = pod["containers"]
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        writable = {m["mountPath"] for m in container["volumeMounts"] if not m.get("readOnly")}
+        assert {"/state", "/tmp"} == writable
+        assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
+        assert "memory" in container["resources"]["limits"]
+    assert ["ptctl-serve", "ptctl-serve-rest", "ptctl-apply"] == seen
+
+
+@pytest.mark.accepts("K8S-1")
+def test_probes_ask_what_serve_answers() -> None:
+    """Start-up and liveness look at /healthz, readiness at /readyz, at a port that the container names."""
+    for deployment in of_kind("Deployment"):
+        pod = deployment["spec"]["template"]["spec"]
+        container = pod["containers"][0]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        paths = {k: container[k]["httpGet"] for k in ("startupProbe", "livenessProbe", "readinessProbe")}
+        assert ["/healthz", "/healthz", "/readyz"] == [get["path"] for get in paths.values()]
+        assert {spec().serve.listen[1]} == {ports[get["port"]] for get in paths.values()}
+        assert pod["terminationGracePeriodSeconds"] > spec().serve.drain_s
+
+
+@pytest.mark.accepts("K8S-1")
+def test_every_argument_is_one_of_ptctl() -> None:
+    """What the containers are called with parses: no option that does not exist."""
+    calls = [pod["containers"][0]["args"] for _, pod in pods()]
+    patch = yaml.safe_load((HERE / "several-pods/kustomization.yaml").read_text("utf-8"))["patches"][0][
+        "patch"
+    ]
+    calls.append(next(step["value"] for step in yaml.safe_load(patch) if step["path"].endswith("/args")))
+    for words in calls:
+        assert parses(words)
+
+
+@pytest.mark.accepts("K8S-1")
+def test_the_service_leads_to_every_tuner() -> None:
+    """A port of each Service for the hub and each DVR, as the spec has it, found by a name that just one pod has."""
+    wanted = {"hub": 5004} | {dvr.name: dvr.port for dvr in spec().dvrs.values()}
+    for service in of_kind("Service"):
+        assert wanted == {p["name"]: p["port"] for p in service["spec"]["ports"]}
+        assert all(p["targetPort"] == p["name"] for p in service["spec"]["ports"])
+        for name, labels in deployment_labels().items():
+            assert service["spec"]["selector"].items() <= labels.items(), name
+    assert spec().serve.advertise is not None
+    host = spec().serve.advertise.plex  # type: ignore[union-attr]
+    assert host == "http://ptctl.livetv.svc:5004"
+    main, rest = of_kind("Deployment")
+    split = {p["name"] for p in main["spec"]["template"]["spec"]["containers"][0]["ports"]} - {"rest"}
+    other = {p["name"] for p in rest["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    assert set(wanted) == (split | other) - {"own-hub"}
+    assert set() == split & other
+
+
+def deployment_labels() -> dict[str, dict[str, str]]:
+    """The labels of each Deployment's pods; no two selectors catch the same pod."""
+    found = {
+        d["metadata"]["name"]: d["spec"]["template"]["metadata"]["labels"] for d in of_kind("Deployment")
+    }
+    for deployment in of_kind("Deployment"):
+        selector = deployment["spec"]["selector"]["matchLabels"]
+        caught = [name for name, labels in found.items() if selector.items() <= labels.items()]
+        assert [deployment["metadata"]["name"]] == caught
+    return found
+
+
+@pytest.mark.accepts("K8S-1")
+def test_the_secret_holds_what_the_spec_refers_to() -> None:
+    """Every file: reference is a key of the Secret, mounted where the reference looks."""
+    (secret,) = of_kind("Secret")
+    text = (BASE / "ptctl.yaml").read_text("utf-8")
+    for key in secret["stringData"]:
+        assert f"file:/run/secrets/ptctl/{key}" in text
+    assert text.count("file:/run/secrets/ptctl/") == len(secret["stringData"])
+    for _, pod in pods():
+        mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+        volume = next(v for v in pod["volumes"] if "secret" in v)
+        assert (secret["metadata"]["name"], "/run/secrets/ptctl") == (
+            volume["secret"]["secretName"],
+            mounts[volume["name"]],
+        )
+
+
+def test_the_kustomizations_name_what_is_there() -> None:
+    """Resources and generated files exist; the Secret is left out on purpose."""
+    for folder in (BASE, HERE / "several-pods"):
+        document = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
+        generated = [f for g in document.get("configMapGenerator", []) for f in g["files"]]
+        for name in (*document["resources"], *generated):
+            assert (folder / name).exists(), name
+        assert "secret.yaml" not in document["resources"]
+    kubectl = shutil.which("kubectl")
+    if kubectl:
+        for folder in (BASE, HERE / "several-pods"):
+            built = subprocess.run(
+                [kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=True
+            )
+            for found in yaml.safe_load_all(built.stdout):
+                kubernetes_validate.validate(found, VERSIONS[-1], strict=True)
+                assert found["kind"] == "Namespace" or found["metadata"]["namespace"] == "livetv"
+
+
+def published(folder: Path, files: dict[str, str], *, gid: int, mode: int) -> Path:
+    """Files as the kubelet lays out a ConfigMap or a Secret: a dated directory behind two symlinks."""
+    dated = folder / "..2026_01_01_00_00_00.1"
+    dated.mkdir(parents=True)
+    (folder / "..data").symlink_to(dated.name)
+    for name, text in files.items():
+        (dated / name).write_text(text, "utf-8")
+        (dated / name).chmod(mode)
+        os.chown(dated / name, 0, gid)
+        (folder / name).symlink_to(f"..data/{name}")
+    return folder
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+@pytest.mark.accepts("K8S-1", "ONE-1")
+def test_serve_and_apply_work_with_these_mounts_and_this_user(tmp_path: Path) -> None:
+    """The Deployment and then the CronJob in its sandbox: alive at once, ready when published, three DVRs in Plex."""
+    deployment, cron = (dict(pods())[name] for name in ("ptctl-serve", "ptctl-apply"))
+    uid, gid = deployment["securityContext"]["runAsUser"], deployment["securityContext"]["fsGroup"]
+    text = (BASE / "ptctl.yaml").read_text("utf-8")
+    text = text.replace("credentials: plex}", "credentials: plex, pace: 5ms, poll: 100ms}")
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 0, gid)  # what fsGroup does to a volume
+    state.chmod(0o2775)
+    for name in ("spec", "secrets"):
+        (tmp_path / name).mkdir()
+    places = {m["name"]: m["mountPath"] for m in deployment["containers"][0]["volumeMounts"]}
+    hosts = {name: tmp_path / name for name in ("spec", "secrets", "state")}
+    mounts = [Mount(hosts[name], places[name], writable=name == "state") for name in hosts]
+    names = ("ptctl.livetv.svc", "tv1.example.net", "plex.media.svc", "tv.example.lan")
+    with opened(tmp_path, user=(uid, gid), mounts=mounts, hosts=names) as box:
+        facts = box.sandbox("--provider-port", "8080", "--hosts", "1", "--plex-port", "32400")
+        published(hosts["spec"], {"ptctl.yaml": text}, gid=gid, mode=0o644)
+        secrets = {
+            "iptv-user": facts["username"],
+            "iptv-password": facts["password"],
+            "plex-token": facts["plex_token"] + "\n",
+        }
+        published(hosts["secrets"], secrets, gid=gid, mode=0o440)
+        for place in ("/x", "/spec/x", "/run/secrets/ptctl/x", str(ROOT / "x")):
+            assert box.shell(f"touch {place}").returncode != 0
+        assert box.shell("touch /tmp/x /state/x && rm /state/x").returncode == 0
+
+        serve = box.start(*deployment["containers"][0]["args"])
+        box.until("http://ptctl.livetv.svc:5004/healthz", 200, serve)
+        apply = box.start(*cron["containers"][0]["args"])
+        assert apply.end() == 0, apply.text + serve.text
+        assert "nothing is left" in apply.text
+        ready = json.loads(box.until("http://ptctl.livetv.svc:5004/readyz", 200, serve))
+        assert sorted(spec().dvrs) == ready["dvrs"]
+        plex = {"X-Plex-Token": facts["plex_token"], "Accept": "application/json"}
+        status, body = box.get("http://plex.media.svc:32400/livetv/dvrs", plex)
+        titles = {d["lineupTitle"] for d in json.loads(body)["MediaContainer"]["Dvr"]}
+        assert (200, {"locals", "sports", "Rest of the world"}) == (status, titles)
+        again = box.start(*cron["containers"][0]["args"])
+        assert again.end() == 0, again.text
+        assert "No changes" in again.text
+        assert {uid} == {path.stat().st_uid for path in state.rglob("*")}
