@@ -5,7 +5,7 @@ write anything but the cache it is given.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from reconciler.catalog.guide_index import GuideIndex
 from reconciler.drafting.provider import Given, Provider
 from reconciler.errors import CredentialError, PlexRefused, ProviderError, UsageError
 from reconciler.plex.connection import connected
-from reconciler.plex.model import Observed
-from reconciler.plex.reader import observe
+from reconciler.plex.model import Observed, Unknown
+from reconciler.plex.reader import observe, read_device_channels
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.catalogue import load_catalog
 from reconciler.sources.credentials import resolve
@@ -24,7 +24,7 @@ from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Credentials, Guide, Source, Spec
 
-__all__ = ["Look", "look", "look_at_plex", "value_of"]
+__all__ = ["Look", "look", "look_at_plex", "names_in_plex", "value_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,3 +133,16 @@ async def look_at_plex(url: str, token: Secret, *, name: str) -> Observed:
             status=error.status,
             next_step="check --plex-url",
         ) from None
+
+
+async def names_in_plex(
+    url: str, token: Secret, devices: Iterable[str], *, name: str
+) -> dict[str, Mapping[str, str]]:
+    """Channel names by number of the devices with these keys, as Plex last read them; unknown ones are left out."""
+    found: dict[str, Mapping[str, str]] = {}
+    async with connected(url, token, client_id=f"ptctl-{name}") as connection:
+        for key in devices:
+            names = await read_device_channels(connection, key)
+            if not isinstance(names, Unknown) and names:
+                found[key] = names
+    return found

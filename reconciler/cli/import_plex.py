@@ -1,7 +1,7 @@
 """`ptctl import plex`: a spec for the DVRs that Plex has already, and the commands that adopt them.
 
 Plex is only read. Old tuners that still answer are asked for their channel list, which tells the names behind the
-numbers. This module refuses to write to Plex and to the ledger.
+numbers; of others Plex may remember it. This module refuses to write to Plex and to the ledger.
 """
 
 import json
@@ -17,7 +17,7 @@ import click
 import trio
 
 from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
-from reconciler.cli.first_look import Look, look, look_at_plex, value_of
+from reconciler.cli.first_look import Look, look, look_at_plex, names_in_plex, value_of
 from reconciler.cli.progress import fetching
 from reconciler.cli.provider_input import (
     PlexInput,
@@ -145,7 +145,8 @@ def plex(
 async def _look(
     given: PlexInput, provider: Provider | None, *, base: Path, name: str, progress: Progress
 ) -> _Seen:
-    observed = await look_at_plex(given.url, value_of(given.token, base), name=name)
+    token = value_of(given.token, base)
+    observed = await look_at_plex(given.url, token, name=name)
     found, left_alone = adoptable(observed)
     lineups: dict[str, tuple[TunerChannel, ...]] = {}
     async with open_web(Limits()) as web, trio.open_nursery() as nursery:
@@ -160,6 +161,9 @@ async def _look(
 
         for one in found:
             nursery.start_soon(ask, one)
+    silent = [a.device.key for a in found if not lineups.get(a.device.key)]
+    for key, names in (await names_in_plex(given.url, token, silent, name=name)).items():
+        lineups[key] = tuple(TunerChannel(number, called) for number, called in names.items() if called)
     offers: Look | None = None
     if provider is not None:
         with tempfile.TemporaryDirectory(prefix="ptctl-import-") as cache:
@@ -198,7 +202,7 @@ def _unknown(provider: Provider | None, unnamed: Sequence[str], seen: _Seen) -> 
             )
         )
     what, advice = (
-        "its tuner does not answer, so nobody knows its channels' names",
+        "neither its tuner nor Plex knows its channels' names",
         "write the bucket's match by hand",
     )
     losses += [Loss(name, what, advice) for name in unnamed]

@@ -90,9 +90,9 @@ def adoptable(seen: Observed) -> tuple[tuple[Adoptable, ...], tuple[Loss, ...]]:
 
 
 def skeleton(found: Sequence[Adoptable], lineups: Mapping[str, Sequence[TunerChannel]]) -> Skeleton:
-    """Buckets and DVRs for what can be taken over. `lineups` are rows of old tuners by device key, where they answered.
+    """Buckets and DVRs for what can be taken over. `lineups` are rows of old tuners by device key, where they are known.
 
-    A bucket holds the channels that its tuner names; where none answered, the bucket's rule is left to the author.
+    A bucket holds the channels that are on, by name; where nobody knows the names, its rule is left to the author.
     """
     numbers = ranges({a.name: (a.numbers[0], a.numbers[-1]) for a in found if a.numbers})
     ports = Counter(host_and_port(a.device.uri)[1] for a in found)
@@ -105,9 +105,10 @@ def skeleton(found: Sequence[Adoptable], lineups: Mapping[str, Sequence[TunerCha
     first_of: dict[int, str] = {}
     for one in found:
         rows = lineups.get(one.device.key, ())
-        names = list(dict.fromkeys(r.name for r in rows))
+        on = {str(n) for n in one.numbers}
+        names = list(dict.fromkeys(r.name for r in rows if r.number in on or not on))
         if names:
-            note = f'DVR {one.dvr.key} "{one.dvr.title}": the channels its tuner lists now; a rule by group is shorter'
+            note = f'DVR {one.dvr.key} "{one.dvr.title}": the channels that are on now; a rule by group is shorter'
             buckets.append(({"name": one.name, "match": {"name": {"in": names}}}, note))
         else:
             unnamed.append(one.name)

@@ -332,6 +332,28 @@ def test_dvrs_in_plex_become_a_spec(tmp_path: Path, run: Run[None]) -> None:
     run(main)
 
 
+def test_names_that_plex_remembers(tmp_path: Path, run: Run[None]) -> None:
+    """Where an old tuner is gone, Plex's own memory names its channels; the unknown source is said and left to edit."""
+
+    async def main() -> None:
+        async with world(tmp_path, spec=None) as there:
+            there.plex.add_foreign_dvr(
+                "2019-01-DEF-000:2", title="Old", uri="http://127.0.0.1:1",
+                lineup=f"lineup://tv.plex.providers.epg.xmltv/{quote('http://127.0.0.1:1/xmltv/threadfin.xml', safe='')}#Old",
+                channels=("1000", "1001"),
+            )  # fmt: skip
+            made = await there.ptctl(
+                "import", "plex", "--plex-url", there.plex.url, "--plex-token-env", "TEST_TOKEN"
+            )
+            assert 0 == made.code, made.text
+            text = (tmp_path / "ptctl.yaml").read_text("utf-8")
+            assert '{name: {in: ["Station 1000", "Station 1001"]}}' in text
+            assert "Plex does not know where channels come from" in made.out
+            assert "edit ptctl.yaml" in made.out
+
+    run(main)
+
+
 def test_plex_without_dvrs_to_adopt(tmp_path: Path, run: Run[None]) -> None:
     """Where there is nothing to take over, that is said with the reason, and nothing is written."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.drafting.addresses import is_public, panel_of, stream_account
@@ -54,6 +54,7 @@ def test_a_draft_reads_like_the_examples() -> None:
     ] == render(draft, schema="x.json").splitlines()
 
 
+@settings(deadline=None)  # a file is written and read
 @given(ONE_LINE)
 def test_an_env_file_gives_the_value_back(value: str) -> None:
     """What is written into the env file is what our reader finds, whatever signs it holds."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.drafting.draft import Vault
@@ -28,6 +28,7 @@ def test_spellings_of_one_group_stay_together() -> None:
     assert [("channels", 500)] == [(b.name, b.entries) for b in blocks({"Sport": 300, "SPORT": 200})]
 
 
+@settings(deadline=None, max_examples=50)  # each example is a whole validation
 @given(st.dictionaries(st.text(max_size=8), st.integers(1, 700), min_size=1, max_size=20))
 def test_every_block_is_valid(counts: dict[str, int]) -> None:
     """All channels are in a block, no block of several groups is too large, the spec has no error."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.drafting.draft import Vault
@@ -82,6 +82,7 @@ def test_nothing_is_lost_in_the_sums(groups: list[Group]) -> None:
         assert one.entries <= LIMIT or "overflow" in one.bucket
 
 
+@settings(deadline=None, max_examples=50)  # each example is a whole validation
 @given(GROUPS)
 def test_every_proposal_is_a_valid_spec(groups: list[Group]) -> None:
     """Whatever the groups are called, the drafted spec has no error and no warning."""
