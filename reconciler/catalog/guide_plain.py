@@ -122,6 +122,10 @@ plain_match: Final = _PROGRAMME.match
 _GAP: Final = rb"\n?+ *+<"
 
 
+# An address or a word: ASCII without blanks, quotes and angle brackets.
+_TOKEN: Final = rb"[!#-;=-~]++"
+
+
 def _next(tag: bytes, content: bytes = _TEXT, attributes: bytes = rb'(?: lang="[A-Za-z]{2,3}"|)') -> bytes:
     return b"%b%b>%b</%b>%b" % (tag, attributes, content, tag, _GAP)
 
@@ -161,17 +165,17 @@ _RUN: Final = re.compile(
             ),
             rb"(%b)" % _once(rb"date>\d{4}(?:\d\d)?+(?:\d\d)?+</date>" + _GAP),
             rb"(%b)" % _upto(4, _next(b"category")),
-            _upto(2, rb'icon src="%b"(?: width="\d++"|)(?: height="\d++"|) ?+/>%b' % (_VALUE, _GAP)),
+            _upto(2, rb'icon src="%b"(?: width="\d++"|)(?: height="\d++"|) ?+/>%b' % (_TOKEN, _GAP)),
             _once(_next(b"country")),
-            rb"(%b)" % _upto(4, rb'episode-num system="%b">%b</episode-num>%b' % (_VALUE, _TEXT, _GAP)),
+            rb"(%b)" % _upto(4, rb'episode-num system="%b">%b</episode-num>%b' % (_TOKEN, _TEXT, _GAP)),
             _once(rb"(?:previously-shown|new) ?+/>" + _GAP),
             _once(
                 rb'rating(?: system="%b"|)>%b%b/rating>%b'
-                % (_VALUE, _GAP, _next(b"value", attributes=b""), _GAP)
+                % (_TOKEN, _GAP, _next(b"value", attributes=b""), _GAP)
             ),
             _once(
                 rb'star-rating(?: system="%b"|)>%b%b/star-rating>%b'
-                % (_VALUE, _GAP, _next(b"value", attributes=b""), _GAP)
+                % (_TOKEN, _GAP, _next(b"value", attributes=b""), _GAP)
             ),
             rb"/programme>)",
         )
@@ -318,6 +322,14 @@ def _change(numbers: bytes) -> bytes | None:
     return (written or b"") if known else None
 
 
+@lru_cache(maxsize=8192)
+def _made(start: bytes) -> tuple[bytes, bytes, bytes]:
+    """Sub-title, date and numbers of what has none, by its start: few times of day have many programmes."""
+    began = start.decode()
+    sub = f"<sub-title>{day_and_time(began)}</sub-title>"
+    return sub.encode(), b"<date>%b</date>" % start[:8], airing_numbers(began).encode()
+
+
 def _with_identity(found: re.Match[bytes]) -> bytes:
     """The body with what `guide_programme.rendered` puts in: numbers, date and sub-title."""
     whole = found.string
@@ -331,11 +343,10 @@ def _with_identity(found: re.Match[bytes]) -> bytes:
     if written is not None:
         numbers = written
     if not known and (sub or numbers or not date):
-        start: bytes = found[1]
-        date = date or b"<date>%b</date>" % start[:8]
+        made_sub, made_date, made_numbers = _made(found[1])
+        date = date or made_date
         if not _is_film(found[6]):
-            sub = sub or f"<sub-title>{day_and_time(start.decode())}</sub-title>".encode()
-            numbers = numbers or airing_numbers(start.decode()).encode()
+            sub, numbers = sub or made_sub, numbers or made_numbers
     return b"%b%b%b%b%b%b%b" % (
         whole[found.start(3) : sub_at - 1],
         sub,
