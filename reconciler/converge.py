@@ -123,12 +123,17 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
                 settled = await _carried_out(chosen, orders, journal)
             except BaseException as error:
                 # Written without an await: behind a cancelled scope it would be lost (style.md 3).
-                journal.finish(
-                    INTERRUPTED if isinstance(error, trio.Cancelled | KeyboardInterrupt) else FAILED
-                )
+                journal.finish(INTERRUPTED if _by_signal(error) else FAILED)
                 raise
             journal.finish(0 if settled.converged else ApplyIncomplete.code)
             return settled
+
+
+def _by_signal(error: BaseException) -> bool:
+    """Whether somebody ended the run; nurseries wrap what says so."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_by_signal(inner) for inner in error.exceptions)
+    return isinstance(error, trio.Cancelled | KeyboardInterrupt)
 
 
 def _content(plan: Plan) -> Plan:
