@@ -7,7 +7,6 @@ any command's work.
 import errno
 import importlib
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Final
 
@@ -40,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
         "Fetch sources and publish artifacts; never touches Plex",
     ),
     "serve": ("reconciler.cli.serve", "serve", "Be every declared tuner"),
+    "adopt": ("reconciler.cli.adopt", "adopt", "Take over a DVR that Plex has; rebuild a lost ledger"),
     "explain": ("reconciler.cli.explain", "explain", "Why a channel is where it is"),
     "history": ("reconciler.cli.history", "history", "What earlier runs did"),
     "rollback": ("reconciler.cli.rollback", "rollback", "Publish an earlier generation at once"),
@@ -140,6 +140,8 @@ def _usage(console: Console, error: click.ClickException) -> None:
 
 
 def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
+    import traceback  # half a dozen modules that only a failure needs
+
     leaves = list(_leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         console.note("interrupted")
