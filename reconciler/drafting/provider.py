@@ -21,8 +21,8 @@ Given = Secret | SecretRef
 class Provider:
     """Where channels come from. With `hosts` an Xtream panel, else an M3U at `url` or in the file `path`.
 
-    `guide` is the address of a further XMLTV guide, "" for the source's own. `account` of an M3U is what the addresses
-    in the list hold: it becomes placeholders.
+    `guide` is the address of a further XMLTV guide, "" for none; `own_guide`: the source brings one. An account of an M3U is
+    what the addresses in the list hold: it becomes placeholders.
     """
 
     name: str = "main"

@@ -26,7 +26,7 @@ Account = tuple[Secret, Secret]
 
 @dataclass(slots=True)
 class Inputs:
-    """What all instances read. `of` and `guides_of` are names by instance and file id."""
+    """What all instances read. `of` are names of sources and guides by instance and file id."""
 
     vault: Vault
     losses: list[Loss]

@@ -6,7 +6,7 @@ look at channels.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from reconciler.drafting.threadfin_settings import FilterRule
@@ -117,8 +117,3 @@ def playback(buffer: str, options: str) -> Playback:
     if re.search(r"(?:^|\s)-an(?:\s|$)", options):
         return Playback("salvage", agent)
     return Playback(user_agent=agent)
-
-
-def same_matcher(one: Mapping[str, Value], two: Mapping[str, Value]) -> bool:
-    """Whether two matchers certainly catch the same, whatever the case of their texts."""
-    return repr(one).casefold() == repr(two).casefold()

@@ -108,8 +108,6 @@ class FilterRule:
     case_sensitive: bool
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    name: str = ""
-    start: int | None = None
     category: str = ""
 
 
@@ -234,8 +232,6 @@ def _filters(raw: Mapping[str, object]) -> Iterator[FilterRule]:
                 case_sensitive=one.get("caseSensitive") is True,
                 include=_words(one.get("include")),
                 exclude=_words(one.get("exclude")),
-                name=_text(one.get("name")),
-                start=_whole(one.get("startingNumber")),
                 category=_text(one.get("x-category")),
             )
 
