@@ -37,7 +37,15 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     ),
     "planning": (
         LEAVES
-        | {"planning", "spec.model", "lineups", "catalog.entry", "catalog.guide_index", "ledger.model"}
+        | {
+            "planning",
+            "spec.model",
+            "lineups",
+            "catalog.entry",
+            "catalog.guide_index",
+            "catalog.names",
+            "ledger.model",
+        }
         | PURE_PLEX,
         NETWORK | CLOCKS,
     ),
@@ -46,6 +54,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES
         | {
             "rendering",
+            "planning.adoption",
             "planning.model",
             "planning.document",
             "planning.numbers",

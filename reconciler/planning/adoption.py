@@ -6,7 +6,7 @@ in Plex until the reservation ends (design.md 4). Pure. This module refuses to c
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,7 +17,16 @@ from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
 from reconciler.plex.model import Device, Dvr, Observed, Unknown
 
-__all__ = ["UNMATCHED", "Adoption", "Match", "adopt", "found_dvr", "is_unmatched"]
+__all__ = [
+    "UNMATCHED",
+    "Adoption",
+    "Match",
+    "Told",
+    "adopt",
+    "found_dvr",
+    "is_unmatched",
+    "told_ids",
+]
 
 UNMATCHED: Final = "unmatched/"
 BLOCK: Final = 600
@@ -31,6 +40,16 @@ class Match:
     name: str
     id: str = ""
     how: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A row of an import file: which channel had this number. `names` are what viewers and the provider call it."""
+
+    number: int
+    channel: str = ""
+    guide_id: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +69,30 @@ class Adoption:
 def is_unmatched(entry: Retired) -> bool:
     """Whether a reservation stands for a live channel that nothing matched at adoption."""
     return entry.id.startswith(UNMATCHED)
+
+
+def told_ids(
+    told: Iterable[Told], channels: Iterable[Channel], normal: Callable[[str], str]
+) -> dict[int, str]:
+    """Channel ids by number, as an import file has them: by id, else guide id and name, else a unique guide id or name."""
+    ids: dict[str, str] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    for channel in channels:
+        ids.update(dict.fromkeys((channel.id, *channel.aliases), channel.id))
+        guides = {g.casefold() for g in (channel.guide_id, *(m.guide_id for m in channel.members)) if g}
+        names = {normal(name) for name in (channel.name, *(m.name for m in channel.members))} - {""}
+        for guide in (*guides, ""):
+            for name in (*names, ""):
+                found.setdefault((guide, name), set()).add(channel.id)
+    result = {}
+    for row in told:
+        guide, said = row.guide_id.casefold(), [normal(name) for name in row.names]
+        keys = [*((guide, name) for name in said if guide), (guide, ""), *(("", name) for name in said)]
+        unique = (found[key] for key in keys if key != ("", "") and len(found.get(key, ())) == 1)
+        id_ = ids.get(row.channel) or next((next(iter(few)) for few in unique), "")
+        if id_:
+            result[row.number] = id_
+    return result
 
 
 def found_dvr(observed: Observed, key: str) -> tuple[Dvr, Device]:
@@ -146,8 +189,6 @@ def _matches(
     normal: Callable[[str], str],
 ) -> tuple[Match, ...]:
     aliases = {alias: channel.id for channel in rows.values() for alias in channel.aliases}
-    by_name = Counter(normal(channel.name) for channel in rows.values())
-    live_names = Counter(normal(name) for name in live.values())
     found: list[Match] = []
     used: set[str] = set()
     for number, name in sorted(live.items()):
@@ -158,22 +199,28 @@ def _matches(
             found.append(Match(number, name, wanted, "file"))
         else:
             found.append(Match(number, name))
-    for how in ("number", "name"):
+    # As it is written first: "News" and "News HD" are one name only when nothing tells them apart.
+    for how, form in (("number", normal), ("name", _as_written), ("name", normal)):
+        by_name: dict[str, list[Channel]] = {}
+        for channel in rows.values():
+            by_name.setdefault(form(channel.name), []).append(channel)
+        live_names = Counter(form(name) for name in live.values())
         for i, match in enumerate(found):
-            text = normal(match.name)
+            text = form(match.name)
             if match.id or not text:
                 continue
-            candidates = [
-                c.id
-                for c in rows.values()
-                if c.id not in used
-                and normal(c.name) == text
-                and (c.number == match.number if how == "number" else by_name[text] == live_names[text] == 1)
-            ]
-            if len(candidates) == 1:
-                used.add(candidates[0])
-                found[i] = Match(match.number, match.name, candidates[0], how)
+            alike = by_name.get(text, [])
+            if how == "name" and not len(alike) == live_names[text] == 1:
+                continue
+            free = [c.id for c in alike if c.id not in used and (how == "name" or c.number == match.number)]
+            if len(free) == 1:
+                used.add(free[0])
+                found[i] = Match(match.number, match.name, free[0], how)
     return tuple(found)
+
+
+def _as_written(name: str) -> str:
+    return " ".join(name.split()).casefold()
 
 
 def _record(
@@ -181,6 +228,20 @@ def _record(
 ) -> DvrRecord:
     first, last = (min(live), max(live)) if live else target.record.block
     block = target.dvr.numbers or (first, max(last, first + BLOCK - 1))
+    applied = Applied(
+        generation="",
+        tuner_uri=device.uri,
+        guide_url=dvr.guide,
+        title=dvr.title,
+        map_digest=map_digest(device.pairs),
+        channels=len(device.enabled),
+        loaded_at=now,
+    )
+    known = target.record.applied
+    if known is not None and applied == replace(
+        known, generation="", guide_digest="", loaded_at=now, lineup_digest="", unmatched=""
+    ):
+        applied = known  # adopted before, and as it was: nothing to forget
     return replace(
         target.record,
         device_id=device.device_id,
@@ -192,15 +253,7 @@ def _record(
         dvr_uuid=dvr.uuid,
         machine=machine,
         adopted=True,
-        applied=Applied(
-            generation="",
-            tuner_uri=device.uri,
-            guide_url=dvr.guide,
-            title=dvr.title,
-            map_digest=map_digest(device.pairs),
-            channels=len(device.enabled),
-            loaded_at=now,
-        ),
+        applied=applied,
     )
 
 

@@ -1,0 +1,183 @@
+"""Looking at everything that an adoption needs, and building a lost ledger again.
+
+Sources and Plex are read, the rules are `planning.adoption` and `planning.rebuilding`. This module refuses to write:
+whoever calls it saves the ledger.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import trio
+
+from reconciler.catalog.names import normalise_name
+from reconciler.errors import OperatorError
+from reconciler.ledger import generations
+from reconciler.ledger.model import Ledger
+from reconciler.lineups.model import Desired, DvrTarget
+from reconciler.pipeline.empty_guides import desired_state
+from reconciler.pipeline.gather import Gathered, Request, client_id, gather, plex_token
+from reconciler.pipeline.published import rows_of
+from reconciler.planning.adoption import Adoption, Match, Told, adopt, found_dvr, told_ids
+from reconciler.planning.rebuilding import rebuilt, refined
+from reconciler.planning.sight import look_for
+from reconciler.plex.connection import connected
+from reconciler.plex.model import Device, Dvr, Observed, Unknown
+from reconciler.plex.reader import observe, read_device_channels
+from reconciler.spec.model import Spec
+
+__all__ = ["Rebuilt", "adopted", "rebuild"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The ledger again. `from_files` are DVRs the published files told, `from_plex` those that Plex alone had.
+
+    `missing` are DVRs that Plex does not have, `unmatched` numbers of which the channel is not known, by DVR.
+    """
+
+    ledger: Ledger
+    from_files: tuple[str, ...]
+    from_plex: tuple[str, ...]
+    missing: tuple[str, ...]
+    unmatched: Mapping[str, tuple[Match, ...]]
+
+
+async def adopted(spec: Spec, request: Request, dvr: str, key: str, told: Iterable[Told]) -> Adoption:
+    """The ledger with DVR `key` of Plex as `dvr`. Raises OperatorError where it cannot be, and what looking raises."""
+    observed, names = await _look(spec, request, key)
+    seen = await gather(spec, replace(request, plex=False))
+    desired = await _desired(spec, request, seen)
+    target = next(t for t in desired.dvrs if t.record.name == dvr)
+    channels = [row.channel for row in target.lineup.rows]
+    return adopt(
+        target,
+        desired,
+        seen.ledger,
+        observed,
+        key,
+        names=names,
+        normal=normalise_name,
+        now=_moment(request).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        channels=told_ids(told, channels, normalise_name),
+    )
+
+
+async def rebuild(spec: Spec, request: Request) -> Rebuilt:
+    """The ledger from the published files, and from Plex for DVRs of which no file is left.
+
+    Raises OperatorError where neither files nor Plex tell anything, or Plex cannot be read.
+    """
+    observed = await _observed(spec, request)
+    seen = await gather(spec, replace(request, plex=False))
+    now = _moment(request).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ledger = Ledger()
+    if seen.published is not None:
+        rows = rows_of(generations.current_path(Path(spec.state)), seen.published)
+        ledger = rebuilt(
+            spec,
+            seen.catalog.entries,
+            seen.published,
+            rows,
+            observed,
+            generation=seen.generation,
+            now=now,
+        )
+    files = tuple(ledger.dvrs)
+    found: dict[str, tuple[Match, ...]] = {}
+    desired = await _desired(spec, request, replace(seen, ledger=ledger))
+    for target in desired.dvrs:
+        if observed is None or target.record.name in ledger.dvrs:
+            continue
+        made = await _of_plex(spec, request, replace(seen, ledger=ledger), target, desired, observed, now)
+        if made is not None:
+            ledger, found[target.record.name] = made.ledger, made.unmatched
+    if not ledger.dvrs:
+        raise OperatorError(
+            "there is nothing to rebuild from: no published files, and no DVR in Plex with a DeviceID of this spec",
+            next_step="ptctl plan",
+        )
+    again = await _desired(spec, request, replace(seen, ledger=ledger))
+    return Rebuilt(
+        ledger=refined(ledger, again.ledger),
+        from_files=files,
+        from_plex=tuple(name for name in ledger.dvrs if name not in files),
+        missing=tuple(n for n, r in ledger.dvrs.items() if observed is not None and not r.dvr_key),
+        unmatched={name: matches for name, matches in found.items() if matches},
+    )
+
+
+async def _of_plex(
+    spec: Spec,
+    request: Request,
+    seen: Gathered,
+    target: DvrTarget,
+    desired: Desired,
+    observed: Observed,
+    now: str,
+) -> Adoption | None:
+    """A DVR of which only Plex knows, by the DeviceID that it always gets; None where Plex has none."""
+    sighting = look_for(target.record.device_id, None, observed)
+    if not isinstance(sighting.dvr, Dvr) or not isinstance(sighting.device, Device):
+        return None
+    _, names = await _look(spec, request, sighting.dvr.key)
+    first, last = spec.serve.ports
+    port = urlsplit(sighting.device.uri).port
+    record = target.record
+    if record.port is not None and port is not None and first <= port <= last:
+        record = replace(record, port=port)
+    said = replace(target.dvr, device_id=record.device_id)
+    return adopt(
+        replace(target, record=record, dvr=said),
+        desired,
+        seen.ledger,
+        observed,
+        sighting.dvr.key,
+        names=names,
+        normal=normalise_name,
+        now=now,
+    )
+
+
+async def _desired(spec: Spec, request: Request, seen: Gathered) -> Desired:
+    today = _moment(request).date()
+    return await trio.to_thread.run_sync(
+        lambda: desired_state(spec, request, seen, today=today, verdicts={}).desired
+    )
+
+
+async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mapping[str, str]]:
+    """What Plex has, this DVR in particular, and the names of its channels by number (none where they are unknown)."""
+    if spec.plex is None:
+        raise OperatorError(
+            "the spec has no plex section, so there is nothing to adopt",
+            next_step="write plex: with url and credentials",
+        )
+    token = plex_token(spec, request)
+    async with connected(spec.plex.url, token, client_id=client_id(spec)) as connection:
+        observed = await observe(connection, ours=lambda found: found.key == key)
+        _, device = found_dvr(observed, key)
+        names = await read_device_channels(connection, device.key)
+    return observed, {} if isinstance(names, Unknown) else names
+
+
+async def _observed(spec: Spec, request: Request) -> Observed | None:
+    if spec.plex is None:
+        return None
+    token = plex_token(spec, request)
+    async with connected(spec.plex.url, token, client_id=client_id(spec)) as connection:
+        observed = await observe(connection)
+    unknown = [
+        part
+        for part in (observed.dvrs, observed.devices, *observed.details.values())
+        if isinstance(part, Unknown)
+    ]
+    if unknown:
+        raise OperatorError(f"Plex cannot be read: {unknown[0].why}", next_step="ptctl doctor")
+    return observed
+
+
+def _moment(request: Request) -> datetime:
+    return datetime.fromtimestamp(request.now, UTC)
