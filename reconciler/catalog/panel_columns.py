@@ -25,6 +25,8 @@ Json = Any
 
 _DECODER: Final = json.JSONDecoder(strict=False)
 _NUMBER: Final = r"-?(?:0|[1-9]\d*)(?:\.\d+)?"
+_WHOLE: Final = r"-?\d++"
+"""Lets leading zeros through, which JSON does not know: where they would matter, `identifier` decides."""
 _USED: Final = frozenset(
     [
         "num",
@@ -50,7 +52,7 @@ _MAY_BE_FIXED: Final = frozenset({"stream_type", "is_adult", "container_extensio
 class Shape:
     """The pattern of one kind of record and where its values are."""
 
-    __slots__ = ("columns", "fixed", "pattern", "safe_pattern", "separator")
+    __slots__ = ("columns", "fixed", "left_out", "pattern", "safe_pattern", "separator")
 
     def __init__(
         self,
@@ -59,8 +61,10 @@ class Shape:
         columns: Mapping[str, bool],
         separator: str,
         fixed: Mapping[str, str],
+        left_out: frozenset[str],
     ) -> None:
         self.fixed = fixed
+        self.left_out = left_out
         self.pattern = re.compile(fields)
         self.safe_pattern = re.compile(safe_fields)
         self.columns = columns
@@ -70,12 +74,13 @@ class Shape:
 class Columns:
     """The values of a stretch by key, as they stood in the text: texts without quotes where all are texts."""
 
-    __slots__ = ("_count", "_fixed", "_known", "_quoted", "raw")
+    __slots__ = ("_count", "_fixed", "_known", "_left_out", "_quoted", "raw")
 
     def __init__(self, shape: Shape, found: list[tuple[str, ...]], known: dict[str, dict[str, Json]]) -> None:
         self._count = len(found)
         self._quoted = shape.columns
         self._fixed = shape.fixed
+        self._left_out = shape.left_out
         self._known = known
         self.raw = dict(zip(shape.columns, zip(*found, strict=True), strict=True))
 
@@ -108,6 +113,10 @@ class Columns:
         if any(map(str.startswith, column, repeat("0"))) or max(map(len, column)) > 18:
             return None
         return list(column)
+
+    def left_out(self, key: str) -> bool:
+        """Whether the records have a key whose values were not taken out."""
+        return key in self._left_out
 
     def numbers(self, key: str) -> Iterable[int | None]:
         """Values as channel numbers."""
@@ -185,36 +194,40 @@ def shape_of(
         fixed = {k: alike[0][k] for k in keys if k in _MAY_BE_FIXED or k not in _USED}
         fixed = {k: v for k, v in fixed.items() if isinstance(v, str) and all(s[k] == v for s in alike)}
         fixed = {k: v for k, v in fixed.items() if (v.isascii() and v.replace("_", "").isalnum()) or not v}
-    columns = {k: all(isinstance(s[k], str) for s in alike) for k in keys if k in _USED and k not in fixed}
+    used = _USED
+    if all(identifier(s.get("category_id")) for s in alike):
+        used = _USED - {"category_ids"}  # asked for only where the one category is missing
+    columns = {k: all(isinstance(s[k], str) for s in alike) for k in keys if k in used and k not in fixed}
     for colon, comma in ((":", ","), (": ", ", ")):
         marks = (colon, comma, separator)
-        quick = _fields(keys, alike, '[^"]*', marks, fixed)
+        quick = _fields(alike, '[^"]*', marks, fixed, used)
         if not quick:
             return None
-        safe = _fields(keys, alike, r'[^"\\]*(?:\\.[^"\\]*)*', marks, fixed)
-        shape = Shape(quick, safe, columns, separator, {k: v for k, v in fixed.items() if k in _USED})
+        safe = _fields(alike, r'[^"\\]*(?:\\.[^"\\]*)*', marks, fixed, used)
+        expected = {k: v for k, v in fixed.items() if k in _USED}
+        shape = Shape(quick, safe, columns, separator, expected, (_USED - used).intersection(keys))
         if shape.safe_pattern.match(shown):
             return shape
     return None
 
 
 def _fields(
-    keys: list[str],
     samples: list[dict[str, Json]],
     string: str,
     marks: tuple[str, str, str],
     fixed: Mapping[str, str],
+    used: frozenset[str],
 ) -> str:
     colon, comma, separator = marks
     parts = []
-    for key in keys:
+    for key in samples[0]:
         if key in fixed:
             value = f'"{re.escape(fixed[key])}"'
         else:
             values = [s[key] for s in samples]
             if key in _USED - {"category_ids"} and any(isinstance(v, list) for v in values):
                 return ""
-            value = _value_pattern(values, string, captured=key in _USED)
+            value = _value_pattern(values, string, captured=key in used)
             if not value:
                 return ""
         parts.append(f'"{re.escape(key)}"{colon}{value}')
@@ -230,10 +243,14 @@ def _value_pattern(values: list[Json], string: str, *, captured: bool) -> str:
     if any(isinstance(v, list) for v in values):
         if not all(v is None or isinstance(v, list) for v in values):
             return ""
-        one = rf'(?:"{string}"|{_NUMBER})'
-        value = rf"(?:null|\[(?:{one}(?:,\s?{one})*)?\])"
-    elif all(isinstance(v, int) and not isinstance(v, bool) for v in values):
-        value = _NUMBER
+        numbers = all(type(one) is int for v in values if v for one in v)
+        one = _WHOLE if numbers else rf'(?:"{string}"|{_NUMBER})'
+        value = rf"\[(?:{one}(?:,\s?{one})*)?\]"
+        value = value if None not in values else f"(?:null|{value})"
+    elif all(type(v) is int for v in values):
+        value = _WHOLE
+    elif all(v is None or isinstance(v, str) for v in values):
+        value = f'(?:"{string}"|null)'
     else:
         value = rf'(?:"{string}"|{_NUMBER}|null|true|false)'
     return f"({value})" if captured else value

@@ -314,6 +314,9 @@ class _List:
             self._one_by_one(count)
             return
         groups = self._groups(columns, count)
+        if groups is None:
+            self._one_by_one(count)
+            return
         adult: Iterable[bool] = rows.adults(groups)
         if any(said := columns.each("is_adult", says_yes)):
             adult = [one or other for one, other in zip(said, adult, strict=True)]
@@ -350,11 +353,14 @@ class _List:
         )
         rows.entries.extend(map(_new, repeat(Entry), fields))
 
-    def _groups(self, columns: "Columns", count: int) -> list[str]:
+    def _groups(self, columns: Columns, count: int) -> list[str] | None:
+        """The categories' names; None where one is only in a list that the pattern did not take out."""
         rows = self._rows
         categories = columns.each("category_id", lambda v: identifier(json_value(v))) or [""] * count
-        if "category_ids" in columns.raw and not all(categories):
-            lists = columns.each("category_ids", lambda v: first_of(_DECODER.decode(v)))
+        if not all(categories):
+            if columns.left_out("category_ids"):
+                return None
+            lists = columns.each("category_ids", lambda v: first_of(json_value(v))) or [""] * count
             categories = [one or other for one, other in zip(categories, lists, strict=True)]
         return rows.groups(categories)
 

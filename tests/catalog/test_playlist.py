@@ -352,7 +352,7 @@ _pair = st.builds(
 _text = st.lists(st.one_of(_line, _pair, _pair, _pair), max_size=40).map("\n".join)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(_text, st.sampled_from(["\n", "\r\n"]), st.integers(1, 97), st.booleans())
 def test_bulk_and_lines_agree(text: str, end: str, size: int, panel: bool) -> None:
     """Whatever a list looks like and however it arrives, both readers say the same."""

@@ -254,7 +254,7 @@ def _lists(draw: st.DrawFn) -> str:
     return dumped.replace("/", "\\/") if draw(st.booleans()) else dumped
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(_lists(), st.integers(1, 600))
 def test_bulk_and_single_records_agree(document: str, size: int) -> None:
     """Whatever a list looks like and however it arrives, both readers give the same entries and counts."""
