@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 from reconciler.catalog.guide_times import time_text, time_value
 
-__all__ = ["BENCHMARKS", "Row", "made_guide"]
+__all__ = ["BENCHMARKS", "DAYS", "Row", "made_guide", "median_of", "spent", "xmltv_id"]
 
 CHANNELS: Final = 10_000
 DAYS: Final = 7
@@ -69,7 +69,7 @@ def _guide_text(dice: random.Random, channels: int, days: int) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tv SYSTEM "xmltv.dtd">\n<tv generator-info-name="made">\n'
     for number in range(channels):
         yield (
-            f'  <channel id="{_xmltv_id(number)}">\n    <display-name>Channel {number}</display-name>\n'
+            f'  <channel id="{xmltv_id(number)}">\n    <display-name>Channel {number}</display-name>\n'
             f'    <icon src="https://img.example.net/logo/{number}.png"/>\n  </channel>\n'
         )
     titles = [_phrase(dice, 1, 4).title() for _ in range(4000)]
@@ -82,7 +82,8 @@ def _guide_text(dice: random.Random, channels: int, days: int) -> Iterator[str]:
     yield "</tv>\n"
 
 
-def _xmltv_id(number: int) -> str:
+def xmltv_id(number: int) -> str:
+    """The id of the guide's `number`-th channel."""
     return f"ch{number:05d}.{('us', 'uk', 'de', 'fr', 'es')[number % 5]}"
 
 
@@ -103,7 +104,7 @@ def _channel_day(
     pools: tuple[list[str], list[str], list[str], list[str], list[str]],
 ) -> Iterator[str]:
     titles, subs, about, kinds, names = pools
-    xmltv_id = _xmltv_id(number)
+    channel = xmltv_id(number)
     lengths = [900, 1800, 1800, 3600, 3600, 3600, 5400, 8100]
     start, end = BEGIN, BEGIN + days * 86400
     while start < end:
@@ -111,7 +112,7 @@ def _channel_day(
         luck = dice.random()
         when = f'start="{time_text(start)} +0000" stop="{time_text(stop)} +0000"'
         parts = [
-            f'  <programme {when} channel="{xmltv_id}">\n',
+            f'  <programme {when} channel="{channel}">\n',
             f'    <title lang="en">{dice.choice(titles)}</title>\n',
         ]
         if luck < 0.6:
@@ -191,9 +192,7 @@ def _write(guide: Path, dvrs: int, per_dvr: int, target: Path) -> None:
 
     chosen = random.Random(479).sample(range(CHANNELS), dvrs * per_dvr)
     wanted = [
-        GuideWanted(
-            f"dvr{place // per_dvr}", 1000 + place, f"Channel {number}", "", "made", _xmltv_id(number)
-        )
+        GuideWanted(f"dvr{place // per_dvr}", 1000 + place, f"Channel {number}", "", "made", xmltv_id(number))
         for place, number in enumerate(chosen)
     ]
     with ExitStack() as stack:
