@@ -8,10 +8,14 @@ from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
 from reconciler.catalog.guide_times import time_text
+from reconciler.ledger.journal import Journal
+from reconciler.ledger.model import Applied, ChannelRecord, DvrRecord, Ledger
+from reconciler.ledger.store import save
 from reconciler.lineups.manifest import Alternative, SourceRoute
+from reconciler.sources.copies import Copies, Head
 from tests.serving.stage import ACCOUNT, Stage
 
-__all__ = ["HOSTS", "NAMES", "House"]
+__all__ = ["HOSTS", "NAMES", "House", "record"]
 
 NAMES: Final = (
     "bcastus", "newsus", "sportsa", "sportsb", "moviesprem", "generalent", "docsfam", "ukie", "eunordics", "eusouth",
@@ -107,3 +111,32 @@ class House:
             at = stop
             turn += 1
         return lines
+
+
+def record(state: Path, generation: str, now: int) -> None:
+    """A ledger with three DVRs, a journal with a failure, and a copy of a list two hours old."""
+    digests = {d["name"]: d["lineup_digest"] for d in
+               json.loads((state / "artifacts" / generation / "manifest.json").read_text())["dvrs"]}  # fmt: skip
+    dvrs = {}
+    for name, digest in (("sportsa", digests["sportsa"]), ("ukie", "of last week"), ("latin", None)):
+        applied = Applied("g", "http://a", "http://g", name, "m", 5, lineup_digest=digest) if digest else None
+        dvrs[name] = DvrRecord(name, "10AA0001", 5005, name, name, (1000, 1599), applied=applied)
+    channels = {
+        "main/201": ChannelRecord(
+            "main/201",
+            "sportsa",
+            2200,
+            "main",
+            ("main/999",),
+            "espn.us",
+            "espn",
+            group="US| <Sports>",
+            since="2026-11-01",
+        )
+    }
+    save(state, Ledger("line", dvrs=dvrs, channels=channels), base=Ledger("line"))
+    with Journal(state, "apply", lambda: "2026-11-22T10:00:00Z") as journal:
+        journal.intent("dvr/sportsa", "create", "sportsa")
+        journal.outcome("dvr/sportsa", "failed", "Plex said no", 1.0)
+        journal.finish(6)
+    Copies(state / "cache" / "lists").keep("main.live", Head("xtream", now - 7200, 12345), ())

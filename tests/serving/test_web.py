@@ -14,9 +14,8 @@ from reconciler.serving.drift import DriftItem, DriftSeen
 from reconciler.serving.server import Serving
 from tests.conftest import Run
 from tests.serving.browser import Browser, Page, Scheme, browser
-from tests.serving.house import NAMES, House
+from tests.serving.house import NAMES, House, record
 from tests.serving.stage import panel_stage, provided, served, watching
-from tests.serving.test_pages import record
 
 pytestmark = [pytest.mark.program("chromium"), pytest.mark.slow]
 
@@ -366,7 +365,7 @@ def test_changes_arrive_by_themselves(tmp_path: Path, clips: Path, run: Run[None
                 stage.guide += b"<!-- another -->"
                 stage.publish()
                 await guide.until("document.getElementById('moved')?.innerText.includes('has changed')")
-                assert 0 == await guide.value("document.documentElement.scrollWidth - innerWidth")
+                assert 375 == await guide.value("document.documentElement.scrollWidth")
                 assert [] == status.errors + guide.errors
 
     run(main)

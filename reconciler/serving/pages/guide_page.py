@@ -7,7 +7,7 @@ same. This module refuses to read a guide.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
@@ -21,10 +21,9 @@ __all__ = ["HALF_HOUR_S", "HOURS", "GuideAsked", "GuideShown", "guide_page", "wi
 
 STEP_S: Final = 300
 HALF_HOUR_S: Final = 1800
+LONG_STEPS: Final = 9
 HOURS: Final = 3
 DAYS_AHEAD: Final = 7
-LEAD_S: Final = 600
-"""The window of "now" begins at the half hour, but ten minutes before one it begins with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +52,7 @@ class GuideShown:
 
 def window_of(asked: GuideAsked, now: float) -> tuple[int, int]:
     """The window to show, on half hours."""
-    begin = int(now + LEAD_S if asked.at is None else asked.at) // HALF_HOUR_S * HALF_HOUR_S
-    if asked.at is None and begin > now:
-        begin -= HALF_HOUR_S
+    begin = int(now if asked.at is None else asked.at) // HALF_HOUR_S * HALF_HOUR_S
     return begin, begin + HOURS * 3600
 
 
@@ -81,14 +78,20 @@ def guide_page(shown: GuideShown, now: float, pulse: Html) -> bytes:
     if numbers:
         parts.append(_grid(shown, numbers, frame, now))
     else:
-        parts.append(element("p", _nothing(shown), class_="empty"))
+        parts.append(element("p", _nothing(shown, frame), class_="empty"))
     return page(frame, join(parts))
 
 
-def _nothing(shown: GuideShown) -> str:
-    if shown.asked.words:
-        return f"No channel or programme here has “{shown.asked.words}” in its name."
-    return "This DVR has no channels."
+def _nothing(shown: GuideShown, frame: Frame) -> Html:
+    if not shown.asked.words:
+        return Html("This DVR has no channels.")
+    everything = _address(frame, replace(shown.asked, words=""))
+    return join(
+        [
+            f"No channel or programme here has “{shown.asked.words}” in its name. ",
+            element("a", "Show all channels", href=everything),
+        ]
+    )
 
 
 def _chosen(shown: GuideShown) -> list[str]:
@@ -285,6 +288,8 @@ def _cell(programme: Programme, steps: int, listings: Listings, href: str, now: 
         classes += " before"
     if programme.stop > listings.end:
         classes += " beyond"
+    if steps >= LONG_STEPS:
+        classes += " long"
     more = " · ".join(part for part in (programme.episode, programme.sub_title) if part)
     small = f"<small>{text(more)}</small>" if more else ""
     title = text(programme.title) or "Untitled"

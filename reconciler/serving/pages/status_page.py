@@ -137,12 +137,12 @@ def _glance(status: Status) -> Html:
     used = sum(account.used for source in status.sources for account in source.accounts)
     limits = [account.limit for source in status.sources for account in source.accounts]
     known = [limit for limit in limits if limit is not None]
-    allowed = f"of {sum(known)}" if known and len(known) == len(limits) else ""
+    allowed = f"of {sum(known)}" if len(known) == len(limits) else f"of {sum(known)} known"
     tiles = [
         _tile("DVRs", f"{len(status.dvrs)}", count(status.channels, "channel")),
         _tile("Tuners in use", f"{status.tuners_in_use}", f"of {status.tuners}"),
         _tile("Viewers", f"{status.viewers}", count(len(status.streams), "stream")),
-        _tile("Connections", f"{used}", allowed or "no limit known"),
+        _tile("Connections", f"{used}", allowed if known else "no limit known"),
         _tile(
             "Sources",
             f"{len(status.sources)}",
@@ -152,11 +152,17 @@ def _glance(status: Status) -> Html:
         _tile(
             "Drift",
             unknown() if drifted is None else f"{drifted}",
-            "not looked yet" if drift is None else "no answer" if drift.failed else "from Plex as applied",
+            _drift_word(drift),
             tone="warn" if drifted else "",
         ),
     ]
     return element("dl", tiles, class_="glance")
+
+
+def _drift_word(drift: DriftSeen | None) -> str:
+    if drift is None:
+        return "not looked yet"
+    return "no answer" if drift.failed else "difference" if len(drift.items) == 1 else "differences"
 
 
 def _tile(label: str, value: str, more: str, *, tone: str = "") -> Html:
@@ -203,7 +209,8 @@ def _dvrs(status: Status, frame: Frame) -> Html:
     if not status.dvrs:
         return element("p", "No DVR is published.", class_="empty")
     head = ("DVR", "Channels", "Tuners", "Guide taken", "In Plex", "Look")
-    return table("DVRs", head, [_dvr(dvr, status.as_of, frame) for dvr in status.dvrs])
+    rows = [_dvr(dvr, status.as_of, frame) for dvr in status.dvrs]
+    return table("DVRs", head, rows, class_="cards tight")
 
 
 def _dvr(dvr: DvrStatus, now: float, frame: Frame) -> Sequence[Html]:
@@ -384,7 +391,9 @@ def _run(run: RunStatus | None, now: float) -> Html:
     )
 
 
-def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Html]]) -> Html:
+def table(
+    caption: str, head: Sequence[str], rows: Sequence[Sequence[Html]], *, class_: str = "cards"
+) -> Html:
     """A table that becomes cards on a phone: each cell says its column. Roles are spelled out, because CSS takes them."""
     columns = [element("th", name, scope="col", role="columnheader") for name in head]
     body = []
@@ -403,5 +412,5 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[Html]]) -> 
             element("tbody", body, role="rowgroup"),
         ],
         role="table",
-        class_="cards",
+        class_=class_,
     )
