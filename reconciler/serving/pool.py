@@ -90,6 +90,14 @@ class Pool:
             return 1_000_000
         return limit - len(self._book(account.key).leases) - (0 if purpose == "viewer" else 1)
 
+    def obtainable(self, accounts: Sequence[Account]) -> bool:
+        """Whether a viewer would get a connection without waiting for another viewer to leave."""
+        return any(
+            self.free(a, "viewer") > 0
+            or any(lease.idle or lease.purpose != "viewer" for lease in self._book(a.key).leases)
+            for a in accounts
+        )
+
     def try_acquire(
         self, accounts: Sequence[Account], purpose: Purpose, yield_up: Callable[[], None] | None = None
     ) -> Lease | None:
@@ -140,6 +148,13 @@ class Pool:
             book.released_at = trio.current_time()
         self._changed.set()
         self._changed = trio.Event()
+
+    def set_idle(self, lease: Lease, *, idle: bool) -> None:
+        """Whether anybody watches what the lease is for. Those who wait for a slot hear of it."""
+        if idle and not lease.idle:
+            self._changed.set()
+            self._changed = trio.Event()
+        lease.idle = idle
 
     def learn(self, account: Account) -> None:
         """The provider says that there are too many connections while ours were as many as they are now."""

@@ -8,6 +8,7 @@ tells a listener what happened.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import trio
 
@@ -17,6 +18,8 @@ from reconciler.serving.settings import TimeLimits
 from reconciler.serving.ways import Way
 
 __all__ = ["AllFailed", "race", "refusal_code"]
+
+FULL: Final = frozenset({"pool", "limit"})
 
 
 @dataclass(slots=True)
@@ -107,6 +110,9 @@ async def _several(
             nursery.cancel_scope.cancel()
 
         for way in ways:
+            # A full account has been waited for once; on its other hosts it would only be waited for again.
+            if any(f.cause in FULL for f in failures) and not attempt.pool.obtainable(way.accounts):
+                continue
             ended = trio.Event()
             nursery.start_soon(run, way, ended)
             with trio.move_on_after(race_s):

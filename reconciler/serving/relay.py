@@ -200,11 +200,14 @@ class Relay:
         return session
 
     def _ways(self, channel_id: str, at_start: Generation) -> list[Way]:
-        """By the routes of today; by those of the start where today's no longer have the channel (STR-7)."""
+        """By the routes of today; by those of the start where today's no longer have the channel (STR-7).
+
+        Ways whose accounts are full come last.
+        """
         generation = self._live.generation or at_start
-        return ways_of(channel_id, generation.routes, self._health) or ways_of(
-            channel_id, at_start.routes, self._health
-        )
+        ways = ways_of(channel_id, generation.routes, self._health)
+        ways = ways or ways_of(channel_id, at_start.routes, self._health)
+        return sorted(ways, key=lambda way: not self.pool.obtainable(way.accounts))
 
     def _limits_for(self, tuner: Tuner, way: Way) -> TimeLimits:
         """The DVR's word, else the source's, else the default."""

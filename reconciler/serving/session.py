@@ -150,7 +150,7 @@ class Session:
         """Feed the viewers from one upstream until it fails. Returns the cause."""
         self.won = won
         self._play_cause = ""
-        won.lease.idle = self._idle_since is not None
+        self._attempt.pool.set_idle(won.lease, idle=self._idle_since is not None)
         with trio.CancelScope() as self._play_scope:
             try:
                 await won.upstream.play(_Sink(self, began))
@@ -226,7 +226,7 @@ class Session:
         self.channel.held_for_first = self.waiting > 0
         self._idle_since = (self._idle_since or trio.current_time()) if idle else None
         if self.won is not None:
-            self.won.lease.idle = idle
+            self._attempt.pool.set_idle(self.won.lease, idle=idle)
 
     def _yield_up(self, lease: Lease) -> None:
         """A viewer of another channel needs the slot: only given while nobody watches."""
