@@ -29,6 +29,7 @@ __all__ = ["import_"]
 
 SETTINGS: Final = "settings.json"
 XEPG: Final = "xepg.json"
+BLACKLIST: Final = "threadfin-stream-blacklist.json"
 INSIDE: Final = ("", "conf", "config", ".threadfin", ".xteve", "threadfin", "xteve")
 FILE_LIMIT_BYTES: Final = 256 << 20
 FORMAT = click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text")
@@ -97,6 +98,7 @@ def threadfin(
         plex=plex_section,
         plex_token=token_ref or "",
         advertise=advertise or "",
+        blacklists=_blacklists(places, out.absolute().parent),
     )
     env = write(console, made.draft, out)
     if made.channels:
@@ -162,6 +164,17 @@ def _settings_files(place: Path) -> list[Path]:
         if file is not None:
             found.append(file)
     return found
+
+
+def _blacklists(places: tuple[Path, ...], base: Path) -> list[str]:
+    """Lists of broken streams beside the settings, as the spec is to name them."""
+    found: dict[Path, None] = {}
+    for place in places:
+        root = place if place.is_dir() else place.parent
+        found |= dict.fromkeys(
+            sorted(f.absolute() for f in (root / BLACKLIST, *root.glob(f"*/{BLACKLIST}")) if f.is_file())
+        )
+    return [(f.relative_to(base) if f.is_relative_to(base) else f).as_posix() for f in found]
 
 
 def _names(files: list[Path]) -> list[str]:

@@ -64,8 +64,10 @@ def imported(
     plex: Mapping[str, Value] | None = None,
     plex_token: str = "",
     advertise: str = "",
+    blacklists: Sequence[str] = (),
 ) -> Imported:
-    """The spec that does what the instances did. `plex` is the value of that section, `plex_token` a reference.
+    """The spec that does what the instances did. `plex` is the value of that section, `plex_token` a reference;
+    `blacklists` are paths of lists of broken streams that lay beside the settings.
 
     Instances are told apart by name. Costs little: tens of milliseconds for thirteen instances of 480 channels.
     """
@@ -110,6 +112,12 @@ def imported(
             [o for o, _ in overrides],
             "Names and guides that were set by hand.",
             notes={str(i): n for i, (_, n) in enumerate(overrides)},
+        ),
+        Section(
+            "probes",
+            {"blacklist": list(blacklists)} if blacklists else {},
+            "Streams that were found broken; lists written by hand go here, too.",
+            flat=True,
         ),
         *((Section("plex", plex, flat=True),) if plex is not None else ()),
         Section("serve", serve, flat=True),

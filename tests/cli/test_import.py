@@ -127,6 +127,21 @@ def test_what_cannot_be_carried_is_listed(tmp_path: Path, run: Run[None]) -> Non
     run(main)
 
 
+def test_a_list_of_broken_streams_comes_along(tmp_path: Path, run: Run[None]) -> None:
+    """A blacklist beside the old settings is named in the spec, where it stays what it is."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=170, spec=None) as there:
+            old_stack(there, tmp_path / "old")
+            (tmp_path / "old" / "threadfin-stream-blacklist.json").write_text("[]")
+            assert 0 == (await there.ptctl("import", "threadfin", "old")).code
+            text = (tmp_path / "ptctl.yaml").read_text("utf-8")
+            assert "probes: {blacklist: [old/threadfin-stream-blacklist.json]}" in text
+            assert 0 == (await there.ptctl("validate")).code
+
+    run(main)
+
+
 def test_import_with_plex_says_how_to_adopt(tmp_path: Path, run: Run[None]) -> None:
     """With Plex's address, a reference to its token and the tuners' address the adoption is printed, a DVR a line."""
 
