@@ -16,7 +16,7 @@ from reconciler.planning.addresses import host_and_port, same_address
 from reconciler.planning.allowances import Allowances, Lifted, lift
 from reconciler.planning.diff import MapDiff, map_diff, map_digest
 from reconciler.planning.drift import address_drift, map_drift, missing_drift, settings_drift
-from reconciler.planning.inputs import World
+from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.model import (
     Action,
     Change,
@@ -67,13 +67,13 @@ class Context:
     """What is the same for all DVRs of a comparison.
 
     `foreign` are the numbers that DVRs of others have on, with those DVRs' keys. `applied_numbers` are the numbers last
-    switched on, by DVR, where the generation's manifest is still known. `blocks` are those of the judgement.
+    switched on, by DVR, where the generation's manifest is still known.
     """
 
     world: World
     observed: Observed
     allowed: Allowances
-    blocks: tuple[Block, ...]
+    judgement: Judgement
     foreign: Mapping[int, str] = field(default_factory=dict)
     applied_numbers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     old_names: Mapping[str, str] = field(default_factory=dict)
@@ -405,7 +405,7 @@ def _finished(
     draft: _Draft, sighting: Sighting, context: Context, shown: Counts, *, kind: ChangeKind
 ) -> Comparison:
     target = draft.target
-    blocks = (*(b for b in context.blocks if b.dvr == target.dvr), *draft.blocks)
+    blocks = (*context.judgement.blocks_of(target.dvr), *draft.blocks)
     if draft.content_only and not blocks:
         if _due(draft, context.world.now):
             draft.steps = replace(draft.steps, load=True, enable=_retries(draft, sighting))

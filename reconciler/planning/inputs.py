@@ -92,6 +92,10 @@ class Judgement:
     old_names: Mapping[str, str] = field(default_factory=dict)
     """New name -> the name the published generation has, for renamed DVRs: their carried files lie under that."""
 
+    def blocks_of(self, dvr: str) -> tuple[Block, ...]:
+        """The blocks that stop this DVR's change: its own, and those of the whole that carried it over."""
+        return tuple(b for b in self.blocks if b.dvr == dvr or (not b.dvr and dvr in self.carried))
+
 
 @dataclass(frozen=True, slots=True)
 class PlanInputs:

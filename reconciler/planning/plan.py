@@ -128,7 +128,7 @@ def _staying(
             world=world,
             observed=observed,
             allowed=allowed,
-            blocks=inputs.judgement.blocks,
+            judgement=inputs.judgement,
             foreign=_foreign_numbers(observed, _device_ids(inputs)),
             applied_numbers=_applied_numbers(inputs, every),
             old_names=old_names,
@@ -141,6 +141,9 @@ def _staying(
             found.append(Comparison(_skipped(inputs, wanted), target=target))
             continue
         shown = _counts(inputs, wanted, old_names.get(name, name))
+        if name in inputs.judgement.carried and not inputs.judgement.blocks_of(name):
+            # Nothing is left for it, and that was allowed: it stays as it is (S102), which is no change.
+            shown = Counts(shown.before, shown.before)
         if context is not None and target is not None:
             compared = compare(target, sightings[name], context, shown)
         else:
@@ -176,7 +179,7 @@ def _from_database(
 def _files_only(inputs: PlanInputs, wanted: DvrTarget, shown: Counts, old: str) -> Change:
     """A change where Plex plays no part: none in the spec, unreadable, or a DVR whose making is blocked."""
     name = wanted.record.name
-    blocks = tuple(b for b in inputs.judgement.blocks if b.dvr == name)
+    blocks = inputs.judgement.blocks_of(name)
     published = {d.name for d in inputs.world.published.dvrs} if inputs.world.published else set()
     touched = bool(shown.added or shown.removed or shown.changed)
     kind: ChangeKind = "change" if touched or blocks else "same"
@@ -230,7 +233,7 @@ def _leaves(inputs: PlanInputs, observed: Observed | None) -> tuple[Comparison, 
 def _leave(inputs: PlanInputs, item: Leaving, observed: Observed | None) -> Comparison:
     world, name = inputs.world, item.record.name
     rows = _before(inputs, name)
-    blocks = tuple(b for b in inputs.judgement.blocks if b.dvr == name)
+    blocks = inputs.judgement.blocks_of(name)
     if world.skipped(name):
         return Comparison(
             Change("same", name, Counts(len(rows), len(rows)), note="left alone (--only, --skip)")
