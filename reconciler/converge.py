@@ -217,6 +217,7 @@ def _journal(ready: Prepared, orders: Orders) -> Journal:
         "ledger_serial": plan.ledger_serial,
         "generation": plan.digests.generation,
         "actions": len(plan.actions),
+        "plan": [action.id for action in plan.actions],
         "arguments": json.loads(plan.arguments or "{}"),
     }
     return Journal(Path(ready.spec.state), orders.command, _now, head)

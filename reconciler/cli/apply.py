@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import trio
@@ -15,7 +16,8 @@ from reconciler.cli.progress import applying, fetching
 from reconciler.cli.runs import lock
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.converge import Orders, Settled, converge
-from reconciler.errors import UsageError
+from reconciler.errors import StalePlan, UsageError
+from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.pipeline import Request
 from reconciler.planning.document import load
 from reconciler.planning.model import Plan
@@ -38,6 +40,13 @@ __all__ = ["apply", "report", "run_once", "settle"]
 )
 @click.option("-f", "--format", "format_", type=click.Choice(["text", "json"]), default="text")
 @click.option(
+    "--resume",
+    "resumed",
+    metavar="RUN",
+    type=click.IntRange(1),
+    help="Go on with what this run left undone (`ptctl history`).",
+)
+@click.option(
     "--wait", metavar="DURATION", default="0s", help="Wait so long for another run to end, e.g. 10m."
 )
 @selection_options
@@ -51,6 +60,7 @@ def apply(
     skip_blocked: bool,
     content_only: bool,
     format_: str,
+    resumed: int | None,
     wait: str,
     allow: tuple[str, ...],
     only: tuple[str, ...],
@@ -70,6 +80,11 @@ def apply(
             "--allow, --only, --skip and --env belong to the plan that was saved",
             next_step="ptctl plan --out FILE, with them",
         )
+    if resumed is not None and (saved or allow or only or skip or env):
+        raise UsageError(
+            "--resume takes the run's own plan and arguments",
+            next_step=f"ptctl apply --resume {resumed}",
+        )
     if saved is None and not yes and not console.terminal:
         raise UsageError(
             "there is no terminal to ask on",
@@ -78,6 +93,8 @@ def apply(
     arguments = json.loads(saved.arguments or "{}") if saved else {}
     path = saved.spec_files[0] if saved else spec
     loaded = load_or_fail(console, path, env=arguments.get("env") or env, allow_exec=allow_exec)
+    if resumed is not None:
+        arguments = _unfinished(loaded, resumed)
     check_addresses(loaded, (*only, *skip))
     with lock(console, loaded, "apply", wait):
         with fetching(console) as progress:
@@ -86,6 +103,8 @@ def apply(
                 only=tuple(arguments.get("only", only)),
                 skip=tuple(arguments.get("skip", skip)),
                 env=arguments.get("env", env),
+                renumber=tuple(arguments.get("renumber", ())),
+                ignore_pin=bool(arguments.get("ignore_pin")),
                 allow_exec=allow_exec,
                 progress=progress,
             )
@@ -100,6 +119,32 @@ def apply(
             content_only=content_only,
         )
     return report(console, settled, skip_blocked=skip_blocked, format_=format_)
+
+
+def _unfinished(spec: Spec, number: int) -> dict[str, Any]:
+    """The arguments to go on with a run: its own, and only the DVRs it did not finish.
+
+    Raises UsageError where nothing of it is undone, StalePlan where the spec is another by now.
+    """
+    state = Path(spec.state)
+    numbers = run_numbers(state)
+    if number not in numbers:
+        known = f"runs {numbers[0]} to {numbers[-1]}" if numbers else "none yet"
+        raise UsageError(f"there is no run {number}", next_step=f"ptctl history   ({known})")
+    run = read_run(state, number)
+    if run.exit == 0 or not run.left:
+        raise UsageError(f"run {number} left nothing undone", next_step="ptctl plan")
+    if run.head.get("spec") != spec.digest:
+        raise StalePlan(
+            f"the spec is not the one of run {number}",
+            moved=("spec",),
+            next_step="ptctl plan, then ptctl apply",
+        )
+    arguments = dict(run.head.get("arguments") or {})
+    dvrs = {id_.partition(":")[2] for id_ in run.left}
+    if "" not in dvrs and not arguments.get("only"):
+        arguments["only"] = sorted(dvrs & spec.dvrs.keys())
+    return arguments
 
 
 def settle(

@@ -42,6 +42,7 @@ def request_from(
     cached: bool = False,
     plex: bool = True,
     ignore_pin: bool = False,
+    renumber: tuple[str, ...] = (),
     allow_exec: bool = False,
     progress: Progress,
 ) -> Request:
@@ -56,6 +57,7 @@ def request_from(
         cached=cached,
         plex=plex,
         ignore_pin=ignore_pin,
+        renumber=frozenset(renumber),
         allow_exec=allow_exec,
         progress=progress,
     )

@@ -46,15 +46,19 @@ def _whole(run: Run, *, color: bool) -> Iterator[str]:
     word, role = _end(run)
     yield paint(f"run {run.number}  {run.command}  {run.began}", "head", color=color)
     for name, value in sorted(run.head.items()):
-        if value not in ("", {}, None):
+        if value not in ("", {}, None) and name != "plan":
             yield f"  {name.replace('_', ' '):<14} {cut(str(value), 80)}"
     yield ""
     for step in run.steps:
         yield _step(step, color=color)
+    begun = {step.id for step in run.steps}
+    yield from (f"  {'-':<12} {id_}: not begun" for id_ in run.left if id_ not in begun)
     for at, text in run.notes:
         yield f"  {at}  {text}"
     yield ""
     yield paint(word, role, color=color) + (f"  {run.ended}" if run.ended else "")
+    if run.left and run.exit != 0:
+        yield f"Next:  ptctl apply --resume {run.number}"
 
 
 def _step(step: Step, *, color: bool) -> str:
