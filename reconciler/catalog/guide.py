@@ -24,7 +24,8 @@ from reconciler.catalog.guide_index import (
     GuideIndex,
     unavailable_titles,
 )
-from reconciler.catalog.guide_split import PAIR, START, Splitter
+from reconciler.catalog.guide_places import Places
+from reconciler.catalog.guide_split import PAIR, START, Block, Splitter
 from reconciler.catalog.guide_text import Element, elements, plain_text, recovered
 from reconciler.catalog.guide_times import time_text, time_value
 
@@ -60,14 +61,18 @@ def index(chunks: Iterable[bytes]) -> GuideIndex:
     """
     splitter = Splitter(chunks)
     channels: dict[str, GuideChannel] = {}
+    stamp = chunks.stamp if isinstance(chunks, GuideBytes) else None
+    places = Places(stamp) if stamp else None
     counts: Counter[bytes] = Counter()
     for block in splitter.blocks():
         counts.update(block.ids)
+        if places is not None and places.complete:
+            _note_places(places, block)
         if block.channels:
             for element in _channel_elements(block.channels):
                 _declare(channels, element)
     programmes = {xmltv_id.decode("utf-8", "replace"): count for xmltv_id, count in counts.items()}
-    return GuideIndex(channels, programmes, tuple(splitter.notes), splitter.damaged)
+    return GuideIndex(channels, programmes, tuple(splitter.notes), splitter.damaged, places)
 
 
 def coverage(
@@ -141,6 +146,15 @@ def _title(unit: bytes) -> str:
     for element in recovered(unit[: unit.rfind(b">") + 1]):
         return plain_text(element.findtext("title"))
     return ""
+
+
+def _note_places(places: Places, block: Block) -> None:
+    if block.offset < 0:
+        if block.ids:
+            places.give_up()
+        return
+    for span in block.spans():
+        places.add(span.id, block.offset + span.start, span.end - span.start, span.programmes)
 
 
 def _channel_elements(raw: list[bytes]) -> list[Element]:

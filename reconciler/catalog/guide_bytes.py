@@ -6,6 +6,7 @@ to look at XML and to trust a size that a file states about itself.
 
 import importlib
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Final, Protocol, Self
 
+from reconciler.catalog.guide_places import Stamp
 from reconciler.errors import ProviderError
 
 __all__ = ["BLOCK_BYTES", "LIMIT_BYTES", "RATIO_LIMIT", "GuideBytes", "open_guide"]
@@ -44,14 +46,22 @@ class GuideBytes(Iterator[bytes]):
     def __next__(self) -> bytes:
         return next(self._blocks)
 
+    @property
+    def stamp(self) -> Stamp | None:
+        """Which file this is, if its bytes are the guide's bytes. To be asked before reading."""
+        head = self._stream.read(6)
+        self._stream.seek(0)
+        if _packing(head):
+            return None
+        status = os.fstat(self._stream.fileno())
+        return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
     def hold(self) -> BinaryIO | None:
         """The open file, if its bytes are the guide's bytes; the caller closes it. None for packed ones.
 
         To be called before reading: without it the file is closed after the last block.
         """
-        head = self._stream.read(6)
-        self._stream.seek(0)
-        self._held = not _packing(head)
+        self._held = self.stamp is not None
         return self._stream if self._held else None
 
     def _read(self, stream: BinaryIO, what: str, limit_bytes: int) -> Iterator[bytes]:

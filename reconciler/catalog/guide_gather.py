@@ -1,42 +1,26 @@
-"""Where the wanted programmes of each guide lie, so that channels can be written in another order than they came.
+"""The wanted programmes of all guides, so that channels can be written in another order than they came.
 
 What is wanted of a large guide does not fit into memory (performance.md G3: 660 MB). Of a plain file only places are
 kept and the file stays open; what is wanted of a packed or re-encoded one goes to a scratch file. This module refuses to
 look into programmes.
 """
 
-from array import array
 from collections.abc import Container, Iterable
 from contextlib import ExitStack
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from reconciler.catalog.guide_bytes import GuideBytes
+from reconciler.catalog.guide_places import CHANNEL_LIMIT_BYTES, Pieces, Places
 from reconciler.catalog.guide_split import Block, Splitter
 
-__all__ = ["CHANNEL_LIMIT_BYTES", "Gathered"]
-
-CHANNEL_LIMIT_BYTES: Final = 32 << 20
-"""The most one channel may bring along: thirty thousand programmes."""
+__all__ = ["GatherReport", "Gathered"]
 
 
-class _Channel:
-    """Pieces of one channel: pairs of place and length. Places in the source are even, in the scratch file odd."""
+class GatherReport(NamedTuple):
+    """What was wrong with a guide: short sentences, and whether its end is missing."""
 
-    __slots__ = ("count", "pieces", "size")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.pieces: array[int] = array("Q")
-        self.size = 0
-
-    def add(self, place: int, length: int, count: int) -> None:
-        self.count += count
-        self.size += length
-        pieces = self.pieces
-        if pieces and pieces[-2] + 2 * pieces[-1] == place:  # right behind the last one
-            pieces[-1] += length
-        else:
-            pieces.extend((place, length))
+    notes: tuple[str, ...]
+    damaged: bool
 
 
 class Gathered:
@@ -47,38 +31,52 @@ class Gathered:
         self._written = 0
         self._stack = stack
         self._sources: dict[str, BinaryIO] = {}
-        self._channels: dict[tuple[str, bytes], _Channel] = {}
+        self._channels: dict[tuple[str, bytes], Pieces] = {}
 
-    def gather(self, guide: str, chunks: Iterable[bytes], wanted: set[bytes]) -> Splitter:
-        """Read the whole guide and remember where the wanted channels' programmes are; its splitter, for the notes."""
+    def gather(
+        self, guide: str, chunks: Iterable[bytes], wanted: set[bytes], known: Places | None = None
+    ) -> GatherReport:
+        """Find the wanted channels' programmes: by the places noted in `known` if they are of this very file.
+
+        Otherwise the whole guide is read.
+        """
+        placed = (
+            isinstance(chunks, GuideBytes)
+            and known is not None
+            and known.complete
+            and chunks.stamp == known.stamp
+        )
         source = chunks.hold() if isinstance(chunks, GuideBytes) else None
         if source is not None:
             self._sources[guide] = self._stack.enter_context(source)
-        splitter = Splitter(chunks, channels=False)
-        for block in splitter.blocks():
-            if not wanted.isdisjoint(block.ids):
-                self._take(guide, block, wanted, splitter, in_source=source is not None and block.offset >= 0)
-        return splitter
+        notes: tuple[str, ...] = ()
+        damaged = False
+        if placed and known is not None:
+            for xmltv_id in wanted & known.channels.keys():
+                self._channels[guide, xmltv_id] = known.channels[xmltv_id]
+        else:
+            splitter = Splitter(chunks, channels=False)
+            for block in splitter.blocks():
+                if not wanted.isdisjoint(block.ids):
+                    self._take(guide, block, wanted, in_source=source is not None and block.offset >= 0)
+            notes, damaged = tuple(splitter.notes), splitter.damaged
+        full = sorted(i for i in wanted if (guide, i) in self._channels and self._channels[guide, i].full)
+        return GatherReport((*notes, *(_too_much(xmltv_id) for xmltv_id in full)), damaged)
 
-    def _take(
-        self, guide: str, block: Block, wanted: Container[bytes], splitter: Splitter, *, in_source: bool
-    ) -> None:
+    def _take(self, guide: str, block: Block, wanted: Container[bytes], *, in_source: bool) -> None:
         for span in block.spans(wanted):
             channel = self._channels.get((guide, span.id))
             if channel is None:
-                channel = self._channels[guide, span.id] = _Channel()
+                channel = self._channels[guide, span.id] = Pieces()
             length = span.end - span.start
-            if channel.size + length > CHANNEL_LIMIT_BYTES:
-                name = span.id.decode("utf-8", "replace")
-                note = f"channel {name!r} has more than {CHANNEL_LIMIT_BYTES >> 20} MiB of programmes: the rest is left out"
-                if note not in splitter.notes:
-                    splitter.notes.append(note)
-            elif in_source:
-                channel.add(2 * (block.offset + span.start), length, span.programmes)
+            if in_source:
+                channel.add(block.offset + span.start, length, span.programmes)
             else:
-                self._scratch.write(block.text[span.start : span.end])
-                channel.add(2 * self._written + 1, length, span.programmes)
-                self._written += length
+                # Places in the scratch file are told from those in the source by the highest bit.
+                channel.add(_SCRATCH + self._written, length, span.programmes)
+                if not channel.full:
+                    self._scratch.write(block.text[span.start : span.end])
+                    self._written += length
 
     def raw(self, guide: str, xmltv_id: str) -> tuple[bytes, int]:
         """The channel's raw programmes, one behind the other, and how many they are."""
@@ -88,7 +86,17 @@ class Gathered:
         parts: list[bytes] = []
         pieces = channel.pieces
         for place, length in zip(pieces[::2], pieces[1::2], strict=True):
-            stream = self._scratch if place & 1 else self._sources[guide]
-            stream.seek(place >> 1)
+            stream = self._scratch if place & _SCRATCH else self._sources[guide]
+            stream.seek(place & ~_SCRATCH)
             parts.append(stream.read(length))
-        return b"".join(parts), channel.count
+        return b"".join(parts), channel.programmes
+
+
+_SCRATCH: Final = 1 << 63
+
+
+def _too_much(xmltv_id: bytes) -> str:
+    name = xmltv_id.decode("utf-8", "replace")
+    return (
+        f"channel {name!r} has more than {CHANNEL_LIMIT_BYTES >> 20} MiB of programmes: the rest is left out"
+    )

@@ -5,8 +5,10 @@ Light on purpose (no lxml): matching, filters and plans import this. This module
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import translate
+
+from reconciler.catalog.guide_places import Places
 
 __all__ = ["Coverage", "CoverageQuestion", "GuideChannel", "GuideIndex", "unavailable_titles"]
 
@@ -33,6 +35,8 @@ class GuideIndex:
     programmes: Mapping[str, int]
     notes: tuple[str, ...] = ()
     damaged: bool = False
+    places: Places | None = field(default=None, compare=False, repr=False)
+    """Where the programmes lie, for `guide_write` in the same process: it saves reading the guide once more."""
 
     def lists(self, xmltv_id: str) -> bool:
         """Whether the guide knows this id at all (`guide: listed` in the spec)."""

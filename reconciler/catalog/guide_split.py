@@ -80,11 +80,11 @@ class Block:
     """What one block of the guide gave.
 
     `ids` are the channels of its programmes, in order, as UTF-8 with entities resolved and outer blanks removed.
-    `text[:end]` holds the programmes, each from its `START` up to the next one's; rubbish may stand between them.
+    `text[:end]` holds the programmes; rubbish may stand between them.
     `channels` are raw `<channel` elements. `offset` is where `text` lies in the source, -1 where it is not the source's own.
     """
 
-    __slots__ = ("_search", "_starts", "channels", "end", "ids", "offset", "text")
+    __slots__ = ("_ends", "_search", "_starts", "channels", "end", "ids", "offset", "text")
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class Block:
         end: int | None = None,
         search: re.Pattern[bytes] | None = None,
         starts: list[int] | None = None,
+        ends: list[int] | None = None,
         channels: list[bytes] | None = None,
     ) -> None:
         self.text = text
@@ -103,14 +104,16 @@ class Block:
         self.offset = -1
         self._search = search
         self._starts = starts
+        self._ends = ends
 
     def programmes(self) -> Iterator[tuple[bytes, int, int]]:
         """Channel, start and end of each."""
         starts = self._all_starts()
-        return zip(self.ids, starts, [*starts[1:], self.end][: len(starts)], strict=True)
+        ends = self._ends or [*starts[1:], self.end][: len(starts)]
+        return zip(self.ids, starts, ends, strict=True)
 
-    def spans(self, wanted: Container[bytes]) -> Iterator[Span]:
-        """The runs of wanted programmes."""
+    def spans(self, wanted: Container[bytes] | None = None) -> Iterator[Span]:
+        """The runs of wanted programmes, or all."""
         runs = [(xmltv_id, len(list(run))) for xmltv_id, run in groupby(self.ids)]
         order = {xmltv_id: number for number, (xmltv_id, _) in enumerate(runs)}
         if self._starts is None and len(order) < len(runs):  # a channel that comes back
@@ -118,9 +121,12 @@ class Block:
         index = place = 0
         for number, (xmltv_id, count) in enumerate(runs):
             first, index = index, index + count
-            if xmltv_id in wanted:
+            if wanted is None or xmltv_id in wanted:
                 start = self._run_start(number, first, order, place)
-                place = self._run_start(number + 1, index, order, start)
+                if self._ends is not None:
+                    place = self._ends[index - 1]
+                else:
+                    place = self._run_start(number + 1, index, order, start)
                 yield Span(xmltv_id, start, place, count)
 
     def _all_starts(self) -> list[int]:
@@ -200,17 +206,20 @@ class Splitter:
                     f"the guide holds an element of more than {ELEMENT_LIMIT_BYTES >> 20} MiB",
                     next_step="look at what the provider sends",
                 )
-            if cut.text is block and self._untouched:
-                cut.offset = offset
             if cut.ids or cut.channels:
-                yield cut
+                yield self._placed(cut, block, offset)
             offset += len(block) - len(rest)
         if not self._begun:
             self._begin(rest)
         cut, _ = self._cut(rest, last=True)
         if cut.ids or cut.channels:
-            yield cut
+            yield self._placed(cut, rest, offset)
         self._finish()
+
+    def _placed(self, cut: Block, block: bytes, offset: int) -> Block:
+        if cut.text is block and self._untouched:
+            cut.offset = offset
+        return cut
 
     def _as_utf8(self) -> Iterator[bytes]:
         """The text as UTF-8, by its byte order mark or its declaration. UTF-8 passes untouched, valid or not."""
@@ -323,7 +332,7 @@ class Splitter:
 
     def _cut_carefully(self, block: bytes, *, last: bool) -> tuple[Block, bytes]:
         ids: list[bytes] = []
-        units: list[bytes] = []
+        units: list[tuple[int, bytes]] = []
         channels: list[bytes] = []
         begun: int | None = None  # where the element under way starts
         position = 0
@@ -346,13 +355,13 @@ class Splitter:
                         position = doctype.end()
                 continue
             if begun is not None:
-                self._take(block[begun : found.start()], ids, units, channels)
+                self._take(block, begun, found.start(), ids, units, channels)
             begun = None if mark.startswith(b"</") else found.start()
             if mark.startswith(b"</"):
                 self._closed = True
         if begun is not None and rest_from is None:
             if last:
-                self._take(block[begun:], ids, units, channels)
+                self._take(block, begun, len(block), ids, units, channels)
             else:
                 rest_from = begun
         if rest_from is None and not last:
@@ -361,15 +370,28 @@ class Splitter:
                 max(block.rfind(b"<", position), position) if block.rfind(b"<", position) >= 0 else len(block)
             )
         rest = b"" if rest_from is None else block[rest_from:]
-        starts = list(accumulate(map(len, units), initial=0))
-        return Block(b"".join(units), _resolved(ids), starts=starts[:-1], channels=channels), rest
+        if all(place >= 0 for place, _ in units):
+            starts, ends = [place for place, _ in units], [place + len(unit) for place, unit in units]
+            return Block(block, _resolved(ids), starts=starts, ends=ends, channels=channels), rest
+        text = b"".join(unit for _, unit in units)
+        starts = list(accumulate((len(unit) for _, unit in units), initial=0))
+        return Block(text, _resolved(ids), starts=starts[:-1], channels=channels), rest
 
     def _look_at_doctype(self, text: bytes) -> None:
         if b"<!ENTITY" in text:
             self._note("the guide declares entities of its own: they are not expanded")
 
-    def _take(self, unit: bytes, ids: list[bytes], units: list[bytes], channels: list[bytes]) -> None:
-        """File one element cut out between two start tags."""
+    def _take(
+        self,
+        block: bytes,
+        start: int,
+        end: int,
+        ids: list[bytes],
+        units: list[tuple[int, bytes]],
+        channels: list[bytes],
+    ) -> None:
+        """File one element cut out between two start tags; with its place, or -1 where it had to be mended."""
+        unit = block[start:end]
         if unit.startswith(b"<channel"):
             channels.append(unit)
             return
@@ -377,14 +399,14 @@ class Splitter:
         body = unit.rstrip()
         if header is not None and body.endswith(END) and body.count(END) == 1:
             ids.append(header[1])
-            units.append(body)
+            units.append((start, body))
             return
         mended = self._mended(unit)
         if mended is None:
             self._broken += 1
             return
         ids.append(mended[0])
-        units.append(mended[1] + END)
+        units.append((-1, mended[1] + END))
 
     def _mended(self, unit: bytes) -> tuple[bytes, bytes] | None:
         """An element that does not end at the end of its text, as (channel id, unit); None where it is not whole."""

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from reconciler.catalog.guide_channel import Wish, channel_lines, lines_of
 from reconciler.catalog.guide_gather import Gathered
 from reconciler.catalog.guide_index import Coverage, unavailable_titles
+from reconciler.catalog.guide_places import Places
 from reconciler.catalog.guide_programme import Airing, Programme, day_and_time
 from reconciler.catalog.guide_text import attribute, plain_text, text
 from reconciler.catalog.guide_times import time_text
@@ -26,11 +27,15 @@ __all__ = ["DvrGuide", "GuideInput", "GuideReport", "GuideWanted", "write_guides
 
 @dataclass(frozen=True, slots=True)
 class GuideInput:
-    """A guide to read. `chunks` opens it (`lambda: open_guide(path)`); `shift_s` is the spec's `shift`."""
+    """A guide to read. `chunks` opens it (`lambda: open_guide(path)`); `shift_s` is the spec's `shift`.
+
+    `places` are those of the guide's index, if it was made in this process: then only what is wanted is read.
+    """
 
     name: str
     chunks: Callable[[], Iterable[bytes]]
     shift_s: float = 0.0
+    places: Places | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +120,9 @@ def write_guides(
         gathered = Gathered(scratch, stack)
         for guide in guides:
             if needed[guide.name]:
-                splitter = gathered.gather(guide.name, guide.chunks(), needed[guide.name])
-                notes[guide.name] = tuple(splitter.notes)
-                if splitter.damaged:
+                found = gathered.gather(guide.name, guide.chunks(), needed[guide.name], guide.places)
+                notes[guide.name] = found.notes
+                if found.damaged:
                     damaged.append(guide.name)
         for dvr in dvrs:
             of_dvr = sorted(rows[dvr.name], key=lambda row: row.number)

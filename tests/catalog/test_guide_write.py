@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
 from reconciler.catalog.guide import index, open_guide
-from reconciler.catalog.guide_gather import CHANNEL_LIMIT_BYTES
 from reconciler.catalog.guide_index import Coverage
+from reconciler.catalog.guide_places import CHANNEL_LIMIT_BYTES
 from reconciler.catalog.guide_times import day_window, time_text, time_value
 from reconciler.catalog.guide_write import DvrGuide, GuideInput, GuideReport, GuideWanted, write_guides
 from reconciler.errors import ProviderError
-from tests.catalog.wild_guides import guides
+from tests.catalog.wild_guides import calm_guides, guides
 
 DAY: Final = time_value("20260822") or 0
 WINDOW: Final = (DAY, DAY + 7 * 86400)
@@ -252,6 +252,46 @@ def test_from_a_file(tmp_path: Path, *, packed: bool) -> None:
         used = scratch.seek(0, 2)
     assert packed == (used > 0.9 * kept)
     assert write(data, lineup)[0]["one"] == out.getvalue()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.one_of(guides(), calm_guides()))
+def test_by_the_places_of_the_index(tmp_path: Path, data: bytes) -> None:
+    """An index of this process knows where everything lies: the same bytes, without reading the guide again."""
+    path = tmp_path / "guide.xml"
+    path.write_bytes(data)
+    places = index(open_guide(path)).places
+    lineup = [
+        wanted(100 + n, i) for n, i in enumerate(["a.uk", "b.uk", "c", "A&E.us", "d d", "é.fr", "programme"])
+    ]
+    out, scratch = io.BytesIO(), io.BytesIO()
+    write_guides(
+        [GuideInput("g", lambda: open_guide(path), 0, places)],
+        lineup,
+        [DvrGuide("one", out, WINDOW)],
+        scratch,
+    )
+    assert write(data, lineup)[0]["one"] == out.getvalue()
+    assert places is not None
+    assert scratch.getvalue() == b"" or not places.complete
+
+
+def test_places_of_another_file_are_not_used(tmp_path: Path) -> None:
+    """A guide that was replaced since its index was made is read as it is now."""
+    path = tmp_path / "guide.xml"
+    path.write_bytes(GUIDE)
+    places = index(open_guide(path)).places
+    path.unlink()
+    path.write_bytes(guide_of(programme("a", 9, "<title>replaced</title>")))
+    out = io.BytesIO()
+    write_guides(
+        [GuideInput("g", lambda: open_guide(path), 0, places)],
+        [wanted(1, "a")],
+        [DvrGuide("one", out, WINDOW)],
+        io.BytesIO(),
+    )
+    assert b"replaced" in out.getvalue()
+    assert b"A one" not in out.getvalue()
 
 
 def test_one_channel_cannot_flood_the_guide() -> None:
