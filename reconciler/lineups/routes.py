@@ -66,7 +66,7 @@ def _source(spec: Spec, source: Source, report: SourceReport) -> SourceRoute:
         name=source.name,
         kind=source.kind,
         hosts=_hosts(source, report),
-        credentials=tuple(_account(spec.credentials[name]) for name in source.credentials),
+        credentials=_accounts(spec, source),
         connections=connections,
         format=stream.format or "hls",
         user_agent=stream.user_agent or "",
@@ -91,8 +91,9 @@ def _hosts(source: Source, report: SourceReport) -> tuple[str, ...]:
     direct = [listed[i - 1] for i in report.direct_hosts if 0 < i <= len(listed)]
     if report.stream_base:
         direct.insert(0, report.stream_base)
-    if source.stream.cloudflare == "drop" and direct:
-        return tuple(dict.fromkeys(direct))
+    if source.stream.cloudflare == "drop":
+        behind = {listed[i - 1] for i in report.cloudflare_hosts if 0 < i <= len(listed)}
+        return tuple(host for host in dict.fromkeys((*direct, *answered, *listed)) if host not in behind)
     preferred = [] if source.stream.host == "as-listed" else direct
     return tuple(dict.fromkeys((*preferred, *answered, *listed)))
 
@@ -103,6 +104,14 @@ def _headers(source: Source, stream: StreamOptions) -> tuple[tuple[str, str, boo
         (name, reference_text(value), True) if isinstance(value, SecretRef) else (name, value, False)
         for name, value in merged.values()
     )
+
+
+def _accounts(spec: Spec, source: Source) -> tuple[dict[str, str], ...]:
+    """The references of each account; a list whose whole address is one holds an account in it."""
+    named = tuple(_account(spec.credentials[name]) for name in source.credentials)
+    if not named and SecretRef.parse(source.url) is not None:
+        return ({"url": source.url},)
+    return named
 
 
 def _account(credentials: Credentials) -> dict[str, str]:

@@ -17,9 +17,9 @@ from reconciler.errors import OperatorError
 from reconciler.ledger import generations
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.model import Desired, DvrTarget
-from reconciler.pipeline.empty_guides import desired_state
 from reconciler.pipeline.gather import Gathered, Request, client_id, gather, plex_token
 from reconciler.pipeline.published import rows_of
+from reconciler.pipeline.verdicts import desired_state
 from reconciler.planning.adoption import Adoption, Match, Told, adopt, found_dvr, told_ids
 from reconciler.planning.rebuilding import rebuilt, refined
 from reconciler.planning.sight import look_for
@@ -143,9 +143,7 @@ async def _of_plex(
 
 async def _desired(spec: Spec, request: Request, seen: Gathered) -> Desired:
     today = _moment(request).date()
-    return await trio.to_thread.run_sync(
-        lambda: desired_state(spec, request, seen, today=today, verdicts={}).desired
-    )
+    return await trio.to_thread.run_sync(lambda: desired_state(spec, request, seen, today=today).desired)
 
 
 async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mapping[str, str]]:

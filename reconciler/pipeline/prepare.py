@@ -16,9 +16,9 @@ from reconciler.lineups.manifest import Routes
 from reconciler.lineups.model import Verdict
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.build import Built, build
-from reconciler.pipeline.empty_guides import History, desired_state
 from reconciler.pipeline.gather import Gathered, Request, gather
 from reconciler.pipeline.published import manifests_of, rows_of
+from reconciler.pipeline.verdicts import History, desired_state
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Plan
 from reconciler.planning.plan import Planned, compose
@@ -62,7 +62,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
     _some_source(spec, gathered, cached=request.cached)
     moment = datetime.fromtimestamp(request.now, UTC)
     desired, history, verdicts = await trio.to_thread.run_sync(
-        lambda: desired_state(spec, request, gathered, today=moment.date(), verdicts={})
+        lambda: desired_state(spec, request, gathered, today=moment.date())
     )
     world = World(
         spec=spec,

@@ -1,6 +1,7 @@
-"""Which channels the guides have had nothing for, and for how long: asked only where a DVR says `prune`.
+"""Which channels are taken out by what was observed: streams that do not play, guides that stay empty.
 
-Refuses to remember: the new history goes to whoever publishes.
+Bad streams come from probes and blacklists, empty guides are asked for only where a DVR says `prune`. Refuses to probe,
+and to remember: the new history goes to whoever publishes.
 """
 
 import hashlib
@@ -16,7 +17,10 @@ from reconciler.ledger.guide_history import load_history
 from reconciler.lineups.desired import compute
 from reconciler.lineups.model import Desired, Verdict
 from reconciler.lineups.pruning import GuideSeen, pruned, questions
+from reconciler.lineups.routes import routes
 from reconciler.pipeline.gather import Gathered, Request
+from reconciler.sources.bad_streams import bad_streams
+from reconciler.sources.probes import subjects_of
 from reconciler.spec.model import Spec
 
 __all__ = ["Computed", "History", "desired_state"]
@@ -33,10 +37,8 @@ class Computed(NamedTuple):
     verdicts: Mapping[str, Verdict]
 
 
-def desired_state(
-    spec: Spec, request: Request, gathered: Gathered, *, today: date, verdicts: Mapping[str, Verdict]
-) -> Computed:
-    """The desired state, with channels taken out whose guide has been empty long enough.
+def desired_state(spec: Spec, request: Request, gathered: Gathered, *, today: date) -> Computed:
+    """The desired state, without channels whose streams are bad or whose guide has been empty long enough.
 
     Costs a second computation and a pass over each guide that a pruning DVR uses; nothing where none prunes.
     """
@@ -50,13 +52,16 @@ def desired_state(
             today=today,
             allow=frozenset(request.allow),
             renumber=request.renumber,
-            verdicts={**more, **verdicts},
+            verdicts=more,
         )
 
     first = state_with({})
+    bad = _bad_streams(spec, gathered, first, request.now)
+    if bad:
+        first = state_with(bad)
     asked = questions(first, request.now)
     if not any(target.dvr.guide.prune for target in first.dvrs):
-        return Computed(first, None, verdicts)
+        return Computed(first, None, bad)
     answers = {}
     seen = {}
     for guide, of_dvrs in asked.items():
@@ -67,8 +72,17 @@ def desired_state(
         seen[guide] = GuideSeen(_digest(path), good=good_guide(gathered.guides[guide], fresh=fresh))
         answers[guide] = coverage(open_guide(path), of_dvrs, shift_s=spec.guides[guide].shift_s)
     found = pruned(first, answers, seen, load_history(Path(spec.state)))
-    desired = state_with(found.verdicts) if found.verdicts else first
-    return Computed(desired, found.history, {**found.verdicts, **verdicts})
+    out = {**found.verdicts, **bad}
+    return Computed(state_with(out) if found.verdicts else first, found.history, out)
+
+
+def _bad_streams(spec: Spec, gathered: Gathered, desired: Desired, now: float) -> dict[str, Verdict]:
+    if spec.probes.mode == "off" and not spec.probes.blacklist:
+        return {}
+    names = {row.channel.id: row.channel.name for t in desired.dvrs for row in t.lineup.rows}
+    ways = routes(spec, desired, gathered.catalog)
+    found = bad_streams(spec, ways, subjects_of(ways, names), now=now)
+    return {channel: Verdict("out", "probe", why) for channel, why in found.items()}
 
 
 def _digest(path: Path) -> str:
