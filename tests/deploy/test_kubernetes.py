@@ -19,6 +19,7 @@ from tests.deploy.calls import parses
 
 HERE: Final = ROOT / "examples/kubernetes"
 BASE: Final = HERE / "base"
+FOLDERS: Final = (BASE, HERE / "several-pods", HERE / "monitoring")
 VERSIONS: Final = ("1.31", "1.34")
 Object = dict[str, Any]  # Any: YAML of a manifest
 
@@ -183,7 +184,7 @@ def test_the_secret_holds_what_the_spec_refers_to() -> None:
 
 def test_the_kustomizations_name_what_is_there() -> None:
     """Resources and generated files exist; the Secret is left out on purpose."""
-    for folder in (BASE, HERE / "several-pods"):
+    for folder in FOLDERS:
         document = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
         generated = [f for g in document.get("configMapGenerator", []) for f in g["files"]]
         for name in (*document["resources"], *generated):
@@ -191,13 +192,27 @@ def test_the_kustomizations_name_what_is_there() -> None:
         assert "secret.yaml" not in document["resources"]
     kubectl = shutil.which("kubectl")
     if kubectl:
-        for folder in (BASE, HERE / "several-pods"):
+        for folder in FOLDERS:
             built = subprocess.run(
                 [kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=True
             )
             for found in yaml.safe_load_all(built.stdout):
-                kubernetes_validate.validate(found, VERSIONS[-1], strict=True)
+                if found["kind"] != "ServiceMonitor":
+                    kubernetes_validate.validate(found, VERSIONS[-1], strict=True)
                 assert found["kind"] == "Namespace" or found["metadata"]["namespace"] == "livetv"
+
+
+def test_the_monitor_finds_the_hub() -> None:
+    """The ServiceMonitor selects one Service, by labels it has, and a port and a path that answer with metrics."""
+    ((_, monitor),) = objects(HERE / "monitoring")
+    assert ("monitoring.coreos.com/v1", "ServiceMonitor") == (monitor["apiVersion"], monitor["kind"])
+    assert {"selector", "endpoints"} == set(monitor["spec"])
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert {"port", "path", "interval"} == set(endpoint)
+    labels = monitor["spec"]["selector"]["matchLabels"].items()
+    (service,) = (s for s in of_kind("Service") if labels <= s["metadata"]["labels"].items())
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["path"] == "/metrics"
 
 
 def published(folder: Path, files: dict[str, str], *, gid: int, mode: int) -> Path:
@@ -251,6 +266,8 @@ def test_serve_and_apply_work_with_these_mounts_and_this_user(tmp_path: Path) ->
         assert "nothing is left" in apply.text
         ready = json.loads(box.until("http://ptctl.livetv.svc:5004/readyz", 200, serve))
         assert sorted(spec().dvrs) == ready["dvrs"]
+        status, metrics = box.get("http://ptctl.livetv.svc:5004/metrics")
+        assert (200, True) == (status, "ptctl_ready 1" in metrics)
         plex = {"X-Plex-Token": facts["plex_token"], "Accept": "application/json"}
         status, body = box.get("http://plex.media.svc:32400/livetv/dvrs", plex)
         titles = {d["lineupTitle"] for d in json.loads(body)["MediaContainer"]["Dvr"]}
