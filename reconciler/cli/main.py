@@ -41,6 +41,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "serve": ("reconciler.cli.serve", "serve", "Be every declared tuner"),
     "adopt": ("reconciler.cli.adopt", "adopt", "Take over a DVR that Plex has; rebuild a lost ledger"),
     "explain": ("reconciler.cli.explain", "explain", "Why a channel is where it is"),
+    "probe": ("reconciler.cli.probe", "probe", "Try streams, and remember which do not play"),
     "history": ("reconciler.cli.history", "history", "What earlier runs did"),
     "rollback": ("reconciler.cli.rollback", "rollback", "Publish an earlier generation at once"),
     "renumber": ("reconciler.cli.renumber", "renumber", "Give every channel of a DVR a new number"),

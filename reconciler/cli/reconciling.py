@@ -49,6 +49,10 @@ class Reconciling:
         """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
         log.info("run begins (%s)", cause)
         code, report = await self._child(self._command())
+        if self._spec.probes.mode != "off" and code in FINE:
+            _, probed = await self._child(["probe", "-f", "json"])
+            if probed.get("found"):
+                code, report = await self._child(self._command())  # what was found has its effect at once
         if self._spec.serve.reconcile == "plan" and self._spec.plex is not None and code in FINE:
             _, planned = await self._child(["plan", "-f", "json"])
             report["drift"] = [
