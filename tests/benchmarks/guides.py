@@ -56,16 +56,19 @@ class Row(NamedTuple):
     goal: str
 
 
-def made_guide(path: Path, *, channels: int = CHANNELS, days: int = DAYS) -> int:
-    """Write the guide to `path`; its size in bytes. The same for the same arguments."""
+def made_guide(path: Path, *, channels: int = CHANNELS, days: int = DAYS, begin: int = BEGIN) -> int:
+    """Write the guide to `path`; its size in bytes. The same for the same arguments.
+
+    `begin` is its first second (UTC): whoever writes lineups with today's window needs one of today.
+    """
     size = 0
     with path.open("wb") as out:
-        for part in _guide_text(random.Random(20260822), channels, days):
+        for part in _guide_text(random.Random(20260822), channels, days, begin):
             size += out.write(part.encode())
     return size
 
 
-def _guide_text(dice: random.Random, channels: int, days: int) -> Iterator[str]:
+def _guide_text(dice: random.Random, channels: int, days: int, begin: int) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE tv SYSTEM "xmltv.dtd">\n<tv generator-info-name="made">\n'
     for number in range(channels):
         yield (
@@ -78,7 +81,9 @@ def _guide_text(dice: random.Random, channels: int, days: int) -> Iterator[str]:
     kinds = ["Series", "News", "Sports", "Movie", "Kids", "Documentary", "Drama &amp; Crime", "Talk"]
     names = [f"{_phrase(dice, 1, 1).title()} {_phrase(dice, 1, 1).title()}" for _ in range(2000)]
     for number in range(channels):
-        yield "".join(_channel_day(dice, number, days, (titles, subs, about, kinds, names)))
+        yield "".join(
+            _channel_day(dice, number, (begin, begin + days * 86400), (titles, subs, about, kinds, names))
+        )
     yield "</tv>\n"
 
 
@@ -100,13 +105,13 @@ def _about(dice: random.Random) -> str:
 def _channel_day(
     dice: random.Random,
     number: int,
-    days: int,
+    span: tuple[int, int],
     pools: tuple[list[str], list[str], list[str], list[str], list[str]],
 ) -> Iterator[str]:
     titles, subs, about, kinds, names = pools
     channel = xmltv_id(number)
     lengths = [900, 1800, 1800, 3600, 3600, 3600, 5400, 8100]
-    start, end = BEGIN, BEGIN + days * 86400
+    start, end = span
     while start < end:
         stop = start + dice.choice(lengths)
         luck = dice.random()
@@ -243,16 +248,24 @@ def g1() -> list[Row]:
 
 
 def g2() -> list[Row]:
-    """The same from gzip."""
+    """The same from gzip: beside G1 itself, and beside what G1 may take.
+
+    Unpacking costs the same whatever follows; the quicker G1 becomes, the larger its share.
+    """
 
     def body(guide: Path, directory: Path) -> list[Row]:
         packed = directory / "guide.xml.gz"
         with guide.open("rb") as plain, gzip.open(packed, "wb", compresslevel=6) as out:
             while block := plain.read(1 << 20):
                 out.write(block)
+        lint = median_of(["xmllint", "--stream", "--noout", str(guide)])
         plainly = median_of(_ours(guide, 1, 500, directory))
         ours = median_of(_ours(packed, 1, 500, directory))
-        return [_row("G2 the same from .gz", ours, plainly, "plain", G2_RATIO, None)]
+        allowed = Spent(G1_RATIO * lint.cpu_s, G1_PEAK_MB)
+        return [
+            _row("G2 the same from .gz", ours, plainly, "G1", G2_RATIO, None),
+            _row("G2 beside what G1 may take", ours, allowed, f"{G1_RATIO} x xmllint", G2_RATIO, G1_PEAK_MB),
+        ]
 
     return _beside(body)
 
