@@ -11,7 +11,7 @@ from reconciler.ledger.model import ChannelRecord, DvrRecord, Ledger, Retired
 from reconciler.lineups.model import Desired, DvrTarget, Lineup
 from reconciler.planning.inputs import World
 
-__all__ = ["Kept", "planned"]
+__all__ = ["Kept", "in_plex", "planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ def planned(
     if ledger != replace(before, lineage=ledger.lineage):
         ledger = replace(ledger, serial=before.serial + 1)
     return replace(desired, dvrs=targets, ledger=ledger), ledger
+
+
+def in_plex(world: World, record: DvrRecord) -> bool:
+    """Whether Plex may have this DVR: there is a Plex, and the ledger knows that it was told."""
+    return world.spec.plex is not None and bool(record.device_key or record.dvr_key or record.applied)
 
 
 def _new_names(before: Ledger, desired: Desired) -> dict[str, str]:
@@ -137,7 +142,7 @@ def _records(
             protected = before.protected if before else False
         found[name] = replace(target.record, protected=protected, peaks=peaks.get(name, ()))
     for name, keep in kept.leaving.items():
-        # Let go: out of the ledger now. To be deleted: out when Plex has confirmed it; without Plex at once.
-        if name in kept.carried or not (keep or world.observed is None):
+        # Let go: out of the ledger now. To be deleted: out when Plex has confirmed it; what was never there, at once.
+        if name in kept.carried or not (keep or not in_plex(world, old[name])):
             found[name] = old[name]
     return found

@@ -238,6 +238,9 @@ def _leave(inputs: PlanInputs, item: Leaving, observed: Observed | None) -> Comp
         return Comparison(
             Change("same", name, Counts(len(rows), len(rows)), note="left alone (--only, --skip)")
         )
+    if observed is None and name in inputs.judgement.carried and not blocks:
+        kept = Counts(len(rows), len(rows))
+        return Comparison(Change("same", name, kept, note="leaves with the next apply"))
     if item.keep:
         note = "let go: out of the ledger, left in Plex as it is"
         kept = Counts(len(rows), len(rows))

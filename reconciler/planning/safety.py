@@ -14,7 +14,7 @@ from typing import Final
 from reconciler.ledger.model import DvrRecord
 from reconciler.lineups.model import Block, DvrTarget
 from reconciler.planning.allowances import Allowances, allowances, ended, lift
-from reconciler.planning.carry import Kept, planned
+from reconciler.planning.carry import Kept, in_plex, planned
 from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.model import PlanWarning
 from reconciler.planning.sight import look_for
@@ -99,6 +99,8 @@ def judge(world: World) -> Judgement:
     carried = {t.record.name for t in world.desired.dvrs if world.skipped(t.record.name)}
     carried |= {g.record.name for g in gone if world.skipped(g.record.name)}
     carried |= _carried(lifted.blocks, stand)
+    if world.observed is None:  # a run that does not look at Plex takes nothing away that is there
+        carried |= {g.record.name for g in gone if not g.keep and in_plex(world, g.record)}
     emptied = {s.dvr for s in stand.values() if s.before and not s.after}
     kept = Kept(
         carried=frozenset(carried | emptied),
@@ -288,7 +290,7 @@ def _leaving(world: World, gone: Iterable[Leaving]) -> Iterator[Block]:
             continue
         if not item.intended:
             yield Block("S201", name, "delete: it is not in the spec", f"delete:{name}", "delete")
-        if not (item.record.device_key or item.record.dvr_key or item.record.applied):
+        if not in_plex(world, item.record):
             continue
         if isinstance(world.observed, Unknown):
             yield Block("S401", name, f"unknown: Plex could not be read: {world.observed.why}", "", "delete")

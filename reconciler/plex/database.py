@@ -20,7 +20,15 @@ from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
 from reconciler.plex.extra_data import pairs_of
 from reconciler.plex.model import DatabaseRow, DatabaseView, Server, Unknown
 
-__all__ = ["COLUMNS", "TABLE", "exclusive", "library_path", "read_database", "refuses_connections"]
+__all__ = [
+    "COLUMNS",
+    "TABLE",
+    "exclusive",
+    "library_path",
+    "read_database",
+    "refuses_connections",
+    "stopped_plex",
+]
 
 LIBRARY: Final = Path("Plug-in Support") / "Databases" / "com.plexapp.plugins.library.db"
 PREFERENCES: Final = "Preferences.xml"
@@ -63,6 +71,22 @@ async def refuses_connections(url: str) -> bool | Unknown:
         return Unknown(f"plex.url cannot be reached ({error.strerror or type(error).__name__})")
     await stream.aclose()
     return False
+
+
+async def stopped_plex(url: str, data: Path) -> DatabaseView | Unknown:
+    """The database of a Plex that is proved to be stopped; Unknown with the reason in every other case.
+
+    Costs a connection attempt and a read under the exclusive lock, at most a few seconds. Changes nothing.
+    """
+    away = await refuses_connections(url)
+    if isinstance(away, Unknown):
+        return away
+    if not away:
+        return Unknown("Plex takes connections, so its database is left alone")
+    try:
+        return await trio.to_thread.run_sync(read_database, data)
+    except PlexError as error:
+        return Unknown(error.message)
 
 
 def library_path(data: Path) -> Path:

@@ -17,10 +17,16 @@ from reconciler.applying.executor import run as carry_out
 from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
 from reconciler.ledger.journal import Journal
 from reconciler.planning.plan import Planned
-from reconciler.plex.database import exclusive, library_path, read_database, refuses_connections
+from reconciler.plex.database import (
+    exclusive,
+    library_path,
+    read_database,
+    refuses_connections,
+    stopped_plex,
+)
 from reconciler.plex.database_writer import RowChange, update_rows
 from reconciler.plex.extra_data import pairs_of, text_of
-from reconciler.plex.model import Unknown
+from reconciler.plex.model import DatabaseView, Unknown
 from tests.applying.house import House, house
 from tests.conftest import Run
 
@@ -251,3 +257,24 @@ def test_extra_data_is_written_as_plex_writes_it() -> None:
     assert text_of({"a": "x.y"}, like=None) == '{"a":"x.y","url":"a=x%2Ey"}'
     with pytest.raises(ValueError, match="shape"):
         pairs_of('{"a": 1}')
+
+
+def test_stopped_is_proved_or_unknown(tmp_path: Path, run: Run[None]) -> None:
+    """A view only of a Plex that refuses connections and whose file is free; else the reason why not."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            running = await stopped_plex(home.plex.url, home.plex.directory)
+            assert isinstance(running, Unknown)
+            assert "takes connections" in running.why
+            held = await stopped_plex("http://127.0.0.1:9", home.plex.directory)
+            assert isinstance(held, Unknown)
+            assert "in use" in held.why
+            url = home.plex.url
+            await home.plex.stop()
+            view = await stopped_plex(url, home.plex.directory)
+            assert isinstance(view, DatabaseView)
+            assert view.server.machine == home.tuned("news").machine
+
+    run(main)

@@ -194,6 +194,22 @@ def test_let_go_writes_nothing_to_plex() -> None:
     assert plex_actions(deleted, "asia") == ["delete-dvr", "delete-device"]
 
 
+def test_a_run_that_does_not_look_at_plex_deletes_nothing() -> None:
+    """`refresh` with a DVR that leaves: its files and its ledger entry stay until an apply has deleted it in Plex."""
+    home = Home(
+        {"news": TEN, "asia": BIG},
+        {"news": TEN},
+        spec={"removed": (Removed("asia"),)},
+        changes={"observed": None},
+    )
+    planned = home.planned()
+    assert home.plan_inputs().judgement.carried == {"asia"}
+    assert "asia" in planned.ledger.dvrs
+    assert change_of(planned, "asia").kind == "same"
+    without_plex = replace(home, spec={"removed": (Removed("asia"),), "plex": None}).planned()
+    assert "asia" not in without_plex.ledger.dvrs
+
+
 def test_protected_is_not_lifted() -> None:
     """S203 stands while the ledger protects the DVR: no word, no `removed` helps, `protect: false` must be applied first."""
     home = Home(
