@@ -1,0 +1,58 @@
+"""The reference equals the code: commands and spec are generated, addresses are asked."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from reconciler.cli import reference
+from reconciler.cli.exits import Exit
+from tests.conftest import Run
+from tests.docs.reading import ROOT
+from tests.e2e.world import world
+
+REFERENCE = ROOT / "docs/reference"
+
+
+@pytest.mark.parametrize("name", ["commands", "spec"])
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    """If this fails: python -m reconciler.cli.reference."""
+    assert getattr(reference, name)() == (REFERENCE / f"{name}.md").read_text("utf-8")
+
+
+def test_every_exit_code_is_explained() -> None:
+    """No status without a meaning, and the order of precedence names all that can meet."""
+    assert set(Exit) == set(reference.ENDS)
+
+
+def test_every_address_answers(run: Run[None], tmp_path: Path) -> None:
+    """What the reference of HTTP lists is there: at the hub, and at a tuner; streams are asked with HEAD."""
+    text = (REFERENCE / "http.md").read_text("utf-8")
+    parts = dict(re.findall(r"^## (The hub|A tuner)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
+    rows = {part: re.findall(r"^\| (`/.*?) \|", body, re.MULTILINE) for part, body in parts.items()}
+    found = {
+        part: [p for row in cells for p in re.findall(r"`(/[^`]*)`", row)] for part, cells in rows.items()
+    }
+    assert len(found["The hub"]) > 10
+    assert len(found["A tuner"]) > 10
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            assert (await home.ptctl("refresh")).code == 0
+            async with home.serving(), httpx.AsyncClient(trust_env=False) as client:
+                hub = f"http://127.0.0.1:{home.hub}"
+                tuner = f"http://127.0.0.1:{home.ports[0]}"
+                rows = (await client.get(f"{tuner}/lineup.json")).json()
+                number = rows[0]["GuideNumber"]
+                for base, paths in ((hub, found["The hub"]), (tuner, found["A tuner"])):
+                    for path in paths:
+                        if path in {"/vod.m3u", "/series.m3u"}:
+                            continue  # this world has neither
+                        real = path.replace("DVR", "locals").replace("BUCKET", "locals")
+                        real = real.replace("NUMBER", number).replace("SECONDS", "0")
+                        method = "POST" if path == "/lineup.post" else "HEAD"
+                        answer = await client.request(method, base + real, timeout=20)
+                        assert answer.status_code == 200, f"{method} {base}{real}: {answer.status_code}"
+
+    run(main)
