@@ -223,7 +223,7 @@ def ours(
     home = Path(tempfile.mkdtemp(prefix="ptctl-bench-"))
     try:
         publish(home, urls, tuners=tuners, dvrs=dvrs, guide=guide, rows=rows)
-        with process(role("serve", home)) as running:
+        with process(role("serve", str(home))) as running:
             yield running, int(running.said["ports"][0])
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -376,7 +376,7 @@ class _Source:
             if number in table:
                 with contextlib.suppress(OSError):
                     self.poll.unregister(number)
-                table.pop(number)[0].close()  # type: ignore[attr-defined]
+                table.pop(number)[0].close()
                 return
 
     def read_head(self, number: int) -> None:

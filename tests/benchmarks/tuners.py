@@ -32,7 +32,7 @@ def s1() -> list[Row]:
         try:
             rig.publish(home, [], tuners=2, dvrs=DVRS, guide=b"<tv></tv>", rows=ROWS)
             began = time.monotonic()
-            with rig.process(rig.role("serve", home)) as running:
+            with rig.process(rig.role("serve", str(home))) as running:
                 for port in running.said["ports"]:
                     assert _get(port, "/lineup.json")[0] == 200
                 took.append((time.monotonic() - began) * 1000)
