@@ -14,10 +14,11 @@ from reconciler.errors import CredentialError
 from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Guard, Names, Reply
+from reconciler.serving.ffmpeg import FfmpegUpstream
 from reconciler.serving.hls import HlsUpstream, NeedsMuxer
 from reconciler.serving.pool import Account, Lease, Pool, PoolFull
-from reconciler.serving.settings import TimeLimits
-from reconciler.serving.transport import NotTransport
+from reconciler.serving.settings import Terms, TimeLimits
+from reconciler.serving.transport import Container, NotTransport, Packets, Whole
 from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
 from reconciler.serving.ways import CredentialReader, Target, Way
 from reconciler.sources.classify import ENOUGH_BYTES, classify_response
@@ -59,26 +60,25 @@ class Attempt:
     credentials: CredentialReader
     blocks: Blocks
 
-    async def make(
-        self, way: Way, limits: TimeLimits, *, yield_up: Callable[[Lease], None] | None = None
-    ) -> Won:
+    async def make(self, way: Way, terms: Terms, *, yield_up: Callable[[Lease], None] | None = None) -> Won:
         """Try a way. Raises AttemptFailed; cancelling frees lease and connection.
 
         Where the account refuses and one of its connections was closed a moment ago, it is asked once more: panels
         notice late (iptv-streams.md B4).
         """
+        limits = terms.limits
         lease = await self._lease(way, limits)
         if yield_up is not None:
             lease.yield_up = lambda: yield_up(lease)
         try:
             try:
-                upstream = await self._open(way, lease.account, limits)
+                upstream = await self._open(way, lease.account, terms)
             except AttemptFailed as error:
                 if error.cause == "limit":
                     self.pool.learn(next(a for a in way.accounts if a.key == lease.account))
                 if error.cause not in LIMIT_CAUSES or not self.pool.cooling(lease.account):
                     raise
-                upstream = await self._again(way, lease.account, limits, error)
+                upstream = await self._again(way, lease.account, terms, error)
         except BaseException:
             self.pool.release(lease, served=False)
             raise
@@ -91,20 +91,22 @@ class Attempt:
         except PoolFull as error:
             raise AttemptFailed("pool", str(error), connected=False) from error
 
-    async def _again(self, way: Way, account: str, limits: TimeLimits, first: AttemptFailed) -> Upstream:
+    async def _again(self, way: Way, account: str, terms: Terms, first: AttemptFailed) -> Upstream:
         """While the account cools, once a second."""
-        with trio.move_on_after(limits.slot_s):
+        wait_s = terms.limits.slot_s
+        with trio.move_on_after(wait_s):
             while True:
-                await trio.sleep(min(1.0, limits.slot_s / 3))
+                await trio.sleep(min(1.0, wait_s / 3))
                 try:
-                    return await self._open(way, account, limits)
+                    return await self._open(way, account, terms)
                 except AttemptFailed as error:
                     if error.cause not in LIMIT_CAUSES:
                         raise
                     first = error
         raise first
 
-    async def _open(self, way: Way, account: str, limits: TimeLimits) -> Upstream:
+    async def _open(self, way: Way, account: str, terms: Terms) -> Upstream:
+        limits = terms.limits
         try:
             if self.credentials.may_wait:
                 target = await trio.to_thread.run_sync(self.credentials.target, way, account)
@@ -123,7 +125,7 @@ class Attempt:
 
             dialler.connected = heard
             try:
-                return await _open_stream(dialler, target.url.reveal(), limits, self.blocks, heard)
+                return await _open_stream(dialler, target.url.reveal(), terms, self.blocks, heard)
             except (DialFailed, UpstreamEnded, NotTransport) as error:
                 dialler.close()
                 raise AttemptFailed(error.cause, error.detail, connected=connected) from error
@@ -152,24 +154,22 @@ class Attempt:
 
 
 async def _open_stream(
-    dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks, restart_clock: Callable[[], None]
+    dialler: Dialler, url: str, terms: Terms, blocks: Blocks, restart_clock: Callable[[], None]
 ) -> Upstream:
     """Ask, judge the first bytes, and make the upstream that fits them."""
+    raw = terms.profile != "copy"
     reply = await dialler.get(url, keep=True)
     try:
         first = await _first_bytes(reply)
         verdict = classify_response(reply.status, reply.headers, reply.url, first, asked_url=url)
-        if verdict.kind == "ts":
-            return TsUpstream(reply, dialler, first, blocks, limits.silence_s)
         if verdict.kind == "hls":
             restart_clock()
-            hls = HlsUpstream(dialler, url, limits, blocks)
-            try:
-                await hls.open(replace(reply, first=first))
-            except BaseException:
-                hls.close()
-                raise
-            return hls
+            return await _open_hls(dialler, url, replace(reply, first=first), terms, blocks)
+        if verdict.kind == "ts" or (verdict.kind == "fmp4" and raw):
+            cutter = Whole() if verdict.kind == "fmp4" else Packets()
+            plain = TsUpstream(reply, dialler, first, blocks, terms.limits.silence_s, packets=cutter)
+            container: Container = "mp4" if verdict.kind == "fmp4" else "mpegts"
+            return FfmpegUpstream([plain], terms.profile, [container]) if raw else plain
     except BaseException:
         reply.link.close()
         raise
@@ -177,6 +177,24 @@ async def _open_stream(
     if verdict.kind in {"fmp4", "dash"}:
         raise NeedsMuxer(f"the stream is {verdict.kind}")
     raise UpstreamEnded(verdict.cause, verdict.detail)
+
+
+async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, blocks: Blocks) -> Upstream:
+    raw = terms.profile != "copy"
+    hls = HlsUpstream(dialler, url, terms.limits, blocks, raw=raw)
+    try:
+        await hls.open(reply)
+        if not raw:
+            return hls
+        readers = [hls]
+        if hls.audio_url and terms.profile == "remux":
+            sound = HlsUpstream(dialler, hls.audio_url, terms.limits, blocks, raw=True)
+            readers.append(sound)
+            await sound.open(await dialler.get(hls.audio_url, keep=True))
+        return FfmpegUpstream(readers, terms.profile, [reader.container for reader in readers])
+    except BaseException:
+        hls.close()
+        raise
 
 
 async def _first_bytes(reply: Reply) -> bytes:

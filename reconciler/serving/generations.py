@@ -18,7 +18,7 @@ from reconciler.lineups.manifest import DvrManifest, Manifest, Routes, read_mani
 from reconciler.serving import hdhr
 from reconciler.serving.answers import HTML, JSON, M3U, XML, Document
 
-__all__ = ["Generation", "Live", "Stamp", "Tuner", "current_stamp", "load_generation"]
+__all__ = ["Generation", "Live", "Stamp", "Tuner", "current_stamp", "load_generation", "needs_muxer"]
 
 Stamp = tuple[str, int]
 """What tells one state of the files from the next: the generation's id, and when the routes were written (ns)."""
@@ -48,6 +48,13 @@ class Generation:
     slugs: Mapping[str, Tuner] = field(default_factory=dict)
     exports: Mapping[str, Path] = field(default_factory=dict)
     """File name at the hub's root (`dvr-news.m3u`, `vod.m3u`) to its file."""
+
+
+def needs_muxer(generation: Generation) -> bool:
+    """Whether a DVR or a source has a profile that needs ffmpeg."""
+    profiles = {tuner.dvr.profile for tuner in generation.tuners.values()}
+    profiles |= {source.profile for source in generation.routes.sources.values()}
+    return profiles != {"copy"}
 
 
 def current_stamp(state: Path) -> Stamp | None:

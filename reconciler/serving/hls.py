@@ -20,7 +20,7 @@ from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
 from reconciler.serving.playlist import ByteRange, Playlist, Segment, Variant, read_playlist
 from reconciler.serving.sealed import KEY_BYTES, Opener
 from reconciler.serving.settings import TimeLimits
-from reconciler.serving.transport import NotTransport, Packets, Piece
+from reconciler.serving.transport import Container, NotTransport, Packets, Piece, Whole
 from reconciler.serving.upstream import Sink, UpstreamEnded
 from reconciler.serving.window import Window
 from reconciler.sources.classify import classify_playlist, classify_segment
@@ -97,7 +97,11 @@ async def _read_body(reply: Reply, limit_bytes: int, at_least: int | None) -> tu
 class HlsUpstream:
     """One live HLS stream. `open` finds the media playlist and proves the first segment; `play` goes on from there."""
 
-    def __init__(self, dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks) -> None:
+    child = False
+
+    def __init__(
+        self, dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks, *, raw: bool = False
+    ) -> None:
         self._dialler = dialler
         self._blocks = blocks
         self._original = url
@@ -115,6 +119,11 @@ class HlsUpstream:
         self._first: tuple[Segment, Reply, bytes, Opener | None] | None = None
         self._map_sent: tuple[str, ByteRange | None] | None = None
         self._rate_bps = 0.0
+        self._cutter: type[Packets | Whole] = Whole if raw else Packets
+        self.raw = raw
+        """For a muxer: fragmented MP4 and sound apart are in order, and bytes pass as they are."""
+        self.container: Container = "mpegts"
+        self.audio_url = ""
         self._started = False
         self._waiting_since: float | None = None
         self._reading: Link | None = None
@@ -136,7 +145,9 @@ class HlsUpstream:
         segment = self._queue.popleft()
         opened, first, opener = await self._open_segment(segment)
         verdict = classify_segment(opened.status, opened.headers, opened.url, first, asked_url=segment.url)
-        if verdict.kind != "ts":
+        if verdict.kind == "fmp4" and self.raw:
+            self.container = "mp4"
+        elif verdict.kind != "ts":
             opened.link.close()
             if verdict.kind == "fmp4":
                 raise NeedsMuxer("segments of fragmented MP4")
@@ -150,8 +161,9 @@ class HlsUpstream:
                 self._take_in(playlist)
                 return
             variant = _best(playlist)
-            if variant.audio_apart:
+            if variant.audio_url and not self.raw:
                 raise NeedsMuxer("sound in a playlist of its own")
+            self.audio_url = variant.audio_url or self.audio_url
             self._media_original = self._media_url = variant.url
             playlist = await self._read(await self._dialler.get(variant.url, keep=True), variant.url)
         if playlist.master:
@@ -296,7 +308,7 @@ class HlsUpstream:
             reply.link.close()
             return False
         verdict = classify_segment(reply.status, reply.headers, reply.url, first, asked_url=segment.url)
-        if verdict.kind != "ts":
+        if verdict.kind != ("fmp4" if self.container == "mp4" else "ts"):
             reply.link.close()
             if verdict.cause in {"empty-segment", "short"}:
                 return False
@@ -344,7 +356,7 @@ class HlsUpstream:
         if segment.discontinuity and self._started:
             sink.discontinuity()
             self._map_sent = None
-        packets = Packets()
+        packets = self._cutter()
         await self._map(sink, segment)
         pieces = packets.feed(first)
         if pieces:
@@ -393,6 +405,7 @@ class HlsUpstream:
         if segment.duration_s > 0:
             self._rate_bps = total / segment.duration_s
         self._dialler.done(reply)
+        await sink.room()
 
     async def _cut_out(self, reply: Reply, part: ByteRange) -> bytes:
         """A 200 to a range request holds everything: take the part (iptv-streams.md C2)."""
@@ -412,7 +425,7 @@ class HlsUpstream:
             data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)
         self._map_sent = wanted
-        pieces: Sequence[Piece] = Packets().feed(data)
+        pieces: Sequence[Piece] = self._cutter().feed(data)
         if pieces:
             sink.pieces(pieces)
 
@@ -422,7 +435,7 @@ def _best(playlist: Playlist) -> Variant:
 
     One with its sound inside is taken before one without, because it needs no muxer.
     """
-    return max(playlist.variants, key=lambda v: (v.frames, not v.audio_apart, v.bandwidth))
+    return max(playlist.variants, key=lambda v: (v.frames, not v.audio_url, v.bandwidth))
 
 
 def _cause_of(status: int) -> str:

@@ -56,12 +56,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One rendition in a master playlist. `audio_apart`: its sound is a playlist of its own."""
+    """One rendition in a master playlist."""
 
     url: str
     bandwidth: int
     codecs: str = ""
-    audio_apart: bool = False
+    audio_url: str = ""
+    """Where its sound is a playlist of its own."""
     frames: bool = False
     """Whether it has pictures: False for sound only."""
 
@@ -155,7 +156,7 @@ class _Reading:
 def read_playlist(text: str, url: str) -> Playlist:
     """The playlist in `text`, its addresses resolved against `url`. What `sources.classify` let through is readable."""
     lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
-    groups = _audio_groups(lines)
+    groups = _audio_groups(lines, url)
     variants: list[Variant] = []
     segments: list[Segment] = []
     reading = _Reading(url)
@@ -201,18 +202,20 @@ def read_playlist(text: str, url: str) -> Playlist:
     return Playlist(tuple(variants), tuple(segments), target_s, sequence, ended)
 
 
-def _audio_groups(lines: list[str]) -> frozenset[str]:
-    """Groups whose sound has an address of its own."""
-    found = set()
+def _audio_groups(lines: list[str], base: str) -> dict[str, str]:
+    """Groups whose sound has an address of its own: the default rendition's, else the first one's."""
+    found: dict[str, str] = {}
     for line in lines:
         if line.startswith("#EXT-X-MEDIA:"):
             attributes = _attributes(line.partition(":")[2])
-            if attributes.get("TYPE") == "AUDIO" and attributes.get("URI"):
-                found.add(attributes.get("GROUP-ID", ""))
-    return frozenset(found)
+            group = attributes.get("GROUP-ID", "")
+            better = group not in found or attributes.get("DEFAULT") == "YES"
+            if attributes.get("TYPE") == "AUDIO" and attributes.get("URI") and better:
+                found[group] = _join(base, attributes["URI"])
+    return found
 
 
-def _variant(url: str, attributes: Mapping[str, str], groups: frozenset[str]) -> Variant:
+def _variant(url: str, attributes: Mapping[str, str], groups: Mapping[str, str]) -> Variant:
     codecs = attributes.get("CODECS", "")
     sound_only = bool(codecs) and all(
         codec.strip().startswith(("mp4a", "ac-3", "ec-3")) for codec in codecs.split(",")
@@ -221,7 +224,7 @@ def _variant(url: str, attributes: Mapping[str, str], groups: frozenset[str]) ->
         url,
         _whole(attributes.get("BANDWIDTH", "")),
         codecs,
-        audio_apart=attributes.get("AUDIO", "\0") in groups,
+        audio_url=groups.get(attributes.get("AUDIO", "\0"), ""),
         frames=not sound_only,
     )
 

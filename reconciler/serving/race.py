@@ -14,7 +14,7 @@ import trio
 
 from reconciler.serving.attempt import Attempt, AttemptFailed, Won
 from reconciler.serving.pool import Lease
-from reconciler.serving.settings import TimeLimits
+from reconciler.serving.settings import Terms
 from reconciler.serving.ways import Way
 
 __all__ = ["AllFailed", "race", "refusal_code"]
@@ -44,7 +44,7 @@ def refusal_code(failures: Sequence[AttemptFailed]) -> int:
 async def race(
     attempt: Attempt,
     ways: Sequence[Way],
-    limits: Callable[[Way], TimeLimits],
+    terms: Callable[[Way], Terms],
     *,
     within_s: float,
     race_s: float,
@@ -57,9 +57,9 @@ async def race(
     with trio.move_on_after(within_s) as whole:
         if ways:
             # The best way is alone, and needs no task of its own: this is what every good tune waits for.
-            won = await _one(attempt, ways[0], limits, told, yield_up, failures)
+            won = await _one(attempt, ways[0], terms, told, yield_up, failures)
         if won is None and len(ways) > 1:
-            won = await _several(attempt, ways[1:], limits, told, yield_up, failures, race_s)
+            won = await _several(attempt, ways[1:], terms, told, yield_up, failures, race_s)
     if won is not None:
         return won
     if whole.cancelled_caught:
@@ -70,13 +70,13 @@ async def race(
 async def _one(
     attempt: Attempt,
     way: Way,
-    limits: Callable[[Way], TimeLimits],
+    terms: Callable[[Way], Terms],
     told: Callable[[Way, AttemptFailed | None], None],
     yield_up: Callable[[Lease], None],
     failures: list[AttemptFailed],
 ) -> Won | None:
     try:
-        won = await attempt.make(way, limits(way), yield_up=yield_up)
+        won = await attempt.make(way, terms(way), yield_up=yield_up)
     except AttemptFailed as error:
         told(way, error)
         failures.append(error)
@@ -88,7 +88,7 @@ async def _one(
 async def _several(
     attempt: Attempt,
     ways: Sequence[Way],
-    limits: Callable[[Way], TimeLimits],
+    terms: Callable[[Way], Terms],
     told: Callable[[Way, AttemptFailed | None], None],
     yield_up: Callable[[Lease], None],
     failures: list[AttemptFailed],
@@ -98,7 +98,7 @@ async def _several(
     async with trio.open_nursery() as nursery:
 
         async def run(way: Way, ended: trio.Event) -> None:
-            won = await _one(attempt, way, limits, told, yield_up, failures)
+            won = await _one(attempt, way, terms, told, yield_up, failures)
             ended.set()
             if won is None:
                 return

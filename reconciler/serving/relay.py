@@ -6,7 +6,7 @@ moment to the last. This module refuses to look at packets.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -24,7 +24,7 @@ from reconciler.serving.measures import Measures
 from reconciler.serving.pool import Pool
 from reconciler.serving.seats import Seat, Seats
 from reconciler.serving.session import Events, Session, SessionPlan
-from reconciler.serving.settings import TimeLimits
+from reconciler.serving.settings import Profile, Terms, TimeLimits
 from reconciler.serving.ways import Way, ways_of
 from reconciler.serving.wire import Wire
 
@@ -38,6 +38,7 @@ HISTORY_BYTES: Final = 12 << 20
 LEAST_HISTORY_BYTES: Final = 1 << 20
 """Less would hardly ever hold a key frame."""
 STRAY_LIMIT_BYTES: Final = 64 * 1024
+PROFILES: Final[Mapping[str, Profile]] = {"remux": "remux", "salvage": "salvage"}
 STARTS_WAITING: Final = 4096
 
 
@@ -189,7 +190,7 @@ class Relay:
             dvr=tuner.dvr.name,
             label=f"{tuner.dvr.name} {number}",
             ways=partial(self._ways, channel_id, generation),
-            limits=partial(self._limits_for, tuner),
+            terms=partial(self._terms, tuner),
             ring_bytes=tuner.dvr.buffer_bytes,
         )
         channel = Channel(ring_bytes=tuner.dvr.buffer_bytes or RING_BYTES, history_bytes=self._history())
@@ -209,11 +210,13 @@ class Relay:
         ways = ways or ways_of(channel_id, at_start.routes, self._health)
         return sorted(ways, key=lambda way: not self.pool.obtainable(way.accounts))
 
-    def _limits_for(self, tuner: Tuner, way: Way) -> TimeLimits:
+    def _terms(self, tuner: Tuner, way: Way) -> Terms:
         """The DVR's word, else the source's, else the default."""
         connect_s = way.source.connect_s or self._limits.connect_s
         first_byte_s = tuner.dvr.first_byte_s or way.source.first_byte_s or self._limits.first_byte_s
-        return replace(self._limits, connect_s=connect_s, first_byte_s=first_byte_s)
+        limits = replace(self._limits, connect_s=connect_s, first_byte_s=first_byte_s)
+        wanted = tuner.dvr.profile if tuner.dvr.profile != "copy" else way.source.profile
+        return Terms(limits, PROFILES.get(wanted, "copy"))
 
     def _history(self) -> int:
         share = HISTORY_BYTES // max(1, len(self.sessions))

@@ -22,8 +22,9 @@ from reconciler.serving.blocks import Blocks
 from reconciler.serving.dial import Names
 from reconciler.serving.drift import DriftLog
 from reconciler.serving.fetches import GuideFetches
+from reconciler.serving.ffmpeg import find_ffmpeg
 from reconciler.serving.front import Front
-from reconciler.serving.generations import Live, Stamp, current_stamp, load_generation
+from reconciler.serving.generations import Live, Stamp, current_stamp, load_generation, needs_muxer
 from reconciler.serving.handover import Hypercorn
 from reconciler.serving.health import Health
 from reconciler.serving.listeners import Acceptor, bind, parse_address, raise_file_limit
@@ -116,6 +117,8 @@ async def serve(
         try:
             await doors.open_hub(nursery)
             follower.look()
+            if live.generation is not None and needs_muxer(live.generation):
+                find_ffmpeg()
             await doors.settle(nursery, first=True)
         except OperatorError as error:
             taken = error  # raised below, outside the nursery, so that it arrives alone and not in a group

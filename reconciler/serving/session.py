@@ -19,7 +19,7 @@ from reconciler.serving.health import Health
 from reconciler.serving.packets import NULL_PACKET, PACKET_BYTES, Psi, has_pid, pid_at
 from reconciler.serving.pool import Lease
 from reconciler.serving.race import AllFailed, race, refusal_code
-from reconciler.serving.settings import TimeLimits
+from reconciler.serving.settings import Terms, TimeLimits
 from reconciler.serving.splice import Incompatible, Splice
 from reconciler.serving.transport import Piece
 from reconciler.serving.upstream import UpstreamEnded
@@ -36,6 +36,8 @@ STEADY_S: Final = 30.0
 """A way that played for so long and merely ended is tried again first."""
 MOST_SWITCHES: Final = 10
 SWITCH_WINDOW_S: Final = 600.0
+CHILD_LINGER_S: Final = 1.0
+TUNE_GRACE_S: Final = 0.5
 RING_S: Final = 6.0
 FOREIGN_BYTES: Final = 10 * PACKET_BYTES
 SERVICE_PIDS: Final = frozenset(range(0x20)) | {0x1FFF}
@@ -50,7 +52,7 @@ class SessionPlan:
     dvr: str
     label: str
     ways: Callable[[], list[Way]]
-    limits: Callable[[Way], TimeLimits]
+    terms: Callable[[Way], Terms]
     ring_bytes: int | None = None
 
 
@@ -96,6 +98,7 @@ class Session:
         self._null_at = 0.0
         self._recent: deque[float] = deque()
         self._rate_mark = (trio.current_time(), 0)
+        self._tune_s = TimeLimits().tune_s
         self._pids_of: Psi | None = None
         self._pids: frozenset[int] = frozenset()
 
@@ -135,11 +138,12 @@ class Session:
             won = next_won
 
     async def _race(self, ways: Sequence[Way], within_s: float | None) -> Won:
-        limits = self.plan.limits(ways[0]) if ways else TimeLimits()
+        limits = (self.plan.terms(ways[0]) if ways else Terms()).limits
+        self._tune_s = limits.tune_s
         return await race(
             self._attempt,
             ways,
-            self.plan.limits,
+            self.plan.terms,
             within_s=limits.tune_s if within_s is None else within_s,
             race_s=limits.race_s,
             told=self._told,
@@ -177,7 +181,7 @@ class Session:
         ways.sort(key=lambda way: (way.stream_key == old.way.stream_key) is not steady)
         self._switching = True
         try:
-            limits = self.plan.limits(old.way)
+            limits = self.plan.terms(old.way).limits
             won = await self._race(ways, limits.switch_s)
         except AllFailed as error:
             detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
@@ -237,11 +241,15 @@ class Session:
 
     def tick(self, now: float, linger_s: float) -> None:
         """Four times a second: silence, lingering, null packets, rates."""
-        if self._idle_since is not None and now - self._idle_since > linger_s and self.ready.is_set():
+        if self.won is not None and self.won.upstream.child:
+            linger_s = min(linger_s, CHILD_LINGER_S)
+        if self._idle_since is not None and now - self._idle_since > linger_s:
             self._scope.cancel()
             return
-        if self._idle_since is not None and not self.ready.is_set() and now - self._idle_since > linger_s:
-            self._scope.cancel()  # everybody left while it was still being tuned
+        if not self.ready.is_set() and now - self.created_at > self._tune_s + TUNE_GRACE_S:
+            # Ways were found and nothing comes out of them: a muxer that finds no stream in what it is fed.
+            self.failure = 807
+            self._scope.cancel()
             return
         since, taken = self._rate_mark
         if now - since >= 1.0:

@@ -5,7 +5,6 @@ generation, because a generation may change while the process runs and this may 
 files and to resolve a credential.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,9 +12,10 @@ from typing import Literal
 from reconciler.secret import Secret
 from reconciler.spec.model import ALL_PRIVATE, Notify
 
-__all__ = ["Discovery", "Layout", "ServeSettings", "TimeLimits"]
+__all__ = ["Discovery", "Layout", "Profile", "ServeSettings", "Terms", "TimeLimits"]
 
 Layout = Literal["ports", "path"]
+Profile = Literal["copy", "remux", "salvage"]
 Discovery = Literal["none", "udp", "udp+ssdp"]
 
 
@@ -44,6 +44,14 @@ class TimeLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """How one way is to be tried: the DVR's word, else the source's, else the default."""
+
+    limits: TimeLimits = TimeLimits()
+    profile: Profile = "copy"
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """The process. Addresses are what it listens on, never what it tells others: that stands in the manifest."""
 
@@ -60,9 +68,4 @@ class ServeSettings:
     base: Path = Path()
     """Where relative paths of credential references start: the spec's directory."""
     allow_exec: bool = False
-    refresh_every_s: float = 0.0
-    """0: `serve` never refreshes by itself."""
-    refresh_jitter_s: float = 0.0
-    reconcile: Callable[[str], Awaitable[None]] | None = None
-    """The refresh-and-reconcile run, given its cause; the command line hands it in."""
     notify: tuple[Notify, ...] = ()

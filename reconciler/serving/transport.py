@@ -4,12 +4,12 @@ The steady path costs a slice and a look at a few sync bytes. Only where the gri
 are cut down to 188 bytes. This module refuses to know of PIDs.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from reconciler.serving.packets import PACKET_BYTES
 from reconciler.sources.classify import classify_response, packet_grid
 
-__all__ = ["NotTransport", "Packets"]
+__all__ = ["Container", "NotTransport", "Packets", "Piece", "Whole"]
 
 SYNC: Final = 0x47
 LOST_LIMIT_BYTES: Final = 64 * 1024
@@ -19,6 +19,8 @@ WINDOW_BYTES: Final = 1024
 PAGE_BYTES: Final = 16
 
 Piece = bytes | memoryview
+Container = Literal["mpegts", "mp4"]
+"""What a muxer is told its input is."""
 
 
 class NotTransport(Exception):
@@ -119,6 +121,14 @@ class Packets:
             raise NotTransport(verdict.cause or "not-ts", verdict.detail or "no transport stream any more")
         self._rest = held
         return None
+
+
+class Whole:
+    """Takes the place of `Packets` where bytes are for a muxer: they pass as they are."""
+
+    def feed(self, data: Piece) -> list[Piece]:
+        """The bytes."""
+        return [data] if data else []
 
 
 def _on_grid(data: Piece, start: int, end: int) -> bool:

@@ -12,7 +12,7 @@ import trio
 from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import Dialler, Reply
-from reconciler.serving.transport import NotTransport, Packets, Piece
+from reconciler.serving.transport import NotTransport, Packets, Piece, Whole
 
 __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
 
@@ -50,6 +50,8 @@ class Sink(Protocol):
 class Upstream(Protocol):
     """A stream whose first packets are there."""
 
+    child: bool
+    """Whether a child process works for it, which must end soon after the last viewer (COR-4)."""
     heard_at: float
     """When the provider last gave something (trio's clock)."""
 
@@ -66,12 +68,21 @@ class Upstream(Protocol):
 class TsUpstream:
     """A transport stream as the body of one answer."""
 
+    child = False
+
     def __init__(
-        self, reply: Reply, dialler: Dialler, first: bytes, blocks: Blocks, silence_s: float
+        self,
+        reply: Reply,
+        dialler: Dialler,
+        first: bytes,
+        blocks: Blocks,
+        silence_s: float,
+        *,
+        packets: Packets | Whole | None = None,
     ) -> None:
         self._reply = reply
         self._dialler = dialler
-        self._packets = Packets()
+        self._packets = packets or Packets()
         self._first = self._packets.feed(first)
         self._blocks = blocks
         self._silence_s = silence_s
