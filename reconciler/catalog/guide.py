@@ -16,6 +16,7 @@ from typing import Final
 
 from lxml import etree
 
+from reconciler.catalog.guide_block import START, Block
 from reconciler.catalog.guide_bytes import GuideBytes, open_guide
 from reconciler.catalog.guide_index import (
     Coverage,
@@ -25,7 +26,7 @@ from reconciler.catalog.guide_index import (
     unavailable_titles,
 )
 from reconciler.catalog.guide_places import Places
-from reconciler.catalog.guide_split import PAIR, START, Block, Splitter
+from reconciler.catalog.guide_split import PAIR, Splitter
 from reconciler.catalog.guide_text import Element, elements, plain_text, recovered
 from reconciler.catalog.guide_times import time_text, time_value
 

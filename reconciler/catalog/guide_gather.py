@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable
 from contextlib import ExitStack
 from typing import BinaryIO, Final, NamedTuple
 
+from reconciler.catalog.guide_block import Block
 from reconciler.catalog.guide_bytes import GuideBytes
 from reconciler.catalog.guide_places import CHANNEL_LIMIT_BYTES, Pieces, Places
-from reconciler.catalog.guide_split import Block, Splitter
+from reconciler.catalog.guide_split import Splitter
 
 __all__ = ["GatherReport", "Gathered"]
 

@@ -13,34 +13,24 @@ Text is brought to UTF-8 first. The DOCTYPE never reaches a parser, so there are
 external to load. This module refuses to understand a programme: `guide_programme` does.
 """
 
-import codecs
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from html import unescape
-from itertools import accumulate, groupby
-from typing import Final, NamedTuple
+from itertools import accumulate
+from typing import Final
 
+from reconciler.catalog.guide_block import START, Block
 from reconciler.catalog.guide_bytes import GuideBytes
+from reconciler.catalog.guide_encoding import Utf8
 from reconciler.errors import ProviderError
 
-__all__ = [
-    "BLOCK_BYTES",
-    "ELEMENT_LIMIT_BYTES",
-    "END",
-    "PAIR",
-    "START",
-    "Block",
-    "Span",
-    "Splitter",
-    "has_markup",
-]
+__all__ = ["BLOCK_BYTES", "ELEMENT_LIMIT_BYTES", "END", "PAIR", "Splitter", "has_markup"]
 
 BLOCK_BYTES: Final = 256 << 10
 """Several passes are made over each block: it should stay in the processor's second-level cache."""
 ELEMENT_LIMIT_BYTES: Final = 8 << 20
 """One element larger than this is an attack or rubbish; a real programme takes 1 kB."""
 
-START: Final = b"<programme"
 END: Final = b"</programme>"
 
 PAIR: Final = rb"""\s+[^\s=<>"'/]+\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
@@ -56,109 +46,6 @@ _DOCTYPE: Final = re.compile(
     rb"""<!DOCTYPE(?:[^\[>"']|"[^"]*"|'[^']*')*+(?:\[(?:[^\]"'<]|"[^"]*"|'[^']*'|<!--.*?-->|<\?.*?\?>|<(?!!--|\?))*+\]\s*+)?>""",
     re.DOTALL,
 )
-_DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
-_BOMS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Python also has "encodings" that unpack (zlib, bz2): never those.
-_TEXT_ENCODINGS: Final = re.compile(
-    r"utf-(?:8|16|16-le|16-be|32)|iso8859-\d+|cp\d+|koi8-\w+|mac-\w+|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso2022_\w+|tis-620"
-)
-# Guides that say Latin-1 mean what Windows means by it: C1 controls are never wanted.
-_MEANT: Final = {"iso8859-1": "cp1252", "ascii": "utf-8"}
-
-
-class Span(NamedTuple):
-    """Neighbouring programmes of one channel: `text[start:end]` of their block holds so many and no others."""
-
-    id: bytes
-    start: int
-    end: int
-    programmes: int
-
-
-class Block:
-    """What one block of the guide gave.
-
-    `ids` are the channels of its programmes, in order, as UTF-8 with entities resolved and outer blanks removed.
-    `text[:end]` holds the programmes; rubbish may stand between them.
-    `channels` are raw `<channel` elements. `offset` is where `text` lies in the source, -1 where it is not the source's own.
-    """
-
-    __slots__ = ("_ends", "_search", "_starts", "channels", "end", "ids", "offset", "text")
-
-    def __init__(
-        self,
-        text: bytes,
-        ids: list[bytes],
-        *,
-        end: int | None = None,
-        search: re.Pattern[bytes] | None = None,
-        starts: list[int] | None = None,
-        ends: list[int] | None = None,
-        channels: list[bytes] | None = None,
-    ) -> None:
-        self.text = text
-        self.end = len(text) if end is None else end
-        self.ids = ids
-        self.channels = channels or []
-        self.offset = -1
-        self._search = search
-        self._starts = starts
-        self._ends = ends
-
-    def programmes(self) -> Iterator[tuple[bytes, int, int]]:
-        """Channel, start and end of each."""
-        starts = self._all_starts()
-        ends = self._ends or [*starts[1:], self.end][: len(starts)]
-        return zip(self.ids, starts, ends, strict=True)
-
-    def spans(self, wanted: Container[bytes] | None = None) -> Iterator[Span]:
-        """The runs of wanted programmes, or all."""
-        runs = [(xmltv_id, len(list(run))) for xmltv_id, run in groupby(self.ids)]
-        order = {xmltv_id: number for number, (xmltv_id, _) in enumerate(runs)}
-        if self._starts is None and len(order) < len(runs):  # a channel that comes back
-            self._all_starts()
-        index = place = 0
-        for number, (xmltv_id, count) in enumerate(runs):
-            first, index = index, index + count
-            if wanted is None or xmltv_id in wanted:
-                start = self._run_start(number, first, order, place)
-                if self._ends is not None:
-                    place = self._ends[index - 1]
-                else:
-                    place = self._run_start(number + 1, index, order, start)
-                yield Span(xmltv_id, start, place, count)
-
-    def _all_starts(self) -> list[int]:
-        if self._starts is None:
-            found = self._search.finditer(self.text, 0, self.end) if self._search else ()
-            self._starts = [one.start() for one in found]
-        return self._starts
-
-    def _run_start(self, number: int, index: int, order: Mapping[bytes, int], place: int) -> int:
-        """Where the run of that number starts, its first programme being `ids[index]`; it is not before `place`.
-
-        Eight looks at programmes in the middle of what is left cost less than noting the place of every programme.
-        """
-        if index == len(self.ids):
-            return self.end
-        if self._starts is not None or self._search is None:
-            return self._all_starts()[index]
-        text, search = self.text, self._search
-        low, best = place, self.end
-        while low < best:
-            half = (low + best) // 2
-            middle = text.find(START, half, best)
-            if middle < 0:
-                middle = text.rfind(START, low, half + len(START) - 1)
-            if middle < 0:
-                break
-            tag = search.match(text, middle)
-            if tag is not None and order[tag[1]] >= number:
-                best = middle
-            else:
-                low = middle + 1
-        return best
 
 
 class Splitter:
@@ -180,16 +67,17 @@ class Splitter:
         self.notes: list[str] = []
         self.damaged = False
         self._chunks = chunks
+        self._text = Utf8(chunks, self._note)
         self._quick = quick
         self._channels = channels
         self._search: re.Pattern[bytes] | None = None
-        self._untouched = True
         self._begun = False
         self._closed = False
         self._broken = 0
 
     def blocks(self) -> Iterator[Block]:
-        """Every programme and channel of the guide, in the guide's order. Holds some 3 blocks of 1 MiB at a time.
+        """Every programme and channel of the guide, in the guide's order. Holds a few blocks of 256 KiB at a time,
+        or the longest element twice.
 
         Raises ProviderError where this is no XMLTV guide at all, or where one element outgrows
         `ELEMENT_LIMIT_BYTES`. A damaged or missing end is a note, not an error: what is whole is given.
@@ -197,8 +85,14 @@ class Splitter:
         _keep_memory()
         rest = b""
         offset = 0
-        for more in _sized(self._as_utf8(), self._block_bytes):
-            block = rest + more if rest else more
+        parts: list[bytes] = []
+        for more in _sized(self._text, self._block_bytes):
+            parts.append(more)
+            size = sum(map(len, parts))
+            if size < len(rest) and len(rest) + size <= ELEMENT_LIMIT_BYTES:
+                continue  # a long element is looked at again when it has doubled, not block by block
+            block = b"".join((rest, *parts)) if rest else more
+            parts = []
             if not self._begun:
                 self._begin(block)
             cut, rest = self._cut(block, last=False)
@@ -210,6 +104,7 @@ class Splitter:
             if cut.ids or cut.channels:
                 yield self._placed(cut, block, offset)
             offset += len(block) - len(rest)
+        rest = b"".join((rest, *parts))
         if not self._begun:
             self._begin(rest)
         cut, _ = self._cut(rest, last=True)
@@ -218,47 +113,9 @@ class Splitter:
         self._finish()
 
     def _placed(self, cut: Block, block: bytes, offset: int) -> Block:
-        if cut.text is block and self._untouched:
+        if cut.text is block and self._text.untouched:
             cut.offset = offset
         return cut
-
-    def _as_utf8(self) -> Iterator[bytes]:
-        """The text as UTF-8, by its byte order mark or its declaration. UTF-8 passes untouched, valid or not."""
-        source = iter(self._chunks)
-        head = b""
-        for chunk in source:
-            head += chunk
-            if len(head) >= 256:
-                break
-        encoding = ""
-        for mark, name in _BOMS:
-            if head.startswith(mark):
-                encoding = name
-                if name == "utf-8":
-                    head, self._untouched = head[len(mark) :], False
-        if not encoding and head[:4] in (b"<\0?\0", b"\0<\0?"):
-            encoding = "utf-16-le" if head[0] == 60 else "utf-16-be"
-        if not encoding:
-            declared = _DECLARED.match(head[:1024])
-            encoding = declared[1].decode() if declared else "utf-8"
-        try:
-            name = codecs.lookup(encoding).name
-        except LookupError:
-            name = ""
-        name = _MEANT.get(name, name)
-        if not _TEXT_ENCODINGS.fullmatch(name):
-            self._note(f"unknown encoding {encoding!r}: read as UTF-8")
-            name = "utf-8"
-        if name == "utf-8" or (name == "utf-16" and not head.startswith(_UTF16_MARKS)):
-            yield head
-            yield from source
-            return
-        self._untouched = False
-        decoder = codecs.getincrementaldecoder(name)("replace")
-        yield decoder.decode(head).encode()
-        for chunk in source:
-            yield decoder.decode(chunk).encode()
-        yield decoder.decode(b"", final=True).encode()
 
     def _begin(self, head: bytes) -> None:
         """Refuse what is no guide, in words that say what it is instead."""

@@ -8,7 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from reconciler.catalog.guide_split import ELEMENT_LIMIT_BYTES, Block, Splitter
+from reconciler.catalog.guide_block import Block
+from reconciler.catalog.guide_split import ELEMENT_LIMIT_BYTES, Splitter
 from reconciler.errors import ProviderError
 from tests.catalog.wild_guides import calm_guides, guides, infoset
 
