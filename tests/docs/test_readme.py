@@ -40,7 +40,7 @@ def threadfins(home: World) -> dict[str, str]:
     return words
 
 
-@pytest.mark.accepts("DOC-3", "STM-6")
+@pytest.mark.accepts("DOC-3")
 @pytest.mark.parametrize("path", TYPED, ids=name)
 def test_every_command_runs(run: Run[None], tmp_path: Path, path: Path) -> None:
     """Whoever follows the document from top to bottom gets no error but those it announces."""
@@ -143,6 +143,22 @@ def test_the_readme_has_what_a_stranger_needs() -> None:
     assert any(block.mark == "lines of" and block.text.startswith("$ ptctl plan") for block in found)
     (spec,) = (block for block in found if block.file == "ptctl.yaml")
     assert spec.text.count("\n") - 1 <= 40
+
+
+@pytest.mark.accepts("STM-6")
+def test_the_safe_refresh_interval_is_written_down(tmp_path: Path) -> None:
+    """The document names the default and the limit that the code has: below it `validate` warns, at it not."""
+    text = (ROOT / "docs/how-to/choose-a-refresh-interval.md").read_text("utf-8")
+    assert "Safe: 6 h. Allowed without a warning: 1 h and more." in text
+    quick = (ROOT / "examples/quickstart.yaml").read_text("utf-8")
+    (tmp_path / "quickstart.m3u").touch()
+    for every, codes in (("59m", ["V305"]), ("60m", []), ("6h", [])):
+        file = tmp_path / "ptctl.yaml"
+        file.write_text(f"{quick}  refresh: {{every: {every}}}\n", "utf-8")
+        spec, diagnostics, _ = load(file)
+        assert spec is not None
+        assert codes == [d.code for d in diagnostics]
+    assert load(ROOT / "examples/quickstart.yaml")[0].serve.refresh_every_s == 6 * 3600  # type: ignore[union-attr]
 
 
 def test_every_document_is_led_to() -> None:

@@ -26,6 +26,20 @@ def test_every_exit_code_is_explained() -> None:
     assert set(Exit) == set(reference.ENDS)
 
 
+def test_apply_sends_what_is_listed(run: Run[None], tmp_path: Path) -> None:
+    """Every writing call that an apply from nothing sends is in the explanation's table, and all of its writes are sent but the reload."""
+    text = (ROOT / "docs/explanation/what-apply-does.md").read_text("utf-8")
+    listed = set(re.findall(r"^\| `((?:POST|PUT) [^?`]*)", text, re.MULTILINE))
+
+    async def main() -> None:
+        async with world(tmp_path) as home, home.serving(ready=False):
+            assert (await home.ptctl("apply", "--yes", "--wait", "60s")).code == 0
+            sent = {f"{w.method} {re.sub(r'/[0-9]+', '/KEY', w.path)}" for w in home.plex.writes()}
+            assert listed - {"POST /livetv/dvrs/KEY/reloadGuide"} == sent
+
+    run(main)
+
+
 def test_every_address_answers(run: Run[None], tmp_path: Path) -> None:
     """What the reference of HTTP lists is there: at the hub, and at a tuner; streams are asked with HEAD."""
     text = (REFERENCE / "http.md").read_text("utf-8")
