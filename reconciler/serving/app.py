@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from reconciler.serving.answers import JSON, Answer
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.generations import Live
+from reconciler.serving.leases import Leases
 from reconciler.serving.measures import Measures
 from reconciler.serving.pages.site import Pages
 from reconciler.serving.relay import Relay
@@ -27,6 +28,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 READS: Final = frozenset({"GET", "HEAD"})
+LEASES_PATH: Final = "/api/v1/leases"
 # Pages are ours alone: no foreign scripts, no frames.
 GUARDS: Final = (
     ("X-Content-Type-Options", "nosniff"),
@@ -59,12 +61,14 @@ class App:
         extra: Mapping[str, Path] | None = None,
         pages: Pages | None = None,
         measures: Measures | None = None,
+        leases: Leases | None = None,
     ) -> None:
         self._live = live
         self._relay = relay
         self._fetches = fetches
         self._pages = pages
         self._measures = measures
+        self._leases = leases
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
             "/readyz": self._ready,
@@ -90,6 +94,9 @@ class App:
             query=dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
             headers={k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]},
         )
+        if self._leases is not None and (asked.path, asked.method) == (LEASES_PATH, "POST"):
+            await self._leases.answer(asked.headers, receive, send)
+            return
         metrics = await self._metrics(asked) if asked.path == "/metrics" else None
         await self._send(asked, metrics or self._answer(asked), send)
 
@@ -102,6 +109,8 @@ class App:
         return Answer(200, body, CONTENT_TYPE, (("Cache-Control", "no-store"),))
 
     def _answer(self, asked: Asked) -> Answer:
+        if self._leases is not None and asked.path == LEASES_PATH:
+            return Answer(405, headers=(("Allow", "POST"),))
         path = self._paths.get(asked.path)
         if path is None:
             return Answer(404, b"not found\n", "text/plain")

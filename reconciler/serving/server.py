@@ -27,6 +27,7 @@ from reconciler.serving.front import Front
 from reconciler.serving.generations import Live, Stamp, current_stamp, load_generation, needs_muxer
 from reconciler.serving.handover import Hypercorn
 from reconciler.serving.health import Health
+from reconciler.serving.leases import Leases
 from reconciler.serving.listeners import Acceptor, bind, parse_address, raise_file_limit
 from reconciler.serving.measures import Measures
 from reconciler.serving.pages.site import Pages
@@ -105,8 +106,9 @@ async def serve(
     relay = Relay(live, attempt, health, settings.limits, measures)
     drift = DriftLog()
     pages = Pages(live, relay, health, fetches, Records(state), drift)
-    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages, measures=measures))
     access = Access(settings.allow, settings.admin_token)
+    leases = Leases(live, attempt.pool, access)
+    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages, measures=measures, leases=leases))
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
     serving = Serving(live, relay, fetches, drift)
     doors = _Doors(settings, front, Acceptor(raise_file_limit()), serving)

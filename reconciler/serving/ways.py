@@ -22,7 +22,7 @@ from reconciler.serving.pool import Account as PoolAccount
 from reconciler.sources.credentials import account, resolve
 from reconciler.spec.model import Credentials
 
-__all__ = ["CredentialReader", "Target", "Way", "ways_of"]
+__all__ = ["CredentialReader", "Target", "Way", "accounts_of", "ways_of"]
 
 FOLDERS: Final[Mapping[str, str]] = {"live": "live", "vod": "movie", "series": "series"}
 
@@ -51,11 +51,8 @@ class Way:
 
     @property
     def accounts(self) -> tuple[PoolAccount, ...]:
-        """The accounts that may be used, by keys that are safe to show."""
-        source = self.source
-        if not source.credentials:
-            return (PoolAccount(source.name, source.connections),)
-        return tuple(PoolAccount(_account_key(refs), source.connections) for refs in source.credentials)
+        """The accounts that may be used."""
+        return accounts_of(self.source)
 
     @property
     def private(self) -> bool:
@@ -73,6 +70,13 @@ class Target:
     headers: tuple[tuple[str, str], ...]
     own_headers: tuple[tuple[str, Secret], ...]
     own_hosts: frozenset[str]
+
+
+def accounts_of(source: SourceRoute) -> tuple[PoolAccount, ...]:
+    """A source's accounts, by keys that are safe to show. A list without credentials is one account of its own."""
+    if not source.credentials:
+        return (PoolAccount(source.name, source.connections),)
+    return tuple(PoolAccount(_account_key(refs), source.connections) for refs in source.credentials)
 
 
 def ways_of(channel: str, routes: Routes, health: Health) -> list[Way]:
