@@ -12,28 +12,26 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from reconciler.ledger.model import DvrRecord, Ledger
-from reconciler.lineups.model import Block, Cause, DvrTarget
+from reconciler.lineups.model import Block, DvrTarget
 from reconciler.planning.actions import dvr_actions, file_actions, leaving_actions
 from reconciler.planning.allowances import Allowances, allowances
 from reconciler.planning.changes import Comparison, Context, Steps, compare
 from reconciler.planning.database import compare_database
-from reconciler.planning.diff import churn, rows_of_records
-from reconciler.planning.inputs import PlanInputs, PublishedRow, World
+from reconciler.planning.departures import departures
+from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import (
     Action,
     Change,
     ChangeKind,
     Counts,
     Digests,
-    Loss,
-    NamedChannel,
     Plan,
     PlanWarning,
     Summary,
 )
 from reconciler.planning.order import in_order
-from reconciler.planning.safety import Leaving, leaving
-from reconciler.planning.sight import Sighting, counts, foreign_dvrs, foreigners, look, look_for
+from reconciler.planning.past import counts_of, rows_before
+from reconciler.planning.sight import Sighting, foreign_dvrs, foreigners, look
 from reconciler.planning.staleness import plex_digest, selection_digest, text_digest
 from reconciler.planning.targets import Target, targets
 from reconciler.planning.warnings import catalog_warnings, group_warnings, unused_words
@@ -83,7 +81,7 @@ def compose(inputs: PlanInputs) -> Planned:
         )
     else:
         staying = _staying(inputs, every, observed, allowed)
-    leaves = _leaves(inputs, observed)
+    leaves = departures(inputs, observed)
     comparisons = (*staying, *leaves)
     ledger = _ledger(inputs, staying, leaves, observed)
     actions = _actions(inputs, comparisons, ledger)
@@ -140,7 +138,7 @@ def _staying(
         if world.skipped(name):
             found.append(Comparison(_skipped(inputs, wanted), target=target))
             continue
-        shown = _counts(inputs, wanted, old_names.get(name, name))
+        shown = counts_of(inputs, wanted, old_names.get(name, name))
         if name in inputs.judgement.carried and not inputs.judgement.blocks_of(name):
             # Nothing is left for it, and that was allowed: it stays as it is (S102), which is no change.
             shown = Counts(shown.before, shown.before)
@@ -162,7 +160,7 @@ def _from_database(
     for wanted in inputs.world.desired.dvrs:
         name = wanted.record.name
         target = every.get(name)
-        shown = _counts(inputs, wanted, _old_names(inputs.world).get(name, name))
+        shown = counts_of(inputs, wanted, _old_names(inputs.world).get(name, name))
         if inputs.world.skipped(name):
             found.append(Comparison(_skipped(inputs, wanted), target=target))
         elif target is None or not target.record.device_key:
@@ -213,7 +211,7 @@ def _guide_moved(inputs: PlanInputs, name: str) -> bool:
 
 
 def _skipped(inputs: PlanInputs, wanted: DvrTarget) -> Change:
-    count = len(_before(inputs, wanted.record.name))
+    count = len(rows_before(inputs, wanted.record.name))
     return Change("same", wanted.record.name, Counts(count, count), note="left alone (--only, --skip)")
 
 
@@ -224,54 +222,6 @@ def _remarks(change: Change, wanted: DvrTarget) -> Change:
         went = f"went to {where}" if where != "drop" else "are left out"
         details += (f"{count} new {word} found it full and {went}",)
     return replace(change, details=details, at=wanted.dvr.at)
-
-
-def _leaves(inputs: PlanInputs, observed: Observed | None) -> tuple[Comparison, ...]:
-    return tuple(_leave(inputs, item, observed) for item in leaving(inputs.world))
-
-
-def _leave(inputs: PlanInputs, item: Leaving, observed: Observed | None) -> Comparison:
-    world, name = inputs.world, item.record.name
-    rows = _before(inputs, name)
-    blocks = inputs.judgement.blocks_of(name)
-    if world.skipped(name):
-        return Comparison(
-            Change("same", name, Counts(len(rows), len(rows)), note="left alone (--only, --skip)")
-        )
-    if observed is None and name in inputs.judgement.carried and not blocks:
-        kept = Counts(len(rows), len(rows))
-        return Comparison(Change("same", name, kept, note="leaves with the next apply"))
-    if item.keep:
-        note = "let go: out of the ledger, left in Plex as it is"
-        kept = Counts(len(rows), len(rows))
-        return Comparison(
-            Change(
-                "disown",
-                name,
-                kept,
-                ("spec",),
-                blocks=blocks,
-                note=note,
-                undo=f"ptctl adopt {name} --plex KEY",
-            )
-        )
-    gone = tuple(
-        NamedChannel(r.number, r.name, r.id, "spec", why="its DVR leaves the spec")
-        for r in sorted(rows, key=lambda r: r.number)
-    )
-    sighting = look_for(item.record.device_id, item.record, observed) if observed else None
-    dvr = sighting.dvr if sighting and isinstance(sighting.dvr, Dvr) else None
-    loses = (Loss("recording rules", counts(observed.rules, dvr.key)),) if observed and dvr else ()
-    change = Change(
-        "delete",
-        name,
-        Counts(len(rows), 0, removed=gone),
-        ("spec",),
-        blocks=blocks,
-        loses=loses,
-        note="not in the spec" if not item.intended else "removed by the spec",
-    )
-    return Comparison(change, sighting=sighting)
 
 
 def _actions(inputs: PlanInputs, comparisons: Iterable[Comparison], ledger: Ledger) -> tuple[Action, ...]:
@@ -450,17 +400,6 @@ def _row_digests(comparisons: Iterable[Comparison]) -> dict[str, str]:
     return {
         c.change.dvr: text_digest(dict(c.database.args or {})) for c in comparisons if c.database is not None
     }
-
-
-def _counts(inputs: PlanInputs, wanted: DvrTarget, old: str) -> Counts:
-    causes: Mapping[str, Cause] = wanted.causes
-    return churn(_before(inputs, old), wanted.lineup.rows, causes)
-
-
-def _before(inputs: PlanInputs, name: str) -> tuple[PublishedRow, ...]:
-    if name in inputs.before:
-        return inputs.before[name]
-    return rows_of_records(r for r in inputs.world.ledger.channels.values() if r.dvr == name)
 
 
 def _old_names(world: World) -> dict[str, str]:

@@ -259,7 +259,7 @@ def _minimum(world: World, targets: Iterable[DvrTarget]) -> Iterator[Block]:
         members = by_bucket.get(bucket.name, [])
         count = sum(not row.off for t in members for row in t.lineup.rows)
         if members and count < bucket.minimum:
-            text = f'bucket "{bucket.name}" has {count} channels, its minimum is {bucket.minimum}'
+            text = f'its minimum is {bucket.minimum}, bucket "{bucket.name}" has {count}'
             for target in members:
                 yield Block("S103", target.record.name, text, "shrink:all")
 
