@@ -15,6 +15,7 @@ from reconciler.cli.planning import check_addresses
 from reconciler.cli.reconciling import Reconciling
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 from reconciler.secret import Secret
+from reconciler.serving.discovery import Device, device_of, serve_discovery
 from reconciler.serving.loop import Loop, Rhythm
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
@@ -77,9 +78,7 @@ def settings_of(
         also=spec.serve.also,
         allow=access.allow,
         admin_token=admin,
-        discovery=spec.serve.discovery,
         drain_s=spec.serve.drain_s,
-        pool=spec.serve.pool,
         base=Path(spec.base),
         allow_exec=allow_exec,
         notify=spec.notify,
@@ -98,12 +97,22 @@ async def _main(
         serving: Serving = await nursery.start(until_drained)
         console.note(_where(spec, serving))
         job.seen = serving.drift.note
+        if spec.serve.discovery == "udp":
+            devices = partial(_devices, serving)
+            await nursery.start(partial(serve_discovery, spec.serve.listen[0], devices))
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
         nursery.start_soon(loop.run)
         nursery.start_soon(_ask_on_hangup, loop)
         nursery.start_soon(_drain_on_term, serving, nursery, console)
         if not serving.live.ready:
             loop.ask("no artifacts yet")
+
+
+def _devices(serving: Serving) -> list[Device]:
+    """The tuners of the live generation that discovery can tell of."""
+    generation = serving.live.generation
+    tuners = generation.tuners.values() if generation else ()
+    return [device for tuner in tuners if (device := device_of(tuner.dvr)) is not None]
 
 
 async def _ask_on_hangup(loop: Loop) -> None:

@@ -12,11 +12,10 @@ from typing import Literal
 from reconciler.secret import Secret
 from reconciler.spec.model import ALL_PRIVATE, Notify
 
-__all__ = ["Discovery", "Layout", "Profile", "ServeSettings", "Terms", "TimeLimits"]
+__all__ = ["Layout", "Profile", "ServeSettings", "Terms", "TimeLimits"]
 
 Layout = Literal["ports", "path"]
 Profile = Literal["copy", "remux", "salvage"]
-Discovery = Literal["none", "udp", "udp+ssdp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,7 @@ class ServeSettings:
     """Further `host:port` for the hub."""
     allow: tuple[str, ...] = ALL_PRIVATE
     admin_token: Secret | None = None
-    discovery: Discovery = "none"
     drain_s: float = 30.0
-    pool: str = "local"
     limits: TimeLimits = TimeLimits()
     base: Path = Path()
     """Where relative paths of credential references start: the spec's directory."""

@@ -259,7 +259,7 @@ def _plex(value: Val) -> model.Plex:
 
 def _serve(value: Val) -> model.Serve:
     values = value.data
-    names = _same("listen", "layout", "ports", "discovery", "url_tvg", "reconcile", "pool")
+    names = _same("listen", "layout", "ports", "discovery", "url_tvg", "reconcile")
     fields = _given(values, names | {"guide_reload": "guide_reload_s", "drain": "drain_s"})
     if "also" in values:
         fields["also"] = tuple(item.node.text for item in values["also"].data)

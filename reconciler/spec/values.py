@@ -17,7 +17,6 @@ __all__ = [
     "LISTEN",
     "NAME",
     "NETWORK",
-    "POOL",
     "REFERENCE",
     "SHARE",
     "SIZE",
@@ -335,11 +334,6 @@ GUIDE_LOCATION: Final = Format(
     '"http", or file: and a path that Plex can read',
     r"^(http|file:/\S.*)$",
     examples=("http", "file:/livetv/current"),
-)
-POOL: Final = Format(
-    '"local", or the address of a Redis such as redis://redis:6379/0',
-    r"^(local|rediss?://\S+|env:[A-Za-z0-9_]+|file:[^\n]+)$",
-    examples=("local", "redis://redis:6379/0"),
 )
 DEVICE_PATH: Final = Format('a path that begins with "/"', r"^/\S*$", examples=("/guide.xml",))
 

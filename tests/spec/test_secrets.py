@@ -40,7 +40,6 @@ POSITIONS = [
     "guides: {g: {url: 'http://example.net/live/«someone/SECRET/1.ts'}}",
     "overrides: [{channel: main/1, logo: 'https://example.net/x.png?auth_token=«SECRET'}]",
     "plex: {url: 'http://plex:32400/?X-Plex-Token=«SECRET', credentials: a}",
-    "serve: {pool: 'redis://«:SECRET@redis:6379/0'}",
     "notify: [{url: «'https://ntfy.example.net/SECRET'}]",
     "filters: [{set: {when: {}, logo: 'http://h/l?password=«SECRET'}}]",
     "whatever: {deep: [{secret: «SECRET}]}",

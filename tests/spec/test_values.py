@@ -192,7 +192,7 @@ def test_no_text_breaks_a_format(text: str) -> None:
     formats = [
         values.duration("h"), values.duration("h", signed=True), values.SIZE, values.SHARE, values.NAME, values.REFERENCE,
         values.WEB_ADDRESS, values.WEB_OR_REFERENCE, values.LISTEN, values.NETWORK, values.CHANNEL, values.day,
-        values.GUIDE_LOCATION, values.POOL, values.DEVICE_PATH, values.permission, values.number_range("numbers", 99, "1-9"),
+        values.GUIDE_LOCATION, values.DEVICE_PATH, values.permission, values.number_range("numbers", 99, "1-9"),
     ]  # fmt: skip
     for format_ in formats:
         if format_.fits(text):

@@ -6,7 +6,7 @@ from reconciler.spec.containers import ByNode, Key, Listed, Record
 from reconciler.spec.language.inputs import REFERENCED
 from reconciler.spec.language.words import ONE_NAME, WEB
 from reconciler.spec.shape import Formatted, Text, Whole, Word
-from reconciler.spec.values import GUIDE_LOCATION, LISTEN, NETWORK, POOL, SHARE, duration, number_range
+from reconciler.spec.values import GUIDE_LOCATION, LISTEN, NETWORK, SHARE, duration, number_range
 
 __all__ = ["NOTIFY", "PLEX", "PROBES", "SAFETY", "SERVE"]
 
@@ -97,7 +97,7 @@ SERVE: Final = Record(
             default="5005-5030",
         ),
         Key(
-            "discovery", Word("none", "udp", "udp+ssdp"), "How tuners make themselves known.", default="none"
+            "discovery", Word("none", "udp"), "How tuners make themselves known.", default="none"
         ),
         Key("url_tvg", Word("off", "url-tvg", "both"), "Where playlists name their guide.", default="both"),
         Key(
@@ -147,7 +147,6 @@ SERVE: Final = Record(
             "How long viewers may finish at the end.",
             default="30s",
         ),
-        Key("pool", Formatted(POOL), "Where account budgets are kept.", default="local"),
     ),
 )
 NOTIFY: Final = Record(

@@ -1,0 +1,228 @@
+"""HDHomeRun discovery on UDP 65001 and the control channel on TCP 65001 (hdhomerun.md 5): packets in, packets out.
+
+    answers(packet, devices) -> replies     one for each device that the request means; silence for all else
+    control(packet, device)  -> reply       get-set requests about one device
+
+The packet work is pure and total: any bytes give an answer or silence, never an error. The two listeners at the end are
+the only part with sockets. This module refuses to set anything on a device: it has nothing to be set.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import trio
+
+from reconciler.errors import OperatorError
+from reconciler.lineups.manifest import DvrManifest
+
+__all__ = ["PORT", "Device", "answers", "control", "device_of", "packed", "serve_discovery", "unpacked"]
+
+PORT: Final = 65001
+LARGEST_BYTES: Final = 1460
+CONTROL_IDLE_S: Final = 30.0
+MOST_CONTROLS: Final = 16
+
+DISCOVER_REQUEST, DISCOVER_REPLY, GETSET_REQUEST, GETSET_REPLY = 2, 3, 4, 5
+DEVICE_TYPE, DEVICE_ID, GETSET_NAME, GETSET_VALUE, ERROR_MESSAGE = 0x01, 0x02, 0x03, 0x04, 0x05
+TUNER_COUNT, LINEUP_URL, BASE_URL, MULTI_TYPE = 0x10, 0x27, 0x2A, 0x2D
+TUNER: Final = 1
+ANY: Final = 0xFFFFFFFF
+UNKNOWN: Final = b"ERROR: unknown getset variable\0"
+IDLE_TUNER: Final = "ch=none lock=none ss=0 snq=0 seq=0 bps=0 pps=0"
+
+Tags = tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What discovery tells of one tuner. Only eight hex digits fit the field, so others have none (design.md 4)."""
+
+    id: int
+    base_url: str
+    tuners: int
+
+
+def device_of(dvr: DvrManifest) -> Device | None:
+    """A DVR as a device; None where its DeviceID is not eight hex digits."""
+    if len(dvr.device_id) != 8 or not all(c in "0123456789abcdefABCDEF" for c in dvr.device_id):
+        return None
+    return Device(int(dvr.device_id, 16), dvr.base_url, dvr.tuners)
+
+
+def packed(kind: int, tags: Tags) -> bytes:
+    """A packet: type, length, tags, CRC-32 in little-endian order (5.1)."""
+    body = b"".join(bytes([tag]) + _length(len(value)) + value for tag, value in tags)
+    head = struct.pack(">HH", kind, len(body)) + body
+    return head + struct.pack("<I", zlib.crc32(head))
+
+
+def unpacked(packet: bytes) -> tuple[int, Tags] | None:
+    """Type and tags of a packet; None for anything that is not a whole, sound one."""
+    if not 8 <= len(packet) <= LARGEST_BYTES:
+        return None
+    kind, length = struct.unpack_from(">HH", packet)
+    if len(packet) != length + 8 or struct.unpack_from("<I", packet, length + 4)[0] != zlib.crc32(
+        packet[:-4]
+    ):
+        return None
+    tags = tuple(_tags(packet[4:-4]))
+    return None if any(tag < 0 for tag, _ in tags) else (kind, tags)
+
+
+def answers(packet: bytes, devices: Sequence[Device]) -> list[bytes]:
+    """A reply for each device that a discover request means (5.2)."""
+    found = unpacked(packet)
+    if found is None or found[0] != DISCOVER_REQUEST:
+        return []
+    tags = dict(found[1])
+    types = [tags[DEVICE_TYPE]] if DEVICE_TYPE in tags else []
+    many = tags.get(MULTI_TYPE, b"")
+    types += [many[at : at + 4] for at in range(0, len(many), 4)]
+    if types and not any(_number(value) in {TUNER, ANY} for value in types):
+        return []
+    wanted = _number(tags[DEVICE_ID]) if DEVICE_ID in tags else ANY
+    return [_reply(device) for device in devices if wanted in {ANY, device.id}]
+
+
+def control(packet: bytes, device: Device) -> bytes:
+    """The reply to a get-set request; b"" for what is none (5.3)."""
+    found = unpacked(packet)
+    if found is None or found[0] != GETSET_REQUEST:
+        return b""
+    tags = dict(found[1])
+    name = tags.get(GETSET_NAME, b"").rstrip(b"\0").decode("ascii", "replace")
+    value = None if GETSET_VALUE in tags else _variable(name, device)
+    if value is None:
+        return packed(GETSET_REPLY, ((ERROR_MESSAGE, UNKNOWN),))
+    asked = name.encode("ascii", "replace") + b"\0"
+    return packed(GETSET_REPLY, ((GETSET_NAME, asked), (GETSET_VALUE, value.encode() + b"\0")))
+
+
+def _variable(name: str, device: Device) -> str | None:
+    fixed = {
+        "/sys/model": "hdhomerun5_atsc",
+        "/sys/hwmodel": "HDHR5-4US",
+        "/sys/version": "20240101",
+        "/sys/features": "channelmap: us-bcast us-cable\n",
+        "/lineup/scan": "idle",
+        "help": "Supported configuration options:\n/sys/model\n/sys/version\n/tuner<n>/status\n",
+    }
+    if name in fixed:
+        return fixed[name]
+    tuner, _, what = name.removeprefix("/tuner").partition("/")
+    if not name.startswith("/tuner") or not tuner.isdecimal() or int(tuner) >= device.tuners:
+        return None
+    return {"status": IDLE_TUNER, "vchannel": "none", "lockkey": "none"}.get(what)
+
+
+def _reply(device: Device) -> bytes:
+    base = device.base_url.encode()
+    return packed(
+        DISCOVER_REPLY,
+        (
+            (DEVICE_TYPE, struct.pack(">I", TUNER)),
+            (DEVICE_ID, struct.pack(">I", device.id)),
+            (TUNER_COUNT, bytes([min(device.tuners, 255)])),
+            (BASE_URL, base),
+            (LINEUP_URL, base + b"/lineup.json"),
+        ),
+    )
+
+
+def _length(count: int) -> bytes:
+    # Up to 127 in one byte; above, the low seven bits with the top bit set, then the rest (5.1)
+    return bytes([count]) if count <= 127 else bytes([count & 0x7F | 0x80, count >> 7])
+
+
+def _tags(body: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at < len(body):
+        tag, at = body[at], at + 1
+        if at >= len(body):
+            yield -1, b""
+            return
+        count, at = body[at], at + 1
+        if count & 0x80:
+            if at >= len(body):
+                yield -1, b""
+                return
+            count, at = count & 0x7F | body[at] << 7, at + 1
+        if at + count > len(body):
+            yield -1, b""
+            return
+        yield tag, body[at : at + count]
+        at += count
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "big") if len(value) == 4 else -1
+
+
+async def serve_discovery(
+    host: str,
+    devices: Callable[[], Sequence[Device]],
+    *,
+    port: int = PORT,
+    task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Answer on UDP and TCP until cancelled; `task_status` gets the port. `devices` is asked at each packet.
+
+    One process owns the port (5.4). Raises OperatorError where it is taken.
+    """
+    udp = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
+    with udp:
+        try:
+            await udp.bind((host, port))
+            bound: int = udp.getsockname()[1]
+            listeners = await trio.open_tcp_listeners(bound, host=host)
+        except OSError as error:
+            raise OperatorError(
+                f"port {port} for discovery is taken on {host}: {error.strerror}",
+                next_step='end what uses it, or write  serve: {discovery: "none"}',
+            ) from error
+        limit = trio.CapacityLimiter(MOST_CONTROLS)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_udp, udp, devices)
+            nursery.start_soon(partial(trio.serve_listeners, partial(_tcp, devices, limit), listeners))
+            task_status.started(bound)
+
+
+async def _udp(udp: "trio.socket.SocketType", devices: Callable[[], Sequence[Device]]) -> None:
+    while True:
+        try:
+            packet, sender = await udp.recvfrom(LARGEST_BYTES + 1)
+            for reply in answers(packet, devices()):
+                await udp.sendto(reply, sender)
+        except OSError:
+            await trio.sleep(0.01)  # an unreachable asker must not end discovery, nor spin it
+
+
+async def _tcp(
+    devices: Callable[[], Sequence[Device]], limit: trio.CapacityLimiter, stream: trio.SocketStream
+) -> None:
+    async with stream:
+        if limit.available_tokens < 1 or not (found := devices()):
+            return
+        async with limit:
+            try:
+                buffer = b""
+                while len(buffer) <= LARGEST_BYTES:
+                    with trio.move_on_after(CONTROL_IDLE_S) as waited:
+                        data = await stream.receive_some(LARGEST_BYTES)
+                    if waited.cancelled_caught or not data:
+                        return
+                    buffer += data
+                    while len(buffer) >= 4 and len(buffer) >= (
+                        size := int.from_bytes(buffer[2:4], "big") + 8
+                    ):
+                        reply = control(buffer[:size], found[0])
+                        buffer = buffer[size:]
+                        if not reply:
+                            return
+                        await stream.send_all(reply)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return

@@ -1,0 +1,117 @@
+"""UDP discovery and the control channel: the bytes of hdhomerun.md 5.2 and 5.3, and Debian's own client."""
+
+import socket
+from functools import partial
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.lineups.manifest import DvrManifest
+from reconciler.serving.discovery import (
+    PORT,
+    Device,
+    answers,
+    control,
+    device_of,
+    packed,
+    serve_discovery,
+    unpacked,
+)
+from tests.conftest import Run
+
+DEVICE = Device(0x12345674, "http://127.0.0.1:5004", 2)
+OTHER = Device(0x1040ABC5, "http://127.0.0.1:5005", 1)
+REPLY = bytes.fromhex(
+    "00030049 0104 00000001 0204 12345674 1001 02"
+    "2a15 687474703a2f2f3132372e302e302e313a35303034"
+    "2721 687474703a2f2f3132372e302e302e313a353030342f6c696e6575702e6a736f6e 849dc70d"
+)
+
+
+def test_the_worked_example() -> None:
+    """The request and the reply of hdhomerun.md 5.3, to the byte."""
+    request = bytes.fromhex("0002000c 0104ffffffff 0204ffffffff 73cc7d8f")
+    assert [REPLY] == answers(request, [DEVICE])
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ("0002000c 0104ffffffff 0204ffffffff 73cc7d8f", 2),
+        ("00020006 0104ffffffff 4c20cb4e", 2),
+        ("0002000a 2d080000000100000005 4f63391f", 2),
+        ("0002000c 0104ffffffff 02041040abc5 d265b8d7", 1),
+        ("00020006 010400000001 393077e7", 2),
+        ("0002000c 010400000001 0204ffffffff 4e507f35", 2),
+    ],
+)
+def test_every_known_request_is_answered(request_: str, expected: int) -> None:
+    """All six forms of hdhomerun.md 5.2; a request for one device is answered by that one alone."""
+    assert expected == len(answers(bytes.fromhex(request_), [DEVICE, OTHER]))
+
+
+def test_others_are_left_in_peace() -> None:
+    """A request for storage devices, a reply, a broken CRC: silence."""
+    storage = packed(2, ((0x01, bytes.fromhex("00000005")),))
+    broken = bytes.fromhex("0002000c 0104ffffffff 0204ffffffff 73cc7d8e")
+    assert [] == answers(storage, [DEVICE]) == answers(REPLY, [DEVICE]) == answers(broken, [DEVICE])
+
+
+def test_control_answers_the_model() -> None:
+    """The exchange of hdhomerun.md 5.3; setting and unknown names are errors."""
+    asked = bytes.fromhex("0004000d 030b 2f7379732f6d6f64656c00 8f5b54b5")
+    found = unpacked(control(asked, DEVICE))
+    assert found is not None
+    assert (5, ((3, b"/sys/model\0"), (4, b"hdhomerun5_atsc\0"))) == found
+    unknown = unpacked(control(packed(4, ((3, b"/nope\0"),)), DEVICE))
+    assert unknown == (5, ((5, b"ERROR: unknown getset variable\0"),))
+    setting = unpacked(control(packed(4, ((3, b"/sys/model\0"), (4, b"x\0"))), DEVICE))
+    assert setting == unknown
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_survived(data: bytes) -> None:
+    """Noise gives silence."""
+    assert isinstance(answers(data, [DEVICE]), list)
+    assert isinstance(control(data, DEVICE), bytes)
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=300)), max_size=4))
+def test_packets_survive_packing(tags: list[tuple[int, bytes]]) -> None:
+    """What is packed unpacks to the same, short and long values alike."""
+    assert (2, tuple(tags)) == unpacked(packed(2, tuple(tags)))
+
+
+def test_ids_that_do_not_fit_have_no_device() -> None:
+    """A Threadfin id is fine for Plex and has no place in a four-byte field."""
+    dvr = DvrManifest("n", "n", "2019-01-DEF-000:2", "n", 5004, "http://10.0.0.5:5004", 2, False, {})
+    assert device_of(dvr) is None
+
+
+@pytest.mark.program("hdhomerun_config")
+@pytest.mark.accepts("DSC-1")
+def test_debians_client_lists_every_dvr(run: Run[None]) -> None:
+    """`hdhomerun_config discover 127.0.0.1` lists both, and `get /sys/model` works."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", PORT))
+        except OSError:
+            pytest.skip("another program answers discovery on this machine")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_discovery, "127.0.0.1", lambda: [DEVICE, OTHER]))
+            listed = await trio.run_process(
+                ["hdhomerun_config", "discover", "127.0.0.1"], capture_stdout=True
+            )
+            assert b"12345674" in listed.stdout
+            assert b"1040ABC5" in listed.stdout.upper()
+            model = await trio.run_process(
+                ["hdhomerun_config", "127.0.0.1", "get", "/sys/model"], capture_stdout=True
+            )
+            assert b"hdhomerun5_atsc" in model.stdout
+            nursery.cancel_scope.cancel()
+
+    run(main)
