@@ -346,7 +346,7 @@ def test_a_copy_that_is_too_old_changes_nothing(run: Run[None], tmp_path: Path) 
         )
         async with settled(tmp_path, spec=both) as home:
             guard = Guard(home)
-            home.provider.faults.switch_on(Fault("refuse"))
+            home.provider.faults.switch_on(Fault("html"))
             for head in (home.state / "cache" / "lists").glob("panel*.json"):
                 copy = json.loads(head.read_text("utf-8"))
                 if "fetched_at" in copy:
