@@ -59,6 +59,8 @@ class Guard:
             ip = ip.ipv4_mapped
         if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
             return False
+        if ip.version == 4 and ip.is_reserved:  # which counts as private, and is nobody's network
+            return False
         if ip.is_loopback or ip.is_private:
             return self.private
         return not ip.is_reserved
