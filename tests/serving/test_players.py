@@ -1,112 +1,120 @@
-"""Real players read a tuner: ffprobe, ffmpeg and VLC, from TS and from HLS upstreams."""
+"""Real players on a real stream, and streams across new generations."""
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 import trio
 
+from reconciler.sandbox.panel import Account, Channel, Panel
 from tests.conftest import Run
-from tests.serving.stage import panel_stage, provided, served
+from tests.serving.stage import panel_stage, provided, served, until, watching
 
-PLAY_S = 4
-
-
-async def output(*command: str, limit_s: float = 40) -> tuple[int, str]:
-    """Run a player to its end; exit status and what it said."""
-    with trio.fail_after(limit_s):
-        done = await trio.run_process(
-            list(command), capture_stdout=True, capture_stderr=True, check=False, stdin=b""
-        )
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+FFPROBE = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0"]
+FFMPEG = ["ffmpeg", "-v", "error", "-t", "3", "-i"]
+VLC = ["cvlc", "-q", "--run-time=3", "--play-and-exit", "--sout=#std{access=file,mux=ts,dst=-}"]
 
 
-@pytest.mark.program("ffprobe")
-@pytest.mark.accepts("STR-1", "TUN-4")
-@pytest.mark.parametrize("form", ["ts", "hls"])
-def test_ffprobe_sees_video_and_audio(run: Run[None], tmp_path: Path, clips: Path, form: str) -> None:
-    """H.264 and AAC, as the provider's channel has them."""
-
-    async def main() -> None:
-        async with provided(clips) as handle:
-            stage = panel_stage(tmp_path, handle, source={"format": form})
-            stage.publish()
-            async with served(stage) as serving:
-                host, port = serving.dvrs["news"]
-                url = f"http://{host}:{port}/auto/v1000"
-                with trio.fail_after(40):
-                    done = await trio.run_process(
-                        ["ffprobe", "-v", "error", "-show_streams", "-of", "json", url], capture_stdout=True
-                    )
-                streams = json.loads(done.stdout)["streams"]
-                assert {"h264", "aac"} == {s["codec_name"] for s in streams}
-
-    run(main)
-
-
-@pytest.mark.program("ffmpeg")
-@pytest.mark.accepts("STR-1", "HLS-4")
-@pytest.mark.parametrize("form", ["ts", "hls"])
-def test_ffmpeg_finds_nothing_to_complain_about(
-    run: Run[None], tmp_path: Path, clips: Path, form: str
-) -> None:
-    """Several loops of the clip decode without one warning about continuity, timestamps or packets."""
-
-    async def main() -> None:
-        async with provided(clips) as handle:
-            stage = panel_stage(tmp_path, handle, source={"format": form})
-            stage.publish()
-            async with served(stage) as serving:
-                host, port = serving.dvrs["news"]
-                url = f"http://{host}:{port}/auto/v1000?duration={PLAY_S}"
-                code, said = await output(
-                    "ffmpeg", "-v", "warning", "-i", url, "-t", str(PLAY_S), "-f", "null", "-"
-                )
-                assert code == 0, said
-                assert "" == said.strip(), said
-
-    run(main)
-
-
-@pytest.mark.program("cvlc")
 @pytest.mark.accepts("STR-1")
-def test_vlc_plays(run: Run[None], tmp_path: Path, clips: Path) -> None:
-    """VLC writes what it plays; the file is a transport stream of some length."""
+@pytest.mark.parametrize("form", ["ts", "hls"])
+@pytest.mark.parametrize(
+    "player",
+    [pytest.param(name, marks=pytest.mark.program(name)) for name in ("ffprobe", "ffmpeg", "cvlc")],
+)
+def test_players_play(run: Run[None], tmp_path: Path, clips: Path, player: str, form: str) -> None:
+    """Each player finds video and sound and has nothing to complain about, from TS and from HLS upstreams."""
 
     async def main() -> None:
         async with provided(clips) as handle:
-            stage = panel_stage(tmp_path, handle, source={"format": "hls"})
+            stage = panel_stage(tmp_path, handle, source={"format": form})
             stage.publish()
-            out = tmp_path / "played.ts"
             async with served(stage) as serving:
                 host, port = serving.dvrs["news"]
                 url = f"http://{host}:{port}/auto/v1000"
-                # VLC refuses to run as root; its own switch in the environment is for tests like this one
-                vlc = [
-                    "cvlc",
-                    "-I",
-                    "dummy",
-                    "--run-time",
-                    str(PLAY_S),
-                    "--play-and-exit",
-                ]
-                sout = f"#std{{access=file,mux=ts,dst={out}}}"
-                code, said = await output(*unprivileged(tmp_path), *vlc, "--sout", sout, url, "vlc://quit")
-                assert out.exists(), f"exit {code}: {said}"
-            data = await trio.Path(out).read_bytes()
-            assert len(data) > 50_000
-            assert {0x47} == set(data[: 188 * 100 : 188])
+                words = {
+                    "ffprobe": [*FFPROBE, url],
+                    "ffmpeg": [*FFMPEG, url, "-f", "null", "-"],
+                    "cvlc": [*VLC, url],
+                }[player]
+                # VLC refuses to run as root.
+                user = "nobody" if player == "cvlc" and os.geteuid() == 0 else None
+                with trio.fail_after(60):
+                    done = await trio.run_process(
+                        words, capture_stdout=True, capture_stderr=True, check=False, user=user
+                    )
+                if player == "cvlc":
+                    assert len(done.stdout) > 50_000, done.stderr.decode()
+                    assert {0x47} == set(done.stdout[::188])
+                    return
+                assert 0 == done.returncode, done.stderr.decode()
+                assert "" == done.stderr.decode()
+                if player == "ffprobe":
+                    assert {"video", "audio"} == set(done.stdout.decode().split())
 
     run(main)
 
 
-def unprivileged(folder: Path) -> list[str]:
-    """A prefix that runs the command as nobody where the tests run as root."""
-    if os.geteuid() != 0:
-        return []
-    for path in (folder, *folder.parents):
-        if path.is_dir() and path != Path("/") and path.stat().st_uid == 0:
-            path.chmod(path.stat().st_mode | 0o055)
-    folder.chmod(0o777)
-    return ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "env", f"HOME={folder}"]
+@pytest.mark.accepts("STR-7", "ONE-5", "PLY-5", "TUN-7")
+def test_new_artifacts_interrupt_nothing(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """Fifty streams run while generations come and go: none is cut, also those whose channel or DVR has left."""
+
+    async def main() -> None:
+        panel = Panel(
+            accounts=(Account(max_connections=0),), channels=tuple(Channel(n, str(n)) for n in range(1, 10))
+        )
+        async with provided(clips, panel) as handle:
+            lineups = {f"dvr{n}": {str(k): f"main/{k}" for k in range(1, 10)} for n in range(6)}
+            stage = panel_stage(tmp_path, handle, tuners=20)
+            stage.lineups = lineups
+            stage.publish()
+            async with served(stage) as serving, trio.open_nursery() as nursery:
+                counts: dict[int, int] = {}
+
+                async def watch(place: tuple[str, int], number: int, index: int) -> None:
+                    async with watching(place, f"/auto/v{number}") as viewer:
+                        assert 200 == viewer.status
+                        while True:
+                            data = await viewer.read(20_000)
+                            assert not viewer.ended
+                            counts[index] = counts.get(index, 0) + len(data)
+                            viewer.data = b""
+
+                index = 0
+                for name in lineups:
+                    for number in range(1, 10):
+                        if index < 50:
+                            nursery.start_soon(watch, serving.dvrs[name], number, index)
+                            index += 1
+                await until(lambda: len(counts) == 50, 30)
+                stage.lineups = {"dvr0": {"1": "main/1"}, "new": {"5": "main/5"}}
+                stage.channels = {k: v for k, v in stage.channels.items() if k in {"main/1", "main/5"}}
+                stage.publish()
+                await until(lambda: set(serving.dvrs) == {"dvr0", "new"})
+                before = dict(counts)
+                await until(lambda: all(counts[i] > before[i] for i in before), 20)
+                nursery.cancel_scope.cancel()
+
+    run(main)
+
+
+@pytest.mark.accepts("UPG-1")
+def test_draining(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """Draining: not ready, no new streams, running ones go on until they end."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            stage = panel_stage(tmp_path, handle)
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+                async with watching(place, "/auto/v1000") as one:
+                    await one.read(20_000)
+                    serving.drain()
+                    assert not serving.live.ready
+                    async with watching(place, "/auto/v1001") as two:
+                        assert (503, "803 System Busy") == (two.status, two.headers["x-hdhomerun-error"])
+                    await one.read(len(one.data) + 50_000)
+                    assert not one.ended
+                await serving.relay.idle()
+
+    run(main)
