@@ -114,7 +114,7 @@ class Attempt:
                 target = self.credentials.target(way, account)
         except CredentialError as error:
             raise AttemptFailed("credentials", error.message, connected=False) from error
-        dialler = self._dialler(way, target, limits)
+        dialler = self.dialler(way, target, limits)
         connected = False
         with trio.CancelScope() as scope:
 
@@ -139,7 +139,8 @@ class Attempt:
                 raise
         raise AttemptFailed("timeout", f"no stream within {limits.first_byte_s:g} s", connected=connected)
 
-    def _dialler(self, way: Way, target: Target, limits: TimeLimits) -> Dialler:
+    def dialler(self, way: Way, target: Target, limits: TimeLimits) -> Dialler:
+        """Connections for one stream of this way, with its headers and the guard of its source."""
         headers = list(target.headers)
         if target.user_agent and not any(name.lower() == "user-agent" for name, _ in headers):
             headers.insert(0, ("User-Agent", target.user_agent))

@@ -12,11 +12,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from reconciler.serving import hdhr
 from reconciler.serving.access import Access
 from reconciler.serving.answers import JSON, M3U, XML, Answer, answer_head, etag_matches, refusal
 from reconciler.serving.fetches import GuideFetch, GuideFetches
+from reconciler.serving.films import exported_live, is_film
 from reconciler.serving.generations import Generation, Live, Tuner
 from reconciler.serving.heads import BadRequest, Reader, Request
 from reconciler.serving.relay import Relay
@@ -96,6 +98,8 @@ class Front:
                 return await self._finish(wire, request, STARTING)
         if generation is not None and path in generation.exports:
             return await self._file(wire, request, generation, generation.exports[path], kind=M3U, dvr="")
+        if generation is not None and path.startswith("play/"):
+            return await self._play(wire, request, generation, unquote(path.removeprefix("play/")))
         await self._hand_over(wire, request.raw + reader.unread)
         return False
 
@@ -145,6 +149,20 @@ class Front:
         if answer is not None:
             return await self._finish(wire, request, answer)
         return False
+
+    async def _play(self, wire: Wire, request: Request, generation: Generation, channel: str) -> bool:
+        if request.method not in ACCEPTS_ALL:
+            return await self._finish(wire, request, NOT_ALLOWED)
+        tuner = exported_live(generation, channel)
+        if tuner is not None and not request.head_only:
+            answer = await self._relay.watch(wire, request, tuner, channel, None)
+        elif tuner is not None:
+            answer = Answer(200, headers=(("Content-Type", "video/mp2t"),))
+        elif is_film(generation, channel):
+            answer = await self._relay.film(wire, request, generation, channel)
+        else:
+            answer = refusal(801)
+        return False if answer is None else await self._finish(wire, request, answer)
 
     async def _finish(self, wire: Wire, request: Request, answer: Answer) -> bool:
         keep = request.keep_alive

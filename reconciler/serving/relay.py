@@ -16,6 +16,7 @@ import trio
 from reconciler.serving.answers import Answer, answer_head, refusal
 from reconciler.serving.attempt import Attempt, AttemptFailed
 from reconciler.serving.fanout import RING_BYTES, Channel, Ended, Viewer
+from reconciler.serving.films import Films
 from reconciler.serving.generations import Generation, Live, Tuner
 from reconciler.serving.hdhr import Busy
 from reconciler.serving.heads import Request
@@ -103,6 +104,13 @@ class Relay:
                 session.channel.admit_waiting(now - self._limits.join_s)
             self._attempt.blocks.thin()
             await trio.sleep(TICK_S)
+
+    async def film(self, wire: Wire, request: Request, generation: Generation, channel: str) -> Answer | None:
+        """Pass a film or an episode through; None once it is sent. Raises OSError when the client leaves."""
+        if self._live.draining:
+            return refusal(803)
+        ways = ways_of(channel, generation.routes, self._health)
+        return await Films(self._attempt, self._limits).send(wire, request, ways)
 
     # --- one viewer ------------------------------------------------------------------------------------------
 

@@ -95,16 +95,15 @@ class Packets:
         self._rest = b""
         count = len(joined) // self._grid
         if joined[: count * self._grid : self._grid].count(SYNC) != count:
-            return [], self._lose(joined)
+            return [], self._lose(joined[1:])  # the same grid would be found again
         self._rest = joined[count * self._grid :]
         steps = range(0, count * self._grid, self._grid)
         return ([b"".join(joined[at : at + PACKET_BYTES] for at in steps)] if count else []), None
 
     def _lose(self, data: Piece) -> Piece:
-        """The grid does not hold at the beginning of `data`: look for it one byte later."""
+        """The grid does not hold at the beginning of `data`: look for another. A page is judged from its first byte."""
         self._grid = 0
-        self.lost_bytes += 1
-        return data[1:]
+        return data
 
     def _seek(self, data: Piece) -> Piece | None:
         """What follows from the first packet on, or None: not found yet."""

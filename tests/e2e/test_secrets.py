@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 from typing import Final
-from urllib.parse import SplitResult, quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import httpx
 import pytest
@@ -93,13 +93,13 @@ async def tune_and_browse(home: World) -> None:
             ):  # elsewhere logos have the provider's public address
                 assert all(provider not in answer.content for provider in providers), path
         lineup = (await client.get(f"http://127.0.0.1:{home.ports[0]}/lineup.json")).json()
-    check("stream head", await head_of(urlsplit(lineup[0]["URL"])))
+    check("stream head", await head_of(httpx.URL(lineup[0]["URL"])))
 
 
-async def head_of(url: SplitResult) -> bytes:
+async def head_of(url: httpx.URL) -> bytes:
     """The status line and headers of a stream, read from a socket that is then closed."""
-    async with await trio.open_tcp_stream(url.hostname or "", url.port or 80) as stream:
-        await stream.send_all(f"GET {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
+    async with await trio.open_tcp_stream(url.host, url.port or 80) as stream:
+        await stream.send_all(f"GET {url.path} HTTP/1.1\r\nHost: {url.host}\r\n\r\n".encode())
         data = b""
         while b"\r\n\r\n" not in data:
             data += await stream.receive_some(4096)
