@@ -65,6 +65,10 @@ class ServeClient:
                 counts[name] = counts.get(name, 0) + 1
         return counts
 
+    async def status(self) -> dict[str, Any] | Unknown:  # Any: JSON
+        """All that the hub knows of this moment (`ptctl-status/1`)."""
+        return await self._hub("/api/v1/status")
+
     async def moment(self) -> float | Unknown:
         """The time on `serve`'s clock, which is the one that guide fetches are noted with."""
         answer = await self._hub("/api/v1/guide-fetches?since=99999999999")

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "adopt": ("reconciler.cli.adopt", "adopt", "Take over a DVR that Plex has; rebuild a lost ledger"),
     "explain": ("reconciler.cli.explain", "explain", "Why a channel is where it is"),
     "probe": ("reconciler.cli.probe", "probe", "Try streams, and remember which do not play"),
+    "status": ("reconciler.cli.status", "status", "What the running serve is doing"),
     "history": ("reconciler.cli.history", "history", "What earlier runs did"),
     "rollback": ("reconciler.cli.rollback", "rollback", "Publish an earlier generation at once"),
     "renumber": ("reconciler.cli.renumber", "renumber", "Give every channel of a DVR a new number"),

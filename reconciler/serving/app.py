@@ -8,7 +8,7 @@ path has a function that does.
 import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -29,6 +29,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 READS: Final = frozenset({"GET", "HEAD"})
 LEASES_PATH: Final = "/api/v1/leases"
+STATUS_FORMAT: Final = "ptctl-status/1"
 # Pages are ours alone: no foreign scripts, no frames.
 GUARDS: Final = (
     ("X-Content-Type-Options", "nosniff"),
@@ -62,6 +63,7 @@ class App:
         pages: Pages | None = None,
         measures: Measures | None = None,
         leases: Leases | None = None,
+        refused: Mapping[str, int] | None = None,
     ) -> None:
         self._live = live
         self._relay = relay
@@ -69,6 +71,7 @@ class App:
         self._pages = pages
         self._measures = measures
         self._leases = leases
+        self._refused: Mapping[str, int] = {} if refused is None else refused
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
             "/readyz": self._ready,
@@ -97,8 +100,19 @@ class App:
         if self._leases is not None and (asked.path, asked.method) == (LEASES_PATH, "POST"):
             await self._leases.answer(asked.headers, receive, send)
             return
-        metrics = await self._metrics(asked) if asked.path == "/metrics" else None
-        await self._send(asked, metrics or self._answer(asked), send)
+        answer = None
+        if asked.path == "/metrics":
+            answer = await self._metrics(asked)
+        elif asked.path == "/api/v1/status":
+            answer = await self._status(asked)
+        await self._send(asked, answer or self._answer(asked), send)
+
+    async def _status(self, asked: Asked) -> Answer | None:
+        """What the pages show, for `ptctl status` and `ptctl doctor`; and which clients were turned away."""
+        if self._pages is None or asked.method not in READS:
+            return None
+        document = asdict(await self._pages.status())
+        return _json({"format": STATUS_FORMAT, **document, "refused": dict(self._refused)})
 
     async def _metrics(self, asked: Asked) -> Answer | None:
         if self._measures is None or self._pages is None or asked.method not in READS:

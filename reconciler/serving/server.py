@@ -108,7 +108,17 @@ async def serve(
     pages = Pages(live, relay, health, fetches, Records(state), drift)
     access = Access(settings.allow, settings.admin_token)
     leases = Leases(live, attempt.pool, access)
-    hypercorn = Hypercorn(App(live, relay, fetches, pages=pages, measures=measures, leases=leases))
+    hypercorn = Hypercorn(
+        App(
+            live,
+            relay,
+            fetches,
+            pages=pages,
+            measures=measures,
+            leases=leases,
+            refused=access.refused,
+        )
+    )
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
     serving = Serving(live, relay, fetches, drift)
     doors = _Doors(settings, front, Acceptor(raise_file_limit()), serving)
