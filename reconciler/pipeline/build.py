@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler import __version__
 from reconciler.catalog.guide_bytes import open_guide
 from reconciler.catalog.guide_times import day_window
 from reconciler.catalog.guide_write import DvrGuide, GuideInput, write_guides
@@ -21,6 +22,7 @@ from reconciler.lineups import artifacts
 from reconciler.lineups.manifest import DvrManifest, Manifest, manifest_bytes
 from reconciler.lineups.model import Desired, DvrTarget
 from reconciler.pipeline.gather import Gathered
+from reconciler.planning.inputs import Judgement
 from reconciler.spec.model import Spec
 
 __all__ = ["Built", "build"]
@@ -39,15 +41,14 @@ class Built:
     files: tuple[str, ...]
 
 
-def build(
-    spec: Spec, desired: Desired, carried: frozenset[str], gathered: Gathered, staged: Path, *, now: float
-) -> Built:
+def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *, now: float) -> Built:
     """Stage the files in `staged`. Raises StateError (disk full) and ProviderError (a guide that cannot be unpacked).
 
     Costs one pass over each guide that is wanted; nothing when nothing moved since the published generation.
     """
     state = Path(spec.state)
-    kept = _carried(carried, gathered)
+    desired = judgement.desired
+    kept = _carried(judgement, gathered)
     key = _key(spec, desired, kept, gathered, now)
     if gathered.generation and _remembered(state) == {"key": key, "generation": gathered.generation}:
         assert gathered.published is not None
@@ -73,9 +74,11 @@ def build(
     return Built(manifest, generation, _new_files(state, staged, known))
 
 
-def _carried(carried: frozenset[str], gathered: Gathered) -> dict[str, DvrManifest]:
-    published = gathered.published.dvrs if gathered.published else ()
-    return {dvr.name: dvr for dvr in published if dvr.name in carried}
+def _carried(judgement: Judgement, gathered: Gathered) -> dict[str, DvrManifest]:
+    """Published entries by the DVR's name of today: a renamed DVR's files lie under its old one."""
+    published = {dvr.name: dvr for dvr in (gathered.published.dvrs if gathered.published else ())}
+    found = {name: published.get(judgement.old_names.get(name, name)) for name in sorted(judgement.carried)}
+    return {name: dvr for name, dvr in found.items() if dvr is not None}
 
 
 def _guides(
@@ -84,7 +87,12 @@ def _guides(
     """Write the guide of each target; their SHA-256 by DVR name."""
     names = {t.record.name for t in targets}
     inputs = [
-        GuideInput(guide.name, _opener(gathered.guide_files[guide.name]), guide.shift_s)
+        GuideInput(
+            guide.name,
+            _opener(gathered.guide_files[guide.name]),
+            guide.shift_s,
+            gathered.guides[guide.name].places,
+        )
         for guide in spec.guides.values()
         if guide.name in gathered.guide_files
     ]
@@ -122,20 +130,20 @@ def _digest(path: Path) -> str:
 def _key(
     spec: Spec, desired: Desired, kept: Mapping[str, DvrManifest], gathered: Gathered, now: float
 ) -> str:
-    """The hash of all that goes into the files: lineups, guide files, windows, options."""
-    total = hashlib.sha256(repr(sorted(kept.items())).encode())
-    for name, data in sorted(artifacts.files(spec, desired).items()):
+    """The hash of all that goes into the files: the small files themselves, and what the guides are made of.
+
+    Nothing else of the ledger counts: a record also holds what was applied, which each run changes.
+    """
+    total = hashlib.sha256(__version__.encode())
+    no_digests = {t.record.name: "" for t in desired.dvrs}
+    small = artifacts.files(spec, desired)
+    small["manifest.json"] = manifest_bytes(artifacts.manifest(spec, desired, no_digests, kept))
+    for name, data in sorted(small.items()):
         total.update(f"{name}\0{len(data)}\0".encode() + data)
     total.update(repr(artifacts.guide_wanted(desired)).encode())
     for target in desired.dvrs:
-        options = (
-            target.record,
-            target.dvr.guide,
-            target.dvr.stream,
-            target.dvr.tuners,
-            target.dvr.scan_possible,
-        )
-        total.update(repr((options, day_window(now, target.dvr.guide.days))).encode())
+        days = day_window(now, target.dvr.guide.days)
+        total.update(repr((target.record.name, target.dvr.guide, days)).encode())
     for guide in spec.guides.values():
         path = gathered.guide_files.get(guide.name)
         stat = path.stat() if path else None

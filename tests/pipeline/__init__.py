@@ -1,0 +1,1 @@
+"""Tests of `reconciler.pipeline`: whole steps over real files."""

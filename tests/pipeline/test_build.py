@@ -1,0 +1,121 @@
+"""When a generation is built again, and when it is not: a large guide is read once per run, and not at all in a quiet one."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from reconciler import converge as converging
+from reconciler.pipeline import Prepared, Request, prepared
+from reconciler.planning.model import Plan
+from reconciler.spec import load
+from reconciler.spec.model import Spec
+from tests.conftest import Run
+
+NOW: Final = 1_790_000_000.0
+"""2026-09-21, 14:13 UTC."""
+SPEC: Final = """\
+version: 1
+name: home
+sources: {list: {kind: m3u, path: list.m3u}}
+guides: {all: {path: guide.xml, match: [id]}}
+buckets:
+  - {name: news, match: {group: "News*"}}
+dvrs: {news: {}}
+serve: {listen: "127.0.0.1:5004", advertise: "http://127.0.0.1:5004", ports: 5005-5010}
+"""
+LIST: Final = """\
+#EXTM3U
+#EXTINF:-1 tvg-id="one.us" group-title="News",One
+http://tv.example.net/live/1.ts
+#EXTINF:-1 tvg-id="two.us" group-title="News",Two
+http://tv.example.net/live/2.ts
+"""
+GUIDE: Final = """\
+<tv><channel id="one.us"><display-name>One</display-name></channel>
+<programme start="20260921150000 +0000" stop="20260921160000 +0000" channel="one.us"><title>{title}</title></programme>
+</tv>
+"""
+
+
+def home(directory: Path, *, spec: str = SPEC, title: str = "The news") -> Spec:
+    """The spec with its files in `directory`, read as the command line reads it."""
+    (directory / "list.m3u").write_text(LIST)
+    (directory / "guide.xml").write_text(GUIDE.format(title=title))
+    (directory / "ptctl.yaml").write_text(spec)
+    found, problems, _ = load(directory / "ptctl.yaml", env=None, allow_exec=False)
+    assert found is not None, list(problems)
+    return found
+
+
+def request() -> Request:
+    """A refresh at a fixed moment."""
+    return Request(now=NOW, environ={}, plex=False)
+
+
+async def refreshed(spec: Spec) -> "converging.Settled":
+    """One whole refresh that nobody has to agree to."""
+
+    async def consent(plan: Plan) -> bool:
+        return True
+
+    return await converging.converge(spec, request(), converging.Orders(consent=consent, command="refresh"))
+
+
+def staged_files(ready: Prepared) -> list[str]:
+    """What was built for this plan."""
+    return sorted(p.relative_to(ready.staged).as_posix() for p in ready.staged.rglob("*") if p.is_file())
+
+
+def test_a_run_that_changed_nothing_builds_nothing(run: Run[list[str]], tmp_path: Path) -> None:
+    """Right after the first run, whose records differ from those it began with, no file is built again."""
+
+    async def main() -> list[str]:
+        spec = home(tmp_path)
+        settled = await refreshed(spec)
+        assert settled.converged
+        async with prepared(spec, request()) as ready:
+            return staged_files(ready)
+
+    assert [] == run(main)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("name: home", "name: house"),
+        ("dvrs: {news: {}}", "dvrs: {news: {tuners: 3}}"),
+        ("dvrs: {news: {}}", "dvrs: {news: {guide: {days: 2}}}"),
+        ("match: [id]", "match: [id], shift: 1h"),
+    ],
+)
+def test_what_is_written_into_files_builds_them_again(
+    run: Run[list[str]], tmp_path: Path, old: str, new: str
+) -> None:
+    """A change of the spec that shows in a manifest or guide is built, though lists and guide are the same."""
+
+    async def main() -> list[str]:
+        await refreshed(home(tmp_path))
+        changed = SPEC.replace(old, new)
+        assert changed != SPEC
+        spec = replace(home(tmp_path, spec=changed), state=str(tmp_path / ".ptctl"))
+        async with prepared(spec, request()) as ready:
+            return staged_files(ready)
+
+    assert ["manifest.json", "news/guide.xml", "news/lineup.json", "news/playlist.m3u"] == run(main)
+
+
+def test_another_guide_is_built(run: Run[list[str]], tmp_path: Path) -> None:
+    """A guide of the same size at another time is another guide."""
+
+    async def main() -> list[str]:
+        spec = home(tmp_path)
+        await refreshed(spec)
+        home(tmp_path, title="The nows")
+        os.utime(tmp_path / "guide.xml", (NOW, NOW))
+        async with prepared(spec, request()) as ready:
+            return list(ready.built.files)
+
+    assert ["manifest.json", "news/guide.xml"] == run(main)
