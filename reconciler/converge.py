@@ -16,7 +16,7 @@ from typing import Final
 
 import trio
 
-from reconciler.applying.context import ApplyContext
+from reconciler.applying.context import ApplyContext, PlexDatabase
 from reconciler.applying.events import Progress, RunResult
 from reconciler.applying.executor import run
 from reconciler.applying.serve import ServeClient, serve_client
@@ -173,6 +173,7 @@ async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Set
             serve=serve,
             observed=observed if isinstance(observed, Observed) else None,
             progress=orders.progress,
+            database=_plex_database(spec),
             guide_loads=spec.plex.guide_loads if spec.plex else 1,
             timing=timing,
         )
@@ -182,6 +183,12 @@ async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Set
         skipped = frozenset(c.dvr for c in plan.changes if c.blocks)
         verdict = await verify(lambda: _again(ready), blocked_before=skipped)
     return Settled(plan, result, verdict, run=journal.number)
+
+
+def _plex_database(spec: Spec) -> PlexDatabase | None:
+    if spec.plex is None or spec.plex.database.use != "fallback":
+        return None
+    return PlexDatabase(Path(spec.plex.database.path), spec.plex.url, Path(spec.state) / "plex-copies")
 
 
 async def _again(ready: Prepared) -> Plan:

@@ -17,7 +17,8 @@ from reconciler.ledger import generations, store
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import Manifest, Routes, read_manifest, read_routes
 from reconciler.plex.connection import connected
-from reconciler.plex.model import Dvr, Observed, Unknown
+from reconciler.plex.database import stopped_plex
+from reconciler.plex.model import DatabaseView, Dvr, Observed, Unknown
 from reconciler.plex.reader import observe
 from reconciler.secret import Secret
 from reconciler.sources.catalogue import load_catalog
@@ -67,6 +68,8 @@ class Gathered:
     published: Manifest | None
     published_routes: Routes | None
     busy: Mapping[str, int] | Unknown
+    database: DatabaseView | None = None
+    """What a stopped Plex left behind, where the spec allows to look; `observed` is Unknown then."""
 
 
 def client_id(spec: Spec) -> str:
@@ -88,11 +91,14 @@ async def gather(spec: Spec, request: Request) -> Gathered:
     generation = generations.current(state) or ""
     published, routes = _published(state, generation)
     seen: list[Observed | Unknown | None] = [None]
+    left: list[DatabaseView | None] = [None]
     busy: list[Mapping[str, int] | Unknown] = [Unknown("serve was not asked")]
     async with trio.open_nursery() as nursery:
 
         async def look() -> None:
             seen[0] = await _observe(spec, request, ledger)
+            if isinstance(seen[0], Unknown):
+                left[0] = await _database(spec)
 
         async def ask(ask_busy: Callable[[Spec], Awaitable[Mapping[str, int] | Unknown]]) -> None:
             busy[0] = await ask_busy(spec)
@@ -130,7 +136,9 @@ async def gather(spec: Spec, request: Request) -> Gathered:
         **catalog.reports,
         **{f"guide {name}": _told(found.report, guides.get(name)) for name, found in files.items()},
     }
-    return Gathered(catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0])
+    return Gathered(
+        catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0], left[0]
+    )
 
 
 def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:
@@ -151,6 +159,15 @@ def _published(state: Path, generation: str) -> tuple[Manifest | None, Routes | 
         return manifest, read_routes(path.read_bytes())
     except (OSError, StateError):
         return manifest, None  # private routes are made anew each run; only carried DVRs miss them
+
+
+async def _database(spec: Spec) -> DatabaseView | None:
+    """The database of a Plex that is proved to be stopped (design.md 4), where the spec allows it."""
+    assert spec.plex is not None
+    if spec.plex.database.use != "fallback":
+        return None
+    found = await stopped_plex(spec.plex.url, Path(spec.plex.database.path))
+    return None if isinstance(found, Unknown) else found
 
 
 async def _observe(spec: Spec, request: Request, ledger: Ledger) -> Observed | Unknown:

@@ -17,8 +17,9 @@ from reconciler.lineups.model import Verdict
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.build import Built, build
 from reconciler.pipeline.gather import Gathered, Request, gather
-from reconciler.pipeline.published import manifests_of, rows_of
+from reconciler.pipeline.published import load_seconds, manifests_of, rows_of
 from reconciler.pipeline.verdicts import History, desired_state
+from reconciler.planning.estimates import estimate_of
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Plan
 from reconciler.planning.plan import Planned, compose
@@ -76,11 +77,12 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
         only=request.only,
         skip=request.skip,
         busy=gathered.busy,
+        database=gathered.database,
     )
     judgement = judge(world)
     with generations.staging(Path(spec.state)) as staged:
         built = await trio.to_thread.run_sync(
-            lambda: build(spec, judgement.desired, judgement.carried, gathered, staged, now=request.now)
+            lambda: build(spec, judgement, gathered, staged, now=request.now)
         )
         seen = gathered.observed
         inputs = PlanInputs(
@@ -92,6 +94,7 @@ async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
             before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
             manifests=manifests_of(Path(spec.state), gathered.ledger),
             files=built.files,
+            estimate=estimate_of(load_seconds(Path(spec.state))),
             version=__version__,
             env=request.env,
             arguments=arguments_of(request),

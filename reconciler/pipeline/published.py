@@ -5,14 +5,19 @@ Refuses to guess: what the files do not tell stays empty, which planning reads a
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from reconciler.ledger import generations
+from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
 from reconciler.planning.inputs import PublishedRow
 from reconciler.planning.published import published_rows
 
-__all__ = ["manifests_of", "rows_of"]
+__all__ = ["load_seconds", "manifests_of", "rows_of"]
+
+RUNS: Final = 10
+LOADING: Final = frozenset({"load-guide", "create-dvr", "enable-channels"})
 
 
 def rows_of(folder: Path | None, manifest: Manifest | None) -> dict[str, tuple[PublishedRow, ...]]:
@@ -29,6 +34,15 @@ def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:
         path = state / "artifacts" / name / "manifest.json"
         if name in generations.generations(state) and path.is_file():
             found[name] = read_manifest(path.read_bytes())
+    return found
+
+
+def load_seconds(state: Path) -> list[list[float]]:
+    """How long the guide loads of the last runs took, a list for each run: what a plan's estimate rests on."""
+    found = []
+    for number in run_numbers(state)[-RUNS:]:
+        steps = read_run(state, number).steps
+        found.append([s.seconds for s in steps if s.kind in LOADING and s.outcome == "done"])
     return found
 
 

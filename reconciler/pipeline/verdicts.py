@@ -19,6 +19,7 @@ from reconciler.lineups.model import Desired, Verdict
 from reconciler.lineups.pruning import GuideSeen, pruned, questions
 from reconciler.lineups.routes import routes
 from reconciler.pipeline.gather import Gathered, Request
+from reconciler.planning.allowances import allowances
 from reconciler.sources.bad_streams import bad_streams
 from reconciler.sources.probes import subjects_of
 from reconciler.spec.model import Spec
@@ -42,6 +43,8 @@ def desired_state(spec: Spec, request: Request, gathered: Gathered, *, today: da
 
     Costs a second computation and a pass over each guide that a pruning DVR uses; nothing where none prunes.
     """
+    given = allowances(request.allow, spec.approvals, spent=gathered.ledger.spent, today=today.isoformat())
+    allow = frozenset(given.every)
 
     def state_with(more: Mapping[str, Verdict]) -> Desired:
         return compute(
@@ -50,7 +53,7 @@ def desired_state(spec: Spec, request: Request, gathered: Gathered, *, today: da
             gathered.guides,
             gathered.ledger,
             today=today,
-            allow=frozenset(request.allow),
+            allow=allow,
             renumber=request.renumber,
             verdicts=more,
         )

@@ -6,6 +6,7 @@ and failures (`Faults`) can be changed while it runs. This module refuses to be 
 other than loopback have to be asked for.
 """
 
+import errno
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from reconciler.sandbox.wire import Exchange, serve
 __all__ = ["ProviderHandle", "run_provider"]
 
 LOOPBACK: Final = "127.0.0.1"
+PORT_BACK_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ async def _host(
             # A bound socket that does not listen refuses connections and keeps the port for us.
             with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as closed:
                 closed.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                closed.bind((address, port))
+                await _bound(closed, address, port)
                 port = closed.getsockname()[1]
                 if not told:
                     task_status.started(port)
@@ -179,3 +181,17 @@ async def _until(faults: Faults, index: int, *, refused: bool) -> None:
         changed = faults.changed
         with trio.move_on_at(faults.next_end()):
             await changed.wait()
+
+
+async def _bound(closed: socket.socket, address: str, port: int) -> None:
+    """Take the port back. For a moment it may belong to a connection that somebody opened from it."""
+    with trio.move_on_after(PORT_BACK_S):
+        while True:
+            try:
+                closed.bind((address, port))
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                await trio.sleep(0.02)
+    closed.bind((address, port))
