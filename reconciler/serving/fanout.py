@@ -314,6 +314,11 @@ class Channel:
         self._searched_bytes += batch.size_bytes
         self.psi = find_psi(self.tail() + batch.joined())
 
+    def learn_psi(self) -> None:
+        """Look for the tables in what is held, where they are not known yet: before another stream follows."""
+        if self.psi is None:
+            self.psi = find_psi(self.tail())
+
     def _newest_key_frame(self, psi: Psi) -> tuple[int, int] | None:
         """(piece, offset) of the newest key frame that is half a second old, else of the newest."""
         newest = None

@@ -195,6 +195,7 @@ class Session:
         return won
 
     def _begin_splice(self) -> None:
+        self.channel.learn_psi()
         self._splice = Splice(self.channel.psi, self.channel.tail())
         self._splice_until = trio.current_time() + KEY_FRAME_WAIT_S
 
@@ -327,6 +328,7 @@ class Session:
 
     def discontinuity(self) -> None:
         """The upstream says that what follows may be another programme."""
+        self.channel.learn_psi()
         if self.channel.psi is not None:
             self._begin_splice()
 
