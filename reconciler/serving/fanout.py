@@ -249,6 +249,12 @@ class Channel:
             viewer.ended = "over"
         return viewer.ended
 
+    async def end_early(self, viewer: Viewer) -> None:
+        """End a viewer's stream properly where it is between two batches; else its connection's end is the end."""
+        self.leave(viewer)
+        if viewer.chunked and not viewer.lagging:
+            await _send_rest(viewer, [END])
+
     async def _catch_up(self, viewer: Viewer) -> None:
         while True:
             if viewer.rest:

@@ -166,8 +166,11 @@ class Relay:
         viewer.greet(self.stream_head(http11=request.http11, resource=resource))
         session.viewers_changed()
         try:
-            with trio.move_on_after(_duration(request)):
+            with trio.move_on_after(_duration(request)) as limit:
                 ended = await channel.serve(viewer)
+            if limit.cancelled_caught:
+                ended = "over"
+                await channel.end_early(viewer)
         except OSError:
             pass  # it has left: the other task sees it as well, a moment later
         finally:
