@@ -96,9 +96,7 @@ SERVE: Final = Record(
             "Where DVRs without a port get one.",
             default="5005-5030",
         ),
-        Key(
-            "discovery", Word("none", "udp"), "How tuners make themselves known.", default="none"
-        ),
+        Key("discovery", Word("none", "udp"), "How tuners make themselves known.", default="none"),
         Key("url_tvg", Word("off", "url-tvg", "both"), "Where playlists name their guide.", default="both"),
         Key(
             "access",
