@@ -55,6 +55,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         | {
             "rendering",
             "planning.adoption",
+            "planning.diagnosis",
             "planning.model",
             "planning.document",
             "planning.numbers",

@@ -46,6 +46,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "history": ("reconciler.cli.history", "history", "What earlier runs did"),
     "rollback": ("reconciler.cli.rollback", "rollback", "Publish an earlier generation at once"),
     "renumber": ("reconciler.cli.renumber", "renumber", "Give every channel of a DVR a new number"),
+    "doctor": (
+        "reconciler.cli.doctor",
+        "doctor",
+        "What is in the way: token, reachability, ports, clock, Plex",
+    ),
     "sandbox": ("reconciler.cli.sandbox", "sandbox", "A simulated provider and Plex on loopback"),
     "schema": ("reconciler.cli.schema", "schema", "Print the JSON Schema of the spec, plan or diagnostics"),
     "completion": ("reconciler.cli.completion", "completion", "Print the completion script of a shell"),

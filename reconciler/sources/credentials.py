@@ -23,6 +23,7 @@ from reconciler.spec.model import Credentials
 __all__ = [
     "EXEC_LIMIT_S",
     "account",
+    "allowed_networks",
     "header_values",
     "permission_warning",
     "resolve",
@@ -35,6 +36,7 @@ FILE_LIMIT_BYTES: Final = 1 << 20
 
 _ASSIGNMENT: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
 _PLEX_TOKEN: Final = re.compile(r'\bPlexOnlineToken="([^"]*)"')
+_PLEX_ALLOWED: Final = re.compile(r'\ballowedNetworks="([^"]*)"')
 _PART: Final = {
     "username": re.compile(
         r"^\s*(?:user\s*name|user|login)\s*[:=]\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE
@@ -150,6 +152,18 @@ def _from_subscription(ref: SecretRef, environ: Mapping[str, str], base: Path) -
     if found is None:
         raise _missing(ref, f"{path} has no line '{part.capitalize()}:'", "")
     return found[1]
+
+
+def allowed_networks(ref: SecretRef, *, environ: Mapping[str, str], base: Path) -> str:
+    """Plex's `allowedNetworks` (who gets in without a token) beside a `plexprefs:` token; "" for none and for other schemes.
+
+    Raises CredentialError where the file cannot be read.
+    """
+    if ref.scheme != "plexprefs":
+        return ""
+    path = _path(ref.place, environ, base)
+    found = _PLEX_ALLOWED.search(_read(ref, path / "Preferences.xml" if path.is_dir() else path))
+    return found[1] if found else ""
 
 
 def _from_plexprefs(ref: SecretRef, path: Path) -> str:

@@ -10,6 +10,7 @@ from reconciler.errors import CredentialError
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.credentials import (
     account,
+    allowed_networks,
     header_values,
     permission_warning,
     resolve,
@@ -194,3 +195,20 @@ def test_open_files_are_warned_about(tmp_path: Path) -> None:
         assert who is None or (who in str(told) and f"chmod 600 {path}" in str(told))
     assert permission_warning(ref("env:X"), environ={}, base=tmp_path) is None
     assert permission_warning(ref("subscription:none*"), environ={}, base=tmp_path) is None
+
+
+@pytest.mark.accepts("DOC-1")
+def test_plex_tells_who_needs_no_token(tmp_path: Path) -> None:
+    """`allowedNetworks` is read beside the token; without one, and for other kinds of references, it is empty."""
+    (tmp_path / "Preferences.xml").write_text(
+        '<Preferences PlexOnlineToken="t" allowedNetworks="10.0.0.0/8"/>'
+    )
+    (tmp_path / "other.xml").write_text('<Preferences PlexOnlineToken="t"/>')
+
+    def networks(text: str) -> str:
+        ref = SecretRef.parse(text)
+        assert ref is not None
+        return allowed_networks(ref, environ={}, base=tmp_path)
+
+    assert "10.0.0.0/8" == networks("plexprefs:Preferences.xml") == networks("plexprefs:.")
+    assert "" == networks("plexprefs:other.xml") == networks("env:TOKEN")
