@@ -194,7 +194,7 @@ def _plex_database(spec: Spec) -> PlexDatabase | None:
 async def _again(ready: Prepared) -> Plan:
     """Plan once more from what was fetched a moment ago: the sources are asked nothing, Plex is read anew."""
     request = replace(ready.request, cached=True, now=ready.request.now)
-    async with prepared(ready.spec, request) as again:
+    async with prepared(ready.spec, request, known=ready.gathered) as again:
         return again.plan
 
 

@@ -84,8 +84,11 @@ def plex_token(spec: Spec, request: Request) -> Secret:
     return token(credentials, environ=request.environ, base=Path(spec.base), allow_exec=request.allow_exec)
 
 
-async def gather(spec: Spec, request: Request) -> Gathered:
-    """Look at everything once. Raises CredentialError, StateError; a refused Plex token raises PlexDenied."""
+async def gather(spec: Spec, request: Request, *, known: Gathered | None = None) -> Gathered:
+    """Look at everything once. Sources and guides are those of `known`, where it is given.
+
+    Raises CredentialError, StateError; a refused Plex token raises PlexDenied.
+    """
     state = Path(spec.state)
     ledger = store.load(state)
     generation = generations.current(state) or ""
@@ -107,38 +110,50 @@ async def gather(spec: Spec, request: Request) -> Gathered:
             nursery.start_soon(look)
             if request.ask_busy is not None:
                 nursery.start_soon(ask, request.ask_busy)
-        cache = state / "cache"
-        catalog = await load_catalog(
-            spec,
-            cache,
-            now=request.now,
-            environ=request.environ,
-            allow_exec=request.allow_exec,
-            cached_only=request.cached,
-            progress=request.progress,
-        )
-        files = await load_guides(
-            spec,
-            catalog,
-            cache,
-            now=request.now,
-            environ=request.environ,
-            allow_exec=request.allow_exec,
-            cached_only=request.cached,
-            progress=request.progress,
-        )
-        paths = {name: found.path for name, found in files.items() if found.path is not None}
-        guides = {}
-        for name, path in paths.items():
-            guides[name] = await trio.to_thread.run_sync(guide_index, path, cache)
+        found = known or await _offered(spec, request, state / "cache")
+    return replace(
+        found,
+        ledger=ledger,
+        observed=seen[0],
+        generation=generation,
+        published=published,
+        published_routes=routes,
+        busy=busy[0],
+    )
+
+
+async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
+    """What sources and guides offer; the rest is not looked at."""
+    catalog = await load_catalog(
+        spec,
+        cache,
+        now=request.now,
+        environ=request.environ,
+        allow_exec=request.allow_exec,
+        cached_only=request.cached,
+        progress=request.progress,
+    )
+    files = await load_guides(
+        spec,
+        catalog,
+        cache,
+        now=request.now,
+        environ=request.environ,
+        allow_exec=request.allow_exec,
+        cached_only=request.cached,
+        progress=request.progress,
+    )
+    paths = {name: found.path for name, found in files.items() if found.path is not None}
+    guides = {}
+    for name, path in paths.items():
+        guides[name] = await trio.to_thread.run_sync(guide_index, path, cache)
     # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
     reports = {
         **catalog.reports,
         **{f"guide {name}": _told(found.report, guides.get(name)) for name, found in files.items()},
     }
-    return Gathered(
-        catalog, guides, paths, reports, ledger, seen[0], generation, published, routes, busy[0], left[0]
-    )
+    unseen = Unknown("not looked at")
+    return Gathered(catalog, guides, paths, reports, Ledger(), unseen, "", None, None, unseen)
 
 
 def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:

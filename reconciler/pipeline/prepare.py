@@ -52,14 +52,16 @@ class Prepared:
 
 
 @asynccontextmanager
-async def prepared(spec: Spec, request: Request) -> AsyncIterator[Prepared]:
+async def prepared(spec: Spec, request: Request, *, known: Gathered | None = None) -> AsyncIterator[Prepared]:
     """Everything up to the plan. What was staged and not published is removed at the end of the block.
+
+    With `known` sources and guides are those of an earlier look; ledger, files and Plex are looked at anew.
 
     Raises ProviderError where no source is fresh at all, or one has neither an answer nor a copy (exit 1).
     """
     began = trio.current_time()
     spec = _unpinned(spec) if request.ignore_pin else spec
-    gathered = await gather(spec, request)
+    gathered = await gather(spec, request, known=known)
     _some_source(spec, gathered, cached=request.cached)
     moment = datetime.fromtimestamp(request.now, UTC)
     desired, history, verdicts = await trio.to_thread.run_sync(

@@ -9,6 +9,7 @@ entries carry placeholders before they arrive. This module refuses to judge whet
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -31,7 +32,7 @@ class Head:
     """What is known of a copy besides its entries.
 
     `of` tells lists apart: a copy of another address is no copy. `origin` is the call and host that gave it, for which
-    `etag` and `modified` hold. `digest` is over the bytes as they came. `categories` are a panel's, by id.
+    `etag` and `modified` hold. `digest` is over the bytes as they came ("" for guides). `categories` are a panel's, by id.
     """
 
     of: str
@@ -134,9 +135,9 @@ class Copies:
         """The file that a head speaks of: for copies that are files as they came."""
         return self._directory / head.columns
 
-    def keep_file(self, name: str, head: Head, path: Path, digest: str) -> Head:
+    def keep_file(self, name: str, head: Head, path: Path) -> Head:
         """Move a file here as the copy. It must be on the same file system, as everything below the cache is."""
-        data = f"{name}.{digest[:16]}.data"
+        data = f"{name}.{secrets.token_hex(8)}.data"  # never the name of the copy there is
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.chmod(0o600)
