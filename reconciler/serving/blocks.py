@@ -14,7 +14,7 @@ from typing import Final
 __all__ = ["LARGE_BYTES", "SMALL_BYTES", "Blocks"]
 
 SMALL_BYTES: Final = 128 * 1024
-LARGE_BYTES: Final = 256 * 1024
+LARGE_BYTES: Final = 1 << 20
 LOOKS: Final = 3
 
 

@@ -75,7 +75,6 @@ class Viewer:
             if sent == size:
                 return True
             self.rest = _cut(parts, sent)
-        self.fall_behind()
         return False
 
     def greet(self, head: bytes) -> None:
@@ -142,6 +141,7 @@ class Channel:
         self._current: set[Viewer] = set()
         self._joining: dict[Viewer, float] = {}
         self._moved = trio.Event()
+        self._lone: Viewer | None = None
         self._searched_bytes = 0
         self.viewers: set[Viewer] = set()
         self.psi: Psi | None = None
@@ -154,8 +154,11 @@ class Channel:
 
     # --- the writer's side -----------------------------------------------------------------------------------
 
-    def publish(self, parts: Sequence[Piece]) -> None:
-        """Give whole packets to every viewer. Never waits; costs a system call for each viewer."""
+    def publish(self, parts: Sequence[Piece], *, then_room: bool = False) -> None:
+        """Give whole packets to every viewer. Never waits; costs a system call for each viewer.
+
+        `then_room`: the caller calls `room` next, which finishes sending to a lone viewer by itself.
+        """
         batch = Batch(parts, trio.current_time())
         # Not with the first batch: nobody can need it yet, and a viewer waits for it.
         if self.psi is None and self._batches and self._searched_bytes < PSI_SEARCH_BYTES:
@@ -168,14 +171,50 @@ class Channel:
             behind = [viewer for viewer in self._current if not viewer.offer(batch)]
             if behind:
                 self._current.difference_update(behind)
+                if then_room and len(self.viewers) == 1:
+                    self._lone = behind[0]
+                    self._lone.lagging = True
+                else:
+                    for viewer in behind:
+                        viewer.fall_behind()
         if self._joining:
             self._admit(batch)
         self._trim()
 
     async def room(self) -> None:
-        """Wait while every viewer is behind: the fastest one sets the pace, as it would on a connection of its own."""
+        """Wait while every viewer is behind: the fastest one sets the pace, as it would on a connection of its own.
+
+        A lone viewer is served here: waking its task and being woken by it costs more than sending.
+        """
+        lone, self._lone = self._lone, None
+        if lone is not None:
+            try:
+                await self._finish_lone(lone)
+            finally:
+                if lone not in self._current:
+                    lone.fall_behind()
         while self.waiting_for_viewers:
             await self._moved.wait()
+
+    async def _finish_lone(self, lone: Viewer) -> None:
+        """Send what is left of the last batch, as long as the viewer is the only one."""
+        lone.moved_at = trio.current_time()
+        try:
+            while lone.rest and len(self.viewers) == 1:
+                await trio.lowlevel.wait_writable(lone.sock)
+                lone.rest = _cut(lone.rest, lone.sock.sendmsg(lone.rest))
+                lone.moved_at = trio.current_time()
+        except (OSError, trio.ClosedResourceError, trio.BusyResourceError):
+            return  # it has left, or its own task is at it
+        if not lone.rest and lone in self.viewers and lone.position >= self._first + len(self._batches):
+            lone.lagging = False
+            self._current.add(lone)
+
+    def release_lone(self) -> None:
+        """Nobody will call `room`: the viewer's own task goes on."""
+        lone, self._lone = self._lone, None
+        if lone is not None:
+            lone.fall_behind()
 
     def widen(self, ring_bytes: int) -> None:
         """Let the ring be at least so large: seconds count for a viewer, not bytes."""

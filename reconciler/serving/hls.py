@@ -14,7 +14,7 @@ from typing import Final
 
 import trio
 
-from reconciler.serving.blocks import LARGE_BYTES, Blocks
+from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
 from reconciler.serving.playlist import ByteRange, Playlist, Segment, Variant, read_playlist
@@ -377,7 +377,8 @@ class HlsUpstream:
                 await sink.room()
                 if length is not None:
                     reply.link.gather(max(1, min(GATHERED_BYTES, reply.body.left or 1)))
-                data = await reply.link.receive_view(self._blocks, LARGE_BYTES, eager=slept)
+                size = SMALL_BYTES if sink.shared else LARGE_BYTES
+                data = await reply.link.receive_view(self._blocks, size, eager=slept)
                 if not data:
                     reply.body.end()  # cut short: what came, down to the last whole packet, is kept
                     break

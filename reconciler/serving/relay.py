@@ -38,6 +38,7 @@ HISTORY_BYTES: Final = 12 << 20
 """For late viewers, all channels together: few channels keep seconds each, many keep nothing (performance.md R2)."""
 LEAST_HISTORY_BYTES: Final = 1 << 20
 """Less would hardly ever hold a key frame."""
+LEAST_HISTORY_S: Final = 0.25
 STRAY_LIMIT_BYTES: Final = 64 * 1024
 PROFILES: Final[Mapping[str, Profile]] = {"remux": "remux", "salvage": "salvage"}
 STARTS_WAITING: Final = 4096
@@ -98,7 +99,9 @@ class Relay:
             now = trio.current_time()
             history = self._history()
             for session in list(self.sessions.values()):
-                session.channel.history_bytes = min(history, session.channel.ring_bytes)
+                # At a rate that fills it in a moment, history is of no use and only spoils the caches.
+                useful = history > session.rate_bps / 8 * LEAST_HISTORY_S
+                session.channel.history_bytes = min(history, session.channel.ring_bytes) if useful else 0
                 session.tick(now, self._limits.linger_s)
                 session.channel.drop_stalled(now - self._limits.stall_s)
                 session.channel.admit_waiting(now - self._limits.join_s)

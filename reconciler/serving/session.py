@@ -161,6 +161,7 @@ class Session:
             except UpstreamEnded as error:
                 self._play_cause = error.cause
         self._play_scope = None
+        self.channel.release_lone()
         self._let_go()
         return self._play_cause
 
@@ -299,7 +300,8 @@ class Session:
                 out = self._splice.feed(pieces) if self._splice is not None else pieces
         except Incompatible as error:
             raise UpstreamEnded("codec-change", str(error)) from error
-        self._publish(out)
+        if out:
+            self.channel.publish(out, then_room=True)
         if not self.ready.is_set():
             self._events.started(self.plan.channel, trio.current_time() - began)
             self.ready.set()

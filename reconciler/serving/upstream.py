@@ -102,7 +102,9 @@ class TsUpstream:
                 if body.complete:
                     raise UpstreamEnded("eof", "the provider ended the stream")
                 data = await link.receive_view(self._blocks, size)
-                size = LARGE_BYTES if len(data) >= SMALL_BYTES else SMALL_BYTES
+                # Large pieces only for a lone viewer: among several they would drop whoever is one behind.
+                large = len(data) >= SMALL_BYTES and not sink.shared
+                size = LARGE_BYTES if large else SMALL_BYTES
                 if not data:
                     body.end()
                     continue

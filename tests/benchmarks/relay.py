@@ -65,8 +65,7 @@ def r2() -> list[Row]:
         with rig.nginx(port) as (them, theirs):
             other = _steady(them, theirs, [f"/s{n}" for n in range(STREAMS)])
     core, their_core = mine.cpu_s / SECONDS, other.cpu_s / SECONDS
-    sent = rig.RATE_BPS / 8 * SECONDS * rig.true_share()
-    worst = min(mine.bytes) / sent
+    worst = min(mine.rates) / (rig.RATE_BPS / 8 * rig.true_share())
     return [
         Row(
             "R2 200 streams of 8 Mbit/s",

@@ -102,6 +102,8 @@ class Seen:
     bytes: list[int]
     first_ms: list[float]
     gap_ms: list[float]
+    rates: list[float]
+    """Bytes a second of each, between its first and its last arrival."""
     cpu_s: float = 0.0
     rss_mb: float = 0.0
 
@@ -476,7 +478,8 @@ def _sink(port: int, seconds: float, total: int, warm_s: float) -> None:
         asked = time.monotonic()
         sock.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nUser-Agent: sink\r\n\r\n".encode())
         socks[sock.fileno()] = sock
-        seen[sock.fileno()] = [asked, 0.0, asked, 0.0, 0.0]  # asked, first, last, longest gap, bytes
+        # asked, first, last, longest gap, bytes, seconds they took
+        seen[sock.fileno()] = [asked, 0.0, asked, 0.0, 0.0, 0.0]
         poll.register(sock, select.EPOLLIN)
     buffer = bytearray(1 << 20)
     began = time.monotonic()
@@ -487,10 +490,10 @@ def _sink(port: int, seconds: float, total: int, warm_s: float) -> None:
             count = sock.recv_into(buffer)
             now = time.monotonic()
             row[1] = row[1] or now
-            if now >= warm:
-                if row[2] >= warm:
-                    row[3] = max(row[3], now - row[2])
+            if now >= warm and (row[2] >= warm or not warm_s):
+                row[3] = max(row[3], now - row[2])
                 row[4] += count
+                row[5] += now - row[2]
             row[2] = now
             if not count or (total and row[4] >= total):
                 poll.unregister(number)
@@ -504,6 +507,7 @@ def _sink(port: int, seconds: float, total: int, warm_s: float) -> None:
                 "bytes": [int(r[4]) for r in rows],
                 "first_ms": [(r[1] - r[0]) * 1000 for r in rows],
                 "gap_ms": [r[3] * 1000 for r in rows],
+                "rates": [r[4] / r[5] if r[5] else 0.0 for r in rows],
             }
         )
     )
