@@ -14,11 +14,16 @@ from typing import Any, Final, TypeVar
 
 import pytest
 import trio
+from hypothesis import settings
 
 from tests.acceptance import OUTCOMES, ROOT
 
 T = TypeVar("T")
 Run = Callable[[Callable[[], Awaitable[T]]], T]
+
+# Four tests run at once on two cores: how long an example takes says nothing here (the benchmarks measure time).
+settings.register_profile("ptctl", deadline=None)
+settings.load_profile("ptctl")
 
 SHARED: Final = ROOT.parent / "shared"
 TEST_LIMIT_S: Final = 120.0

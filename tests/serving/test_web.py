@@ -54,7 +54,9 @@ STOPS: Final = """[...document.querySelectorAll('a[href], button, input:not([typ
   .map((e) => [e.tagName, e.getAttribute('href') ?? e.id ?? '', e.textContent.trim().slice(0, 40), e.className].join('|'))"""
 # Whether the focus can be seen: a ring, and not outside of the window or below the fixed row and column of the grid.
 RING: Final = """(() => { const e = document.activeElement, s = getComputedStyle(e), r = e.getBoundingClientRect();
-  const at = document.elementFromPoint(Math.min(Math.max(r.left + 4, 0), innerWidth - 1), r.top + r.height / 2);
+  const row = e.closest('#grid tr'), name = row && !e.closest('th') ? row.querySelector('th') : null;
+  const left = Math.max(r.left, name ? name.getBoundingClientRect().right : 0), right = Math.min(r.right, innerWidth);
+  const at = right > left ? document.elementFromPoint((left + right) / 2, r.top + r.height / 2) : null;
   return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 && !!at && (e.contains(at) || at.contains(e)); })()"""
 
 
