@@ -1,4 +1,4 @@
-"""Probes from the command line: what does not play is shown in the plan before it is taken out, and comes back."""
+"""Probes from the command line: what does not play is shown in the plan before it is taken out."""
 
 import json
 from pathlib import Path
@@ -43,11 +43,6 @@ def test_a_dead_channel_is_shown_before_it_goes(run: Run[None], tmp_path: Path) 
                 (home.state / "artifacts/current" / lineup["slug"] / "lineup.json").read_text()
             )
             assert number not in {row["GuideNumber"] for row in after}
-            home.provider.faults.replace(())
-            assert 0 == (await home.ptctl("probe", "--every")).code
-            assert 0 == (await home.ptctl("refresh")).code
-            back = json.loads((home.state / "artifacts/current" / lineup["slug"] / "lineup.json").read_text())
-            assert before == back
 
     run(main)
 

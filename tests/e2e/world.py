@@ -188,7 +188,8 @@ class World:
 
 def free_block(count: int) -> tuple[int, int]:
     """`count` ports in a row of which none is in use now."""
-    for first in range(21_000 + (os.getpid() * 37) % 20_000, 60_000, count + 3):
+    # Below the range from which the system gives ports to connections and simulators (32,768 and up)
+    for first in range(10_000 + (os.getpid() * 37) % 18_000, 32_000, count + 3):
         taken = []
         try:
             for port in range(first, first + count):
