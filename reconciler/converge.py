@@ -221,6 +221,7 @@ def _journal(ready: Prepared, orders: Orders) -> Journal:
     head = {
         "spec": plan.digests.spec,
         "selection": plan.digests.selection,
+        "ledger_lineage": plan.ledger_lineage,
         "ledger_serial": plan.ledger_serial,
         "generation": plan.digests.generation,
         "actions": len(plan.actions),

@@ -13,7 +13,7 @@
      │   ├─ PlexDenied            401 or 403
      │   └─ PlexRefused           it answered, and said no (also 200 with status="-1")
      ├─ SafetyRefused          4  a rule of design.md 4
-     ├─ StalePlan              5  the world moved since the plan was made
+     ├─ StalePlan              5  the world moved since the plan was made, or the ledger is an older one
      └─ ApplyIncomplete        6  some actions are undone; can be resumed
 
 A message says what is wrong and where; `next_step` is the command or the edit that helps. Neither ever
@@ -120,7 +120,7 @@ class SafetyRefused(PtctlError):
 
 
 class StalePlan(PtctlError):
-    """A saved plan no longer fits the world; `moved` names what changed."""
+    """A saved plan no longer fits the world, or the ledger is not the newest; `moved` names what changed."""
 
     code = 5
 

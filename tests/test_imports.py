@@ -18,6 +18,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "errors": (set(), NETWORK | CLOCKS),
     "diagnostics": (set(), NETWORK | CLOCKS),
     "secret": (set(), NETWORK | CLOCKS),
+    "state_db": (LEAVES, NETWORK | CLOCKS),
     "spec": (LEAVES | {"spec"}, NETWORK | {"lxml", "rich", "deepdiff"}),
     "catalog": (LEAVES | {"catalog", "spec.model"}, NETWORK | CLOCKS),
     "lineups": (LEAVES | {"lineups", "catalog", "ledger.model", "spec.model"}, NETWORK | CLOCKS),
@@ -32,7 +33,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "plex": (LEAVES | {"plex"}, {"hypercorn"}),
     "ledger.model": (LEAVES | {"ledger.model"}, NETWORK | CLOCKS),
     "ledger": (
-        LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune"},
+        LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune", "state_db"},
         {"httpx", "hypercorn"},
     ),
     "planning": (
@@ -73,7 +74,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES | {"applying", "planning", "plex", "ledger", "lineups", "spec.model", "catalog.entry"},
         {"hypercorn"},
     ),
-    "sources": (LEAVES | {"sources", "catalog", "spec.model", "lineups.manifest"}, {"hypercorn"}),
+    "sources": (LEAVES | {"sources", "catalog", "spec.model", "lineups.manifest", "state_db"}, {"hypercorn"}),
     "pipeline": (
         LEAVES | {"pipeline", "spec", "catalog", "sources", "lineups", "ledger", "planning", "plex"},
         {"hypercorn"},

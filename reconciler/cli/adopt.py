@@ -173,7 +173,8 @@ def _save(spec: Spec, ledger: Ledger, command: str) -> Ledger:
     ledger = replace(ledger, lineage=lineage)
     if base.serial and replace(ledger, serial=base.serial) == base:
         return base
-    with Journal(state, command, _now, {"ledger_serial": base.serial, "spec": spec.digest}) as journal:
+    head = {"ledger_lineage": base.lineage, "ledger_serial": base.serial, "spec": spec.digest}
+    with Journal(state, command, _now, head) as journal:
         journal.intent("write-ledger", "write-ledger")
         saved = store.save(state, ledger, base=base)
         journal.outcome("write-ledger", "done", f"serial {saved.serial}")

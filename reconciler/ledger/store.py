@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import StalePlan, StateError
+from reconciler.ledger import newest
 from reconciler.ledger.atomic import disk_errors, replace_file
 from reconciler.ledger.document import ReadLedger, read, text_of
 from reconciler.ledger.model import FORMAT, Ledger
@@ -50,7 +51,7 @@ def save(state: Path, ledger: Ledger, *, base: Ledger) -> Ledger:
     """Write `ledger` and return it with its serial. `base` is the ledger as this run loaded it.
 
     The serial is one above the base's, however often one run saves; where nothing but the serial differs nothing is
-    written and the base comes back. Raises StalePlan if the file is of another lineage or of another run by now, and
+    written and the base comes back. What was written is noted as the newest (`ledger.newest`). Raises StalePlan if the file is of another lineage or of another run by now, and
     StateError if it cannot be written; then the old one stands.
     """
     if not ledger.lineage:
@@ -67,6 +68,7 @@ def save(state: Path, ledger: Ledger, *, base: Ledger) -> Ledger:
     if found is not None and found.format != FORMAT:
         replace_file(backup_path(state, found), (state / LEDGER).read_bytes())
     replace_file(state / LEDGER, text_of(raised).encode())
+    newest.note(state, raised)
     return raised
 
 

@@ -13,7 +13,7 @@ import trio
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.errors import PlexDenied, PlexError, StateError
-from reconciler.ledger import generations, store
+from reconciler.ledger import generations, newest, store
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import Manifest, Routes, read_manifest, read_routes
 from reconciler.plex.connection import connected
@@ -87,10 +87,13 @@ def plex_token(spec: Spec, request: Request) -> Secret:
 async def gather(spec: Spec, request: Request, *, known: Gathered | None = None) -> Gathered:
     """Look at everything once. Sources and guides are those of `known`, where it is given.
 
-    Raises CredentialError, StateError; a refused Plex token raises PlexDenied.
+    Raises CredentialError, StateError; StalePlan for a ledger that is an older copy or another home's; a refused Plex
+    token raises PlexDenied.
     """
     state = Path(spec.state)
+    seen_before = newest.newest(state)
     ledger = store.load(state)
+    newest.refuse_older(state, ledger, seen_before)
     generation = generations.current(state) or ""
     published, routes = _published(state, generation)
     seen: list[Observed | Unknown | None] = [None]

@@ -34,7 +34,7 @@ def test_unchanged_touches_nothing_and_a_run_raises_the_serial_once(tmp_path: Pa
     second = save(tmp_path, replace(base, spent=("a", "b")), base=base)
     assert (2, 2) == (first.serial, second.serial)
     assert 2 == load(tmp_path).serial
-    assert [LEDGER] == [p.name for p in tmp_path.iterdir()]
+    assert {LEDGER, "state.db"} == {p.name for p in tmp_path.iterdir()}
 
 
 def test_another_lineage_or_an_older_copy_is_stale(tmp_path: Path) -> None:
@@ -73,4 +73,4 @@ def test_full_disk_leaves_the_old_one(tmp_path: Path) -> None:
     with pytest.raises(StateError, match="no space left on device"):
         save(tmp_path, replace(base, retired=(ONE,)), base=base)
     assert base == load(tmp_path)
-    assert [LEDGER] == [p.name for p in tmp_path.iterdir()]
+    assert {LEDGER, "state.db"} == {p.name for p in tmp_path.iterdir()}
