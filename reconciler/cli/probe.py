@@ -1,6 +1,7 @@
 """`ptctl probe`: try the streams of the lineups, remember which do not play. Changes no lineup: the next plan does.
 
-Takes the channels from the last fetch, asks `serve` who watches, and ends within a second when a viewer comes. What it
+Takes the channels from the last fetch. A running `serve` lends it connections, one by one, and takes one back when a viewer
+needs it; without the admin token it is only asked who watches, and probing ends within a second when a viewer comes. What it
 finds is kept in `state.db` with its time; `plan` shows what that would remove before anything is removed (PVL-5).
 """
 
@@ -29,6 +30,8 @@ from reconciler.lineups.routes import routes
 from reconciler.pipeline import Request
 from reconciler.pipeline.gather import gather
 from reconciler.rendering.ink import cut, pad, plural
+from reconciler.sources.credentials import token
+from reconciler.sources.lending import Lender, lender
 from reconciler.sources.probe_store import forget, load_probes, save_probes
 from reconciler.sources.probes import ProbeRun, subjects_of
 from reconciler.sources.probes import probe as try_streams
@@ -64,7 +67,7 @@ def probe(
     """Try streams, and remember which do not play.
 
     New channels, changed ones, and those whose last try is older than `probes.every`. Never takes the last connection of
-    an account, and ends when a viewer needs one. Exit 1 where so many failed that nothing is believed (the breaker).
+    an account, and makes way when a viewer needs one. Exit 1 where so many failed that nothing is believed (the breaker).
     """
     console = console_of(ctx)
     loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
@@ -110,7 +113,7 @@ async def _probed(spec: Spec, request: Request, dvrs: tuple[str, ...], *, every:
     ways = routes(spec, desired, seen.catalog)
     state = Path(spec.state)
     subjects = subjects_of(ways, names)
-    async with _viewers(spec) as (viewers, stop):
+    async with _shared(spec, request) as (viewers, stop, lending):
         run = await try_streams(
             spec,
             ways,
@@ -122,6 +125,7 @@ async def _probed(spec: Spec, request: Request, dvrs: tuple[str, ...], *, every:
             allow_exec=request.allow_exec,
             every=every,
             stop=stop,
+            lender=lending,
             progress=request.progress,
         )
     save_probes(state, run.found)
@@ -130,15 +134,30 @@ async def _probed(spec: Spec, request: Request, dvrs: tuple[str, ...], *, every:
 
 
 @asynccontextmanager
-async def _viewers(spec: Spec) -> AsyncIterator[tuple[Mapping[str, int] | None, trio.Event]]:
-    """Connections in use by source, None where `serve` does not say; and the event that rings when more come."""
+async def _shared(
+    spec: Spec, request: Request
+) -> AsyncIterator[tuple[Mapping[str, int] | None, trio.Event, Lender | None]]:
+    """How connections are shared with viewers: in use by source (None: `serve` does not say), the event that rings when more
+    come, and `serve` as lender, where it answers and the admin token is known. With a lender the event never rings.
+    """
     stop = trio.Event()
     advertise = spec.serve.advertise
     if advertise is None:
-        yield None, stop
+        yield None, stop, None
         return
     async with httpx.AsyncClient(base_url=advertise.plex, timeout=ANSWER_S, trust_env=False) as client:
         first = await _in_use(client)
+        admin = spec.serve.access.admin
+        if first is not None and admin:
+            secret = token(
+                spec.credentials[admin],
+                environ=request.environ,
+                base=Path(spec.base),
+                allow_exec=request.allow_exec,
+            )
+            async with lender(advertise.plex, secret) as lending:
+                yield {}, stop, lending
+            return
 
         async def watch(before: Mapping[str, int]) -> None:
             while True:
@@ -151,7 +170,7 @@ async def _viewers(spec: Spec) -> AsyncIterator[tuple[Mapping[str, int] | None, 
         async with trio.open_nursery() as nursery:
             if first is not None:
                 nursery.start_soon(watch, first)
-            yield first, stop
+            yield first, stop, None
             nursery.cancel_scope.cancel()
 
 

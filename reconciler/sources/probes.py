@@ -19,6 +19,7 @@ from reconciler.lineups.manifest import Alternative, Routes, SourceRoute
 from reconciler.secret import Secret
 from reconciler.sources.access import Access, request_headers, source_accounts
 from reconciler.sources.accounts import Account
+from reconciler.sources.lending import Lender, Loan
 from reconciler.sources.pace import Pace, PaceExceeded
 from reconciler.sources.probe_outcome import (
     Known,
@@ -29,6 +30,7 @@ from reconciler.sources.probe_outcome import (
     known_after,
     summed_up,
 )
+from reconciler.sources.probe_seats import HLS_COOLING_S, Seats
 from reconciler.sources.probe_stream import Look, ffprobe_path, try_address
 from reconciler.sources.progress import Progress, Step, silent
 from reconciler.sources.stream_addresses import addresses
@@ -40,8 +42,14 @@ __all__ = ["ProbeRun", "probe", "subjects_of"]
 EACH_S: Final = 8.0
 EARLY: Final = 10
 """So many tries before the breaker may stop a run that is still going."""
-PROBES_PER_MINUTE: Final = 120
 BETWEEN_S: Final = 0.2
+"""Between two tries of one host. A budget below what this allows would leave long lists undecided."""
+PROBES_PER_MINUTE: Final = round(60 / BETWEEN_S) + 1
+UNCOUNTED: Final = 1_000_000
+"""Connections of an account without a known limit: only `probes.concurrency` bounds them."""
+_REFUSALS: Final = frozenset({"limit", "denied"})
+_SERVED: Final = frozenset({"", "empty-segment", "not-ts", "short", "timeout", "stall"})
+"""What is found when a panel took us in: a page or an empty answer instead of a playlist is nobody's connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +90,21 @@ async def probe(
     allow_exec: bool = False,
     every: bool = False,
     stop: trio.Event | None = None,
+    lender: Lender | None = None,
     progress: Progress = silent,
     limits: Limits | None = None,
 ) -> ProbeRun:
     """Try the channels that are due (with `every`, all of them), by `spec.probes`.
 
-    `viewers`: upstream connections in use now by source; None: `serve` did not say, which is noted. Setting `stop` ends the
-    run within a moment and keeps what was found. Raises CredentialError before any request. Cancelling loses the run.
+    `lender`: a running `serve`, which gives each connection out of its pool. Without one, `viewers` are upstream connections
+    in use now by source (None: `serve` did not say, which is noted), and setting `stop` ends the run within a moment and keeps
+    what was found. Raises CredentialError before any request. Cancelling loses the run.
     """
     options = spec.probes
     waiting = list(subjects) if every else due(subjects, known, now=now, every_s=options.every_s)
     access = Access(os.environ if environ is None else environ, allow_exec)
-    run = _Run(spec, routes, known, now, progress, viewers or {})
-    if viewers is None and waiting:
+    run = _Run(spec, routes, known, now, progress, viewers or {}, lender)
+    if viewers is None and lender is None and waiting:
         run.notes[
             "serve does not answer: probes leave one connection of each account free and hope for the rest"
         ] = None
@@ -122,6 +132,17 @@ class _Means:
     ffprobe: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One alternative of a channel, and what trying it needs."""
+
+    web: Web
+    route: SourceRoute
+    means: _Means
+    alternative: Alternative
+    radio: bool
+
+
 @dataclass(slots=True)
 class _Run:
     spec: Spec
@@ -130,6 +151,7 @@ class _Run:
     now: float
     progress: Progress
     viewers: Mapping[str, int]
+    lender: Lender | None = None
     means: dict[str, _Means] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     found: dict[str, Known] = field(default_factory=dict)
@@ -137,9 +159,8 @@ class _Run:
     newly_bad: int = 0
     fired: bool = False
     asked: bool = False
-    _in_use: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    _seats: Seats = field(default_factory=Seats)
     _private: dict[str, bool] = field(default_factory=dict)
-    _changed: trio.Event = field(default_factory=trio.Event)
     _pace: Pace = field(default_factory=lambda: Pace(PROBES_PER_MINUTE, BETWEEN_S))
 
     async def all(self, web: Web, waiting: Sequence[Subject], stop: trio.Event | None) -> None:
@@ -220,39 +241,103 @@ class _Run:
             means = self.means.get(alternative.source)
             if route is None or means is None:
                 continue
-            if not await self._seat(route):
-                self.notes[
-                    f"source {route.name!r} has no connection to spare: its channels were not tried"
-                ] = None
-                continue
-            try:
-                for url in addresses(route, alternative):
-                    tries.append(
-                        await self._address(web, route, means, alternative, url, radio=subject.radio)
-                    )
-                    if tries[-1].outcome == "good":
-                        return tries[-1]
-            finally:
-                self._leave(route)
+            way = _Way(web, route, means, alternative, subject.radio)
+            for url in addresses(route, alternative):
+                tried = await self._settled(way, url)
+                if tried is None:
+                    break
+                tries.append(tried)
+                if tried.outcome == "good":
+                    return tried
+                if tried.cause == "limit":
+                    break  # the account is full at every host
         return summed_up(tries) if tries else None
 
-    async def _address(
-        self, web: Web, route: SourceRoute, means: _Means, alternative: Alternative, url: str, *, radio: bool
-    ) -> Tried:
+    async def _settled(self, way: "_Way", url: str) -> Tried | None:
+        """One address; once more after a pause where a refusal may be about what we closed ourselves a moment ago."""
+        tried = await self._seated(way, url)
+        if tried is None or tried.cause not in _REFUSALS:
+            return tried
+        group = self._group(way.route)
+        if not self._seats.refused(group, for_limit=tried.cause == "limit"):
+            return tried
+        again = await self._seated(way, url)
+        if again is None:
+            return tried
+        self._seats.told(group, cured=again.cause not in _REFUSALS)
+        return again
+
+    async def _seated(self, way: "_Way", url: str) -> Tried | None:
+        """One address with a connection of its account; None where there is none to use."""
+        group = self._group(way.route)
+        if not await self._seats.take(group, lambda: self._spare(way.route)):
+            name = way.route.name
+            if self._seats.closed(group):
+                return None  # why was noted then
+            why = (
+                f"source {name!r} refuses for its limit of connections: its channels wait for the next run"
+                if self._seats.given_up(group)
+                else f"source {name!r} has no connection to spare: its channels were not tried"
+            )
+            self.notes[why] = None
+            return None
+        loan = await self._loan(way.route, group)
+        if loan is not None and loan.refused:
+            return None
+        tried: Tried | None = None
+        try:
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    if loan is not None:
+                        nursery.start_soon(_cancelled_by, loan.revoked, scope)
+                    tried = await self._address(way, url)
+                    nursery.cancel_scope.cancel()
+        finally:
+            counted = way.route.connections is not None and way.route.format == "hls"
+            held = counted and (tried is None or tried.cause in _SERVED)
+            self._seats.leave(group, cooling_s=HLS_COOLING_S if held else 0.0)
+            if loan is not None:
+                loan.give_back(after_s=HLS_COOLING_S if held and tried else 0.0)
+        if tried is None:
+            self.notes[
+                "a viewer needed a connection that a probe had: its channel waits for the next run"
+            ] = None
+            return None
+        if tried.outcome == "good":
+            self._seats.played(group)
+        return tried
+
+    async def _loan(self, route: SourceRoute, group: tuple[str, ...]) -> Loan | None:
+        """A connection out of `serve`'s pool for a seat that was taken; None: there is no pool. A refused one frees the seat."""
+        if self.lender is None:
+            return None
+        loan = Loan(refused="not lent")
+        try:
+            loan = await self.lender.borrow(route.name)
+        finally:
+            if loan.refused:
+                self._seats.leave(group, cooling_s=0.0)
+        if loan.refused:
+            self._seats.close(group)
+            self.notes[f"source {route.name!r}: {loan.refused}; its other channels were not tried"] = None
+        return loan
+
+    async def _address(self, way: "_Way", url: str) -> Tried:
+        means, route = way.means, way.route
         secret = Secret(url)
         if USERNAME in url or PASSWORD in url:
             if not means.accounts:
                 return Tried("inconclusive", "denied", "there are no credentials for this address")
             secret = fill(url, means.accounts[0].username, means.accounts[0].password)
-        headers = {**means.headers, **dict(alternative.headers)}
+        headers = {**means.headers, **dict(way.alternative.headers)}
         private_ok = await self._private_ok(route)
-        look = Look(headers, EACH_S, private_ok, means.ffprobe, radio)
+        look = Look(headers, EACH_S, private_ok, means.ffprobe, way.radio)
         try:
             async with self._pace.turn(host_of(url)):
                 pass  # a breath between two tries of one host; they may run side by side
         except PaceExceeded as error:
-            return Tried("inconclusive", "limit", str(error))
-        return await try_address(web.client, secret, look)
+            return Tried("inconclusive", "busy", str(error))
+        return await try_address(way.web.client, secret, look)
 
     async def _private_ok(self, route: SourceRoute) -> bool:
         """Private addresses are in order where the source's own host is one, or it is a file."""
@@ -271,25 +356,17 @@ class _Run:
         return source.credentials or (route.name,)
 
     def _spare(self, route: SourceRoute) -> int:
-        """Connections a probe may use now: the limit without the last one and without those of viewers."""
+        """Connections a probe may use now: the limit without the last one and without those of viewers.
+
+        Of several accounts probes use the first; where viewers are is not known, so all of them count against it.
+        """
         if route.connections is None:
-            return self.spec.probes.concurrency
+            return UNCOUNTED
         group = self._group(route)
-        limit = route.connections * max(1, len(group))
         sharing = [n for n, s in self.spec.sources.items() if (s.credentials or (n,)) == group]
-        return limit - 1 - sum(self.viewers.get(n, 0) for n in sharing)
+        return route.connections - 1 - sum(self.viewers.get(n, 0) for n in sharing)
 
-    async def _seat(self, route: SourceRoute) -> bool:
-        group = self._group(route)
-        while self._in_use[group] >= self._spare(route):
-            if not self._in_use[group]:
-                return False
-            changed = self._changed
-            await changed.wait()
-        self._in_use[group] += 1
-        return True
 
-    def _leave(self, route: SourceRoute) -> None:
-        self._in_use[self._group(route)] -= 1
-        self._changed.set()
-        self._changed = trio.Event()
+async def _cancelled_by(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
