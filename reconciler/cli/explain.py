@@ -11,10 +11,10 @@ import trio
 from reconciler.cli.planning import check_addresses, request_from
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import UsageError
-from reconciler.lineups.desired import compute
 from reconciler.lineups.explain import Explained
 from reconciler.lineups.explain import explain as explained
 from reconciler.pipeline.gather import Gathered, gather
+from reconciler.pipeline.verdicts import desired_state
 from reconciler.rendering.explain_text import render_channel, render_dvr, render_unbucketed
 from reconciler.sources.progress import silent
 from reconciler.spec.model import Spec
@@ -55,8 +55,12 @@ def explain(
     request = request_from(env=env, cached=True, plex=False, allow_exec=allow_exec, progress=silent)
     seen = trio.run(partial(gather, spec, request))
     today = datetime.fromtimestamp(request.now, UTC).date()
+    # what probes, lists and empty guides say counts here as it does in a plan
+    computed = desired_state(spec, request, seen, today=today)
     if what == "channel":
-        found = explained(name, spec, seen.catalog, seen.guides, seen.ledger, today=today)
+        found = explained(
+            name, spec, seen.catalog, seen.guides, seen.ledger, today=today, verdicts=computed.verdicts
+        )
         if not found:
             raise UsageError(
                 f'no channel "{name}" in the last fetch', next_step="ptctl catalog channels, or ptctl refresh"
@@ -74,7 +78,7 @@ def explain(
             if len(found) > MOST:
                 console.note(f"{len(found) - MOST} more match; name the id")
         return
-    desired = compute(spec, seen.catalog, seen.guides, seen.ledger, today=today)
+    desired = computed.desired
     if what == "unbucketed":
         groups = desired.unbucketed.groups
         console.data(

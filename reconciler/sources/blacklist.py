@@ -25,7 +25,8 @@ from reconciler.sources.stream_addresses import addresses
 __all__ = ["Blacklist", "load_blacklists"]
 
 _WRAPPERS: Final = ("blacklist", "blacklisted", "streams", "entries", "channels", "items", "urls")
-_KEYS: Final = ("id", "channel", "key", "url", "stream", "host", "name")
+_KEYS: Final = ("url", "stream", "id", "channel", "key", "host", "name")
+"""The first that is there counts: an address says best which stream is meant, a name least."""
 _REASONS: Final = ("reason", "why", "error", "cause", "message", "note")
 
 # Any: JSON that other programs and people wrote.
@@ -111,7 +112,7 @@ def _items(document: Json, path: Path) -> Iterable[tuple[str, str]]:
             return
         for key, value in document.items():
             if isinstance(value, dict):
-                yield (_named(value) or key), _said(value)
+                yield (key if "://" in key else _named(value) or key), _said(value)
             else:
                 yield key, value if isinstance(value, str) else ""
         return

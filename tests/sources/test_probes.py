@@ -373,6 +373,8 @@ def test_lists_hold_ids_names_and_hosts(tmp_path: Path) -> None:
         {"streams": [{"key": 1, "error": "no video"}]},
         {"channels": [{"id": "main/1"}]},
         {"updated": "2026-01-01", "entries": ["1"]},
+        [{"id": 2, "name": "Two", "url": "http://old.example.net/user/pass/1.ts", "reason": "no video"}],
+        {"http://old.example.net/live/u/p/1.ts": {"name": "Two", "reason": "no video"}},
     ],
 )
 def test_lists_of_older_tools_are_understood(tmp_path: Path, document: object) -> None:
