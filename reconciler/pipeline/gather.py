@@ -130,6 +130,7 @@ async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
     catalog = await load_catalog(
         spec,
         cache,
+        state=cache.parent,
         now=request.now,
         environ=request.environ,
         allow_exec=request.allow_exec,

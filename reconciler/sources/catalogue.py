@@ -10,6 +10,7 @@ operator's and raises.
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
@@ -26,8 +27,9 @@ from reconciler.secret import Secret
 from reconciler.sources.access import Access, list_url, request_headers, source_accounts
 from reconciler.sources.accounts import Account, concealer
 from reconciler.sources.copies import Copies
-from reconciler.sources.entrance import enter, look_around, xtream_hosts
+from reconciler.sources.entrance import Entrance, enter, look_around, xtream_hosts
 from reconciler.sources.errand import Errand
+from reconciler.sources.host_health import Health, load_health, order_of, save_health
 from reconciler.sources.lists import fetch_list, read_list_file
 from reconciler.sources.outcome import Outcome, PanelSeen
 from reconciler.sources.panel import PanelLists, fetch_lists
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 DEFAULT_LIMITS: Final = Limits()
+_HOST_NOTE: Final = re.compile(r"host (\d+)\b")
 
 
 async def load_catalog(
@@ -53,12 +56,14 @@ async def load_catalog(
     allow_exec: bool = False,
     cached_only: bool = False,
     only: Sequence[str] | None = None,
+    state: Path | None = None,
     progress: Progress = silent,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Catalog:
     """Load all sources of `spec` (or those named in `only`), side by side.
 
-    `cache` is `<state>/cache`; `now` is in seconds since 1970. With `cached_only` nothing is asked of anybody and no
+    `cache` is `<state>/cache`; `state` keeps which hosts failed lately (None: nothing is known or kept); `now` is in
+    seconds since 1970. With `cached_only` nothing is asked of anybody and no
     credential is read. Raises CredentialError where a reference leads nowhere, before any request. Cancelling leaves the
     copies as they were. Costs one login per account, the lists, and one login per further host.
     """
@@ -76,12 +81,14 @@ async def load_catalog(
             s.name: request_headers(spec, access, s.stream.headers, s.headers, user_agent=s.stream.user_agent)
             for s in sources
         }
+        health = load_health(state, now=now) if state else {}
+        answered: dict[str, bool] = {}
         with spooling(cache, now) as spool, one_error():
             async with open_web(limits) as web, trio.open_nursery() as nursery:
                 for source in sources:
                     errand = Errand(
                         source.name, web, spool, headers[source.name], concealer(accounts[source.name]), progress, now,
-                        retries_left=limits.retries,
+                        retries_left=limits.retries, has_copy=Outcome(source, copies, now, progress).has_copy(),
                     )  # fmt: skip
 
                     async def work(
@@ -91,12 +98,14 @@ async def load_catalog(
                         own = accounts[source.name]
                         outcome = Outcome(source, copies, now, progress)
                         if source.kind == "xtream":
-                            found = _load_panel(outcome, errand, own)
+                            found = _load_panel(outcome, errand, own, health, answered)
                         else:
                             found = _load_list(outcome, errand, urls.get(source.name), own)
                         results[source.name] = await _timed(found, errand)
 
                     nursery.start_soon(work)
+        if state:
+            save_health(state, health, answered, now=now)
     entries = [e for source in sources for e in results[source.name][1]]
     return Catalog(tuple(entries), {s.name: results[s.name][0] for s in sources})
 
@@ -129,26 +138,33 @@ def spooling(cache: Path, now: float) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+def _by_host(note: str) -> int:
+    """Notes about hosts in the hosts' order, whichever answered first; others follow as they came."""
+    found = _HOST_NOTE.match(note)
+    return int(found[1]) if found else 1_000
+
+
 async def _timed(
     loading: Awaitable[tuple[SourceReport, tuple[Entry, ...]]], errand: Errand
 ) -> tuple[SourceReport, tuple[Entry, ...]]:
     """The result with its duration and all notes."""
     begun = trio.current_time()
     report, entries = await loading
-    notes = tuple(dict.fromkeys((*errand.notes, *report.notes)))
+    notes = tuple(dict.fromkeys((*sorted(errand.notes, key=_by_host), *report.notes)))
     errand.tell(Step(errand.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
     return replace(report, seconds=trio.current_time() - begun, notes=notes), entries
 
 
 async def _load_panel(
-    outcome: Outcome, errand: Errand, accounts: list[Account]
+    outcome: Outcome, errand: Errand, accounts: list[Account], health: Health, answered: dict[str, bool]
 ) -> tuple[SourceReport, tuple[Entry, ...]]:
+    """A panel's lists. How its hosts answered goes into `answered`."""
     source = outcome.source
     hosts, _ = xtream_hosts(source, accounts)
     if not hosts:
         errand.note("there is no host: list hosts, or give the whole get.php line as credential")
         return outcome.from_copies()
-    entrance = await enter(errand, source, accounts)
+    entrance = await enter(errand, source, accounts, order_of(hosts, health))
     lists = PanelLists()
 
     async def fetch() -> None:
@@ -158,6 +174,7 @@ async def _load_panel(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(fetch)
         nursery.start_soon(look_around, errand, source, entrance)
+    answered |= {hosts[i]: one.worked for i, one in entrance.outcomes.items() if i < len(hosts)}
     report, entries = outcome.from_lists(lists)
     if entrance.host is None:
         return report, entries  # what was known of the panel before still holds
@@ -170,7 +187,7 @@ async def _load_panel(
             + ("use them" if source.stream.cloudflare != "drop" else "are dropped (cloudflare: drop)")
         )
     seen = PanelSeen(
-        host=lists.host or entrance.host + 1,
+        host=_shown_host(entrance, lists),
         connections=min(known) if known and None not in limits else None,
         account_connections=limits,
         direct_hosts=direct,
@@ -178,6 +195,14 @@ async def _load_panel(
         stream_base=entrance.base,
     )
     return outcome.with_panel(report, seen), entries
+
+
+def _shown_host(entrance: Entrance, lists: PanelLists) -> int:
+    """The host that the report names, from 1: the one that gave the lists, or one listed before it that works as well."""
+    assert entrance.host is not None
+    used = (lists.host or entrance.host + 1) - 1
+    broken = lists.broken
+    return min((i for i, o in entrance.outcomes.items() if o.worked and i not in broken), default=used) + 1
 
 
 async def _load_list(

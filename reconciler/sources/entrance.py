@@ -55,7 +55,8 @@ class Entrance:
         """Hosts to ask for lists: the one in use, those that worked, the unknown ones; never a known failure twice."""
         known = [i for i, o in sorted(self.outcomes.items()) if o.worked and i != self.host]
         unknown = [i for i in range(len(self.hosts)) if i not in self.outcomes and i != self.host]
-        failed = [i for i, o in sorted(self.outcomes.items()) if not o.worked] if self.host is None else []
+        failed = [i for i, o in sorted(self.outcomes.items()) if not o.worked and not o.refused]
+        failed = failed if self.host is None else []
         first = [self.host] if self.host is not None else []
         return [*first, *known, *unknown, *failed]
 
@@ -77,10 +78,12 @@ def panel_address(host: str, call: str, account: Account, **extra: str) -> Secre
 async def _log_in(errand: Errand, host: str, account: Account, index: int) -> tuple[Login, bool]:
     """One host's answer to one account and whether it came through Cloudflare. Raises FetchFailed."""
     errand.tell(Step(errand.name, "login", index + 1))
-    answer = await errand.web.get(
-        panel_address(host, "player_api.php", account),
-        headers=errand.headers,
-        whole_s=errand.web.limits.login_s,
+    answer = await errand.asked(
+        lambda headers: errand.web.get(
+            panel_address(host, "player_api.php", account),
+            headers=headers,
+            whole_s=errand.web.limits.login_s,
+        )
     )
     told = login(answer.body, now=errand.now)
     if told.verdict == "not-a-panel":
@@ -90,8 +93,12 @@ async def _log_in(errand: Errand, host: str, account: Account, index: int) -> tu
     return told, answer.cloudflare
 
 
-async def enter(errand: Errand, source: Source, accounts: Sequence[Account]) -> Entrance:
+async def enter(
+    errand: Errand, source: Source, accounts: Sequence[Account], order: Sequence[int] | None = None
+) -> Entrance:
     """Find the first host that accepts an account. Never raises: `host` None says that none did.
+
+    `order` are the hosts' indexes in the order of asking (as listed, where it is not given).
 
     Bounded by hosts x `login_s` per account, usually the first answer. Accounts that a panel refused are not offered to
     another host; a pool's further accounts are logged in at the host that was found.
@@ -102,14 +109,17 @@ async def enter(errand: Errand, source: Source, accounts: Sequence[Account]) -> 
         if entrance.host is not None:
             await _further_account(errand, entrance, account)
             continue
-        told, attempt = await _first_host(errand, entrance, account), 0
+        asking = range(len(hosts)) if order is None else order
+        told, attempt = await _first_host(errand, entrance, account, asking), 0
         while told is None and entrance.worst and await errand.pause(entrance.worst, attempt):
-            told, attempt = await _first_host(errand, entrance, account), attempt + 1
+            told, attempt = await _first_host(errand, entrance, account, asking), attempt + 1
         _record(errand, entrance, account, told)
     return entrance
 
 
-async def _first_host(errand: Errand, entrance: Entrance, account: Account) -> Login | None:
+async def _first_host(
+    errand: Errand, entrance: Entrance, account: Account, order: Sequence[int]
+) -> Login | None:
     """The first panel's verdict on the account, None where no host is one today."""
     verdicts: list[Login] = []
 
@@ -119,11 +129,16 @@ async def _first_host(errand: Errand, entrance: Entrance, account: Account) -> L
         except FetchFailed as failure:
             seen = failure.cloudflare if failure.status or failure.cloudflare else None
             entrance.outcomes[index] = HostOutcome(
-                index, worked=False, cloudflare=seen, detail=failure.detail
+                index,
+                worked=False,
+                cloudflare=seen,
+                detail=failure.detail,
+                refused=failure.cause == "refused",
             )
             errand.note(f"{label(entrance.hosts, index, named=entrance.named)}: {failure.detail}")
-            if entrance.worst is None or failure.transient:
-                entrance.worst = failure
+            worst = entrance.worst
+            if worst is None or not worst.transient or (failure.transient and worst.cause == "refused"):
+                entrance.worst = failure  # what passes by itself soonest decides about waiting
         else:
             if not verdicts:
                 verdicts.append(told)
@@ -135,7 +150,7 @@ async def _first_host(errand: Errand, entrance: Entrance, account: Account) -> L
             done.set()
 
     async with trio.open_nursery() as nursery:
-        for index in range(len(entrance.hosts)):
+        for index in order:
             done = trio.Event()
             nursery.start_soon(attempt, index, done, nursery.cancel_scope)
             with trio.move_on_after(errand.web.limits.stagger_s):

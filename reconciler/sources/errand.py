@@ -6,7 +6,7 @@ Retries are few, with jitter, and never against a server that asked for peace fo
 
 import hashlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,12 @@ from reconciler.sources.web import Answer, FetchFailed, Web
 __all__ = ["Errand", "Spooled"]
 
 HEAD_BYTES: Final = 1 << 16
+OTHER_AGENT: Final = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+)
+"""Some panels let browsers pass where players are refused, and the other way round (iptv-streams.md B4)."""
+AGENT_CAUSES: Final = frozenset({"denied", "missing", "challenge"})
+"""What a filter for user agents looks like from outside."""
 _PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00")
 
 
@@ -87,6 +93,9 @@ class Errand:
     now: float
     notes: list[str] = field(default_factory=list)
     retries_left: int = 0
+    has_copy: bool = False
+    """There is a good copy: a refused connection is not worth a wait."""
+    agent_tried: bool = False
 
     def note(self, text: str) -> None:
         """Say something once."""
@@ -102,7 +111,11 @@ class Errand:
         limits = self.web.limits
         if not failure.transient or self.retries_left <= 0:
             return False
-        wait = limits.pause_s * 2**attempt * random.uniform(0.5, 1.5)
+        if failure.cause == "refused" and self.has_copy:
+            return False
+        # where nobody listens there is no load to wait out
+        growth = 1 if failure.cause == "refused" else 2**attempt
+        wait = limits.pause_s * growth * random.uniform(0.5, 1.5)
         if failure.retry_after_s is not None:
             if failure.retry_after_s > limits.patience_s:
                 self.note(f"asked to come back in {failure.retry_after_s:.0f} s")
@@ -112,6 +125,30 @@ class Errand:
         self.tell(Step(self.name, "retry", detail=f"{failure.detail}; again in {wait:.0f} s"))
         await trio.sleep(wait)
         return True
+
+    async def asked(self, ask: Callable[[Mapping[str, str | Secret]], Awaitable[Answer]]) -> Answer:
+        """What `ask` gives with this errand's headers; once per errand also with another user agent where one is refused.
+
+        Where that one passes, the rest of the errand keeps it, and the note says what to write into the spec.
+        """
+        try:
+            return await ask(self.headers)
+        except FetchFailed as failure:
+            if failure.cause not in AGENT_CAUSES or self.agent_tried or failure.retry_after_s is not None:
+                raise
+            self.agent_tried = True
+            other = {k: v for k, v in self.headers.items() if k.lower() != "user-agent"}
+            other["User-Agent"] = OTHER_AGENT
+            try:
+                answer = await ask(other)
+            except FetchFailed:
+                raise failure from None
+        self.headers = other
+        self.note(
+            "the user agent of the source is refused and a browser's is not: "
+            f'write stream: {{user_agent: "{OTHER_AGENT}"}} so that streams use it as well'
+        )
+        return answer
 
     async def spooled(
         self,
@@ -133,14 +170,16 @@ class Errand:
 
         kept = False
         try:
-            answer = await self.web.get(
-                url,
-                headers={**self.headers, **(headers or {})},
-                whole_s=whole_s,
-                limit_bytes=limit_bytes,
-                into=path,
-                moved=moved,
-                private_ok=private_ok,
+            answer = await self.asked(
+                lambda own: self.web.get(
+                    url,
+                    headers={**own, **(headers or {})},
+                    whole_s=whole_s,
+                    limit_bytes=limit_bytes,
+                    into=path,
+                    moved=moved,
+                    private_ok=private_ok,
+                )
             )
             kept = True
         finally:

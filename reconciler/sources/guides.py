@@ -97,7 +97,8 @@ async def load_guides(
             for guide, source, accounts, headers, url in jobs:
                 errand = Errand(
                     guide.name, web, spool, headers, concealer(accounts), progress, now,
-                    retries_left=limits.retries,
+                    retries_left=0 if _just_failed(catalog, source) else limits.retries,
+                    has_copy=copies.head(guide.name, _identity(guide)) is not None,
                 )  # fmt: skip
 
                 async def work(
@@ -116,6 +117,12 @@ async def load_guides(
 
                 nursery.start_soon(work)
     return {name: results[name] for name in spec.guides}
+
+
+def _just_failed(catalog: Catalog, source: Source | None) -> bool:
+    """Whether the source of a guide has just not answered: its budget of retries is spent (`Limits.retries`)."""
+    report = catalog.reports.get(source.name) if source else None
+    return report is not None and report.fetched in {"cached", "absent"}
 
 
 def _configured(spec: Spec, guide: Guide, access: Access) -> Secret | None:

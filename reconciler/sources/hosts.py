@@ -26,12 +26,16 @@ _CLOUDFLARE: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """How one host answered a login. `cloudflare` None: it did not say, because it did not answer."""
+    """How one host answered a login. `cloudflare` None: it did not say, because it did not answer.
+
+    `refused`: there was no connection at all, so that no other call need be tried there.
+    """
 
     index: int
     worked: bool
     cloudflare: bool | None
     detail: str = ""
+    refused: bool = False
 
 
 def in_cloudflare_range(address: str) -> bool:

@@ -47,6 +47,10 @@ class Outcome:
             return [(f"{self.source.name}.m3u", list_identity(self.source), None)]
         return [(f"{self.source.name}.{kind}", "xtream", kind) for kind in self.source.content]
 
+    def has_copy(self) -> bool:
+        """Whether every list of this source has a copy."""
+        return all(self.copies.head(name, of) is not None for name, of, _ in self._lists())
+
     def from_copies(self) -> tuple[SourceReport, tuple[Entry, ...]]:
         """Nothing came: the copies, if there are any."""
         self.progress(Step(self.source.name, "read"))

@@ -50,6 +50,8 @@ class PanelLists:
     failed: dict[Kind, str] = field(default_factory=dict)
     host: int = 0
     size_bytes: int = 0
+    broken: set[int] = field(default_factory=set)
+    """Indexes of hosts that gave no usable list."""
 
 
 async def fetch_lists(
@@ -121,6 +123,7 @@ class _Asking:
             place = label(self.entrance.hosts, self.host, named=self.entrance.named)
             self.errand.note(f"{place}, {call.replace('_php', '.php')}: {failure.detail}")
             self.lists.failed.update(dict.fromkeys(kinds, failure.detail))
+            self.lists.broken.add(self.host)
             return failure
         self.lists.found.update(found)
         for kind in found:
