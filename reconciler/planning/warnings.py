@@ -28,6 +28,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "W314": "Plex is stopped; only addresses in its database can be repaired",
     "W315": "adopted channels match nothing and stay on while their numbers are reserved",
     "W316": "the snapshot does not know something that the spec names",
+    "W321": "channels will have no audio, because their profile keeps the video alone",
     "W401": "an approval has ended",
     "W402": "an approval was used",
     "W403": "an allow word lifts nothing",
@@ -56,6 +57,7 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
             yield PlanWarning(
                 "W120", f'source "{name}" could not be fetched; the copy in use is {age}', "ptctl doctor"
             )
+    yield from _silent(world)
     groups = world.desired.unbucketed.groups
     if groups:
         shown = ", ".join(f"{group or 'no group'} {count}" for group, count in groups[:2])
@@ -69,6 +71,23 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
             went = f"go to {where}" if where != "drop" else "are left out"
             text = f"{name} is full; {count} new {'match' if count == 1 else 'matches'} {went}"
             yield PlanWarning("W311", text, f"ptctl explain dvr {name}", name)
+
+
+def _silent(world: World) -> Iterator[PlanWarning]:
+    """W321 (COR-2): the profile `salvage` of a DVR, or of a source whose channels are in a DVR without a word."""
+    why = "the profile salvage keeps the first video only"
+    told: dict[str, int] = {}
+    for target in world.desired.dvrs:
+        name, rows = target.record.name, target.lineup.rows
+        if target.dvr.stream.profile == "salvage" and rows:
+            yield PlanWarning("W321", f"no audio on the {len(rows)} channels of {name}: {why}", "", name)
+        if target.dvr.stream.profile in {None, "copy"}:
+            for row in rows:
+                told[row.channel.source] = told.get(row.channel.source, 0) + 1
+    for name, count in sorted(told.items()):
+        source = world.spec.sources.get(name)
+        if source is not None and source.stream.profile == "salvage":
+            yield PlanWarning("W321", f'no audio on {count} channels of source "{name}": {why}')
 
 
 def group_warnings(world: World, changes: Iterable[Change]) -> Iterator[PlanWarning]:

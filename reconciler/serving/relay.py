@@ -229,7 +229,8 @@ class Relay:
         connect_s = way.source.connect_s or self._limits.connect_s
         first_byte_s = tuner.dvr.first_byte_s or way.source.first_byte_s or self._limits.first_byte_s
         limits = replace(self._limits, connect_s=connect_s, first_byte_s=first_byte_s)
-        wanted = tuner.dvr.profile if tuner.dvr.profile != "copy" else way.source.profile
+        named = tuner.dvr.profile not in {"", "copy"}
+        wanted = tuner.dvr.profile if named else way.source.profile
         return Terms(limits, PROFILES.get(wanted, "copy"))
 
     def _history(self) -> int:
