@@ -6,6 +6,7 @@ Retries are few, with jitter, and never against a server that asked for peace fo
 
 import hashlib
 import random
+import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,14 +71,43 @@ class Spooled:
         return found[:HEAD_BYTES]
 
     def peel(self) -> None:
-        """Unpack one layer on disk where a packed file was packed again on its way."""
+        """Unpack one layer on disk where a packed file was packed again, on its way or by who made it."""
+        inner = self.path.with_suffix(".inner")
+        coding = self.answer.headers.get("content-encoding", "").strip().lower()
+        if coding == "deflate" and not self._starts_plain():
+            self._inflate(inner)
         if not self.head().startswith(_PACKED):
             return
-        inner = self.path.with_suffix(".inner")
         with inner.open("wb") as file:
             for block in self.chunks():
                 file.write(block)
         inner.replace(self.path)
+
+    def _starts_plain(self) -> bool:
+        """Whether a body begins as a list or a guide does, whatever its headers say: codings are claimed wrongly."""
+        with self.path.open("rb") as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in b"#<[{"
+
+    def _inflate(self, inner: Path) -> None:
+        """Undo `Content-Encoding: deflate`, which nobody asked for: zlib by the book, raw by some. What is neither stays."""
+        for bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
+            unpack, size = zlib.decompressobj(bits), 0
+            try:
+                with self.path.open("rb") as file, inner.open("wb") as out:
+                    while block := file.read(HEAD_BYTES):
+                        while block and size <= self._limit_bytes:
+                            size += out.write(unpack.decompress(block, HEAD_BYTES * 16))
+                            block = unpack.unconsumed_tail
+            except zlib.error:
+                inner.unlink(missing_ok=True)
+                continue
+            if size > self._limit_bytes or not unpack.eof:
+                inner.unlink()
+                raise FetchFailed(
+                    "short" if size <= self._limit_bytes else "too-large", "cannot be unpacked whole"
+                )
+            inner.replace(self.path)
+            return
 
 
 @dataclass(slots=True)
@@ -186,7 +216,7 @@ class Errand:
             if not kept:
                 path.unlink(missing_ok=True)
         found = Spooled(path, answer, what, max(limit_bytes, 4 * answer.size_bytes))
-        if not answer.unchanged and answer.headers.get("content-encoding"):
+        if not answer.unchanged:
             await trio.to_thread.run_sync(found.peel)
         return found
 

@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -115,6 +116,22 @@ def test_content_coding_and_file_packing_add_up(run: Run[Any], tmp_path: Path) -
             assert ["Eins", "Zwei"] == (await load(list_at(f"{server.url}/l.m3u.gz"), tmp_path))[1]
         async with serving(body(packed("gzip"), Content_Encoding="gzip")) as server:
             assert ["Eins", "Zwei"] == (await load(list_at(f"{server.url}/l.m3u"), tmp_path))[1]
+        async with serving(body(packed("twice"))) as server:
+            assert ["Eins", "Zwei"] == (await load(list_at(f"{server.url}/l.m3u.gz"), tmp_path))[1]
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "data", [LIST, zlib.compress(LIST), zlib.compress(LIST)[2:-4]], ids=["lie", "zlib", "raw"]
+)
+def test_deflate_that_nobody_asked_for(run: Run[Any], tmp_path: Path, data: bytes) -> None:
+    """`Content-Encoding: deflate` is undone in both of its forms; over a plain body it is a lie and is passed over."""
+
+    async def main() -> None:
+        async with serving(body(data, Content_Encoding="deflate")) as server:
+            report, names = await load(list_at(f"{server.url}/l.m3u"), tmp_path)
+            assert ("fresh", ["Eins", "Zwei"]) == (report.fetched, names), report.notes
 
     run(main)
 
