@@ -268,6 +268,8 @@ async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copie
         head_bytes, ends = await trio.to_thread.run_sync(_looked_at, found, abandon_on_cancel=True)
         if b"<tv" not in head_bytes:
             raise errand.unwanted(found, head_bytes, "a guide")
+        if before is not None and _hollow(head_bytes):
+            raise FetchFailed("empty", "a guide without a channel and a programme")
         if not ends and before is not None:
             raise FetchFailed("reset", "the guide ends in the middle")
         if not ends:
@@ -306,6 +308,11 @@ def _looked_at(found: Spooled) -> tuple[bytes, bool]:
         packed = not head.startswith(file.read(16))
         file.seek(max(0, found.answer.size_bytes - TAIL_BYTES))
         return head, packed or b"</tv" in file.read()
+
+
+def _hollow(head: bytes) -> bool:
+    """Whether a guide has nothing in it, which is an outage where there was something before (LNK-2)."""
+    return b"<channel" not in head and b"<programme" not in head
 
 
 def _same_bytes(kept: Path, found: Path) -> bool:

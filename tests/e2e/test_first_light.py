@@ -11,11 +11,15 @@ import httpx
 import pytest
 import trio
 
+from reconciler.converge import Orders, Settled, converge
+from reconciler.pipeline import Request
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.plex import FaultRule
+from reconciler.spec import load
 from tests.conftest import Run
-from tests.e2e.world import PASSWORD, TOKEN, USER, World, world
+from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, world
 
+DAY_S: Final = 86400.0
 THIRTEEN: Final = [
     "bcastus",
     "newsus",
@@ -161,17 +165,46 @@ def thirteen() -> str:
     return text
 
 
-@pytest.mark.accepts("CNT-1")
+@pytest.mark.accepts("CNT-1", "RLD-3")
 def test_hours_later_nothing_and_a_day_later_content(run: Run[None], tmp_path: Path) -> None:
-    """Unchanged sources give the same generation and exit 0; the next day only the guide moves on, and is reloaded once."""
+    """Unchanged sources give the same generation and an empty plan; the next day only the guide moves on, reloaded once."""
 
     async def main() -> None:
-        async with world(tmp_path) as home, home.serving(ready=False):
-            assert 0 == (await home.ptctl("apply", "--yes", "--wait", "30s")).code
-            generation = (home.state / "artifacts/current").readlink()
-            again = await home.ptctl("plan", "--exit-code=all")
-            assert again.code == 0, again.text
+        async with (
+            world(tmp_path, spec=SPEC.replace("serve: {{", "serve: {{guide_reload: 1h, ")) as home,
+            home.serving(ready=False),
+        ):
+            spec, found, _ = load(str(home.spec), env=None, allow_exec=False, state=None)
+            assert spec is not None, found
+            # Away from midnight, so that five hours later is the same day, whenever this test runs.
+            morning = time.time() // DAY_S * DAY_S + 6 * 3600.0
+
+            async def at(now: float) -> Settled:
+                request = Request(now=now, environ=home.environment)
+                return await converge(spec, request, Orders(consent=agreed, command="apply"))
+
+            async def agreed(_: object) -> bool:
+                return True
+
+            first = await at(morning)
+            assert first.converged, first
+            writes, generation = len(home.plex.writes()), (home.state / "artifacts/current").readlink()
+            later = await at(morning + 5 * 3600)
+            assert "nothing to do" == later.why
+            assert later.plan.empty
             assert generation == (home.state / "artifacts/current").readlink()
+            assert [] == home.plex.writes()[writes:]
+            next_day = await at(morning + DAY_S)
+            assert next_day.converged, next_day
+            assert next_day.plan.empty
+            assert all(change.content_only for change in next_day.plan.changes)
+            assert generation != (home.state / "artifacts/current").readlink()
+            loads = [f"{w.method} {w.target}" for w in home.plex.writes()[writes:]]
+            assert 3 == len(loads), loads
+            assert all(load.startswith("POST /livetv/dvrs/") and "/reloadGuide" in load for load in loads)
+            again = await at(morning + DAY_S + 60)
+            assert "nothing to do" == again.why
+            assert writes + 3 == len(home.plex.writes())
 
     run(main)
 

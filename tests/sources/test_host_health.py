@@ -55,7 +55,9 @@ def test_a_host_that_failed_is_asked_last(run: Run[Any], tmp_path: Path) -> None
                     a_spec(source), tmp_path / "cache", state=tmp_path, now=now, environ=ENVIRON, limits=QUICK
                 )
                 report = catalog.reports["main"]
-                return report, [v.host for v in list(handle.journal.visits)[before:] if "action" not in v.target]
+                return report, [
+                    v.host for v in list(handle.journal.visits)[before:] if "action" not in v.target
+                ]
 
             report, asked = await load(NOW)
             assert (1, 0) == (report.host, asked[0])
