@@ -1,9 +1,10 @@
 """Probes beside viewers, from the command line: `ptctl serve` runs, somebody watches, the provider counts connections."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ async def watching(home: World, place: int = 0) -> AsyncIterator[httpx.Response]
     url = f"http://127.0.0.1:{dvr['port']}/auto/v{number}"
     async with httpx.AsyncClient(trust_env=False, timeout=15) as client, client.stream("GET", url) as reply:
         assert 200 == reply.status_code
-        chunks = reply.aiter_raw()
+        chunks = cast("AsyncGenerator[bytes, None]", reply.aiter_raw())
         await anext(chunks)
         async with trio.open_nursery() as nursery:
 
