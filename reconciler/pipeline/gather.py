@@ -122,6 +122,7 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
         published=published,
         published_routes=routes,
         busy=busy[0],
+        database=left[0],
     )
 
 
