@@ -59,6 +59,8 @@ class Orders:
     skip_blocked: bool = False
     content_only: bool = False
     """Only what keeps DVRs that are ours showing what they should: files, guide loads, channel maps."""
+    begun: Callable[[int, Plan], None] = lambda _run, _plan: None
+    """Told the number of the run before its first action."""
     progress: Callable[[Progress], None] = lambda _: None
     timing: Timing | None = None
 
@@ -119,6 +121,7 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         _remember(ready)
         chosen = replace(ready, planned=replace(ready.planned, plan=plan))
         with _journal(chosen, orders) as journal:
+            orders.begun(journal.number, plan)
             try:
                 settled = await _carried_out(chosen, orders, journal)
             except BaseException as error:

@@ -56,6 +56,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         | {
             "rendering",
             "planning.adoption",
+            "planning.commands",
             "planning.diagnosis",
             "planning.model",
             "planning.document",

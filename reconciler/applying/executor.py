@@ -19,8 +19,9 @@ from reconciler.applying.events import Outcome, Progress, RunResult, State
 from reconciler.applying.handlers import HANDLERS
 from reconciler.applying.loads import Loads
 from reconciler.errors import PtctlError
+from reconciler.planning.commands import command
 from reconciler.planning.diff import map_digest
-from reconciler.planning.model import Action
+from reconciler.planning.model import Action, Plan
 from reconciler.planning.plan import Planned
 from reconciler.plex.model import Dvr, Unknown
 from reconciler.plex.reader import read_dvr, read_dvrs
@@ -29,7 +30,6 @@ __all__ = ["run"]
 
 log = logging.getLogger(__name__)
 
-SERVE_COMMAND: Final = "ptctl serve"
 JOURNALLED: Final[Mapping[State, Literal["done", "failed", "skipped", "unconfirmed"]]] = {
     "done": "done",
     "failed": "failed",
@@ -55,7 +55,7 @@ async def run(planned: Planned, context: ApplyContext) -> RunResult:
     if result.complete and planned.spends:
         state.save(replace(state.ledger, spent=tuple(sorted({*state.ledger.spent, *planned.spends}))))
         result = replace(result, ledger=state.ledger)
-    return replace(result, next_step=_next_step(result))
+    return replace(result, next_step=_next_step(result, planned.plan, context.journal.number))
 
 
 class _Executor:
@@ -165,14 +165,14 @@ class _Executor:
                         why = Unknown(f"{name}: {why.why}")
                         break
                 if why is None:
-                    return Done(f"serve answers for {len(names)} DVRs")
+                    return Done(f"serve answers for {len(names)} {'DVR' if len(names) == 1 else 'DVRs'}")
                 self.run.tell(action, f"waiting for serve: {why.why}", began=began)
                 await trio.sleep(self.run.timing.ready_poll_s)
         assert why is not None
         raise _NotServed(
             f"serve does not serve this generation after {self.run.timing.ready_s:g} s ({why.why}); "
             "the files are published, nothing was written to Plex",
-            next_step=SERVE_COMMAND,
+            next_step=command(self.run.planned.plan, "serve"),
         )
 
     async def _note_applied(self, name: str, last: Action) -> None:
@@ -244,7 +244,8 @@ async def _disturbed(state: Run) -> tuple[str, ...]:
         return ()
     ours = {
         record.device_id.casefold()
-        for name, record in {**state.context.before.dvrs, **state.ledger.dvrs}.items()
+        for ledger in (state.context.before, state.planned.ledger, state.ledger)
+        for name, record in ledger.dvrs.items()
         if name in touched
     }
     try:
@@ -262,8 +263,9 @@ async def _disturbed(state: Run) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _next_step(result: RunResult) -> str:
+def _next_step(result: RunResult, plan: Plan, number: int) -> str:
     if result.complete:
         return ""
     waiting = next((o for o in result.failed if o.kind == "await-serve"), None)
-    return waiting.next_step if waiting else "ptctl apply"
+    resume = command(plan, "apply", "--resume", str(number))
+    return f"{waiting.next_step}   and then   {resume}" if waiting else resume

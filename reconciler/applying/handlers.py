@@ -68,6 +68,8 @@ async def repair_address(run: Run, action: Action) -> Done:
             next_step=f'set "tuners: {device.tuners}" for {action.dvr}, or give it a new device_id and replace it',
         )
     run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
+    if same_address(before.uri, device.uri):
+        return Done(f"{target.tuners} tuners, read back")
     return Done(f"address set to {device.uri}, read back")
 
 

@@ -1,7 +1,9 @@
 """`ptctl apply`: asks, converges, reads back, plans again and expects nothing left."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import click
 import trio
 
+from reconciler.applying.events import Progress
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
 from reconciler.cli.planning import check_addresses, request_from, selection_options, show
@@ -94,20 +97,21 @@ def apply(
     path = saved.spec_files[0] if saved else spec
     loaded = load_or_fail(console, path, env=arguments.get("env") or env, allow_exec=allow_exec)
     if resumed is not None:
+        own = _asked(loaded, resumed).get("env")
+        if own:  # where the state lies is known without it, the rest of the spec is not
+            loaded = load_or_fail(console, path, env=own, allow_exec=allow_exec)
         arguments = _unfinished(loaded, resumed)
     check_addresses(loaded, (*only, *skip))
     with lock(console, loaded, "apply", wait):
-        with fetching(console) as progress:
-            request = request_from(
-                allow=tuple(arguments.get("allow", allow)),
-                only=tuple(arguments.get("only", only)),
-                skip=tuple(arguments.get("skip", skip)),
-                env=arguments.get("env", env),
-                renumber=tuple(arguments.get("renumber", ())),
-                ignore_pin=bool(arguments.get("ignore_pin")),
-                allow_exec=allow_exec,
-                progress=progress,
-            )
+        request = request_from(
+            allow=tuple(arguments.get("allow", allow)),
+            only=tuple(arguments.get("only", only)),
+            skip=tuple(arguments.get("skip", skip)),
+            env=arguments.get("env", env),
+            renumber=tuple(arguments.get("renumber", ())),
+            ignore_pin=bool(arguments.get("ignore_pin")),
+            allow_exec=allow_exec,
+        )
         asked = yes or saved is not None
         settled = settle(
             console,
@@ -121,17 +125,23 @@ def apply(
     return report(console, settled, skip_blocked=skip_blocked, format_=format_)
 
 
-def _unfinished(spec: Spec, number: int) -> dict[str, Any]:
-    """The arguments to go on with a run: its own, and only the DVRs it did not finish.
-
-    Raises UsageError where nothing of it is undone, StalePlan where the spec is another by now.
-    """
+def _asked(spec: Spec, number: int) -> dict[str, Any]:  # Any: JSON
+    """The arguments of a run. Raises UsageError where there is no such run."""
     state = Path(spec.state)
     numbers = run_numbers(state)
     if number not in numbers:
         known = f"runs {numbers[0]} to {numbers[-1]}" if numbers else "none yet"
         raise UsageError(f"there is no run {number}", next_step=f"ptctl history   ({known})")
-    run = read_run(state, number)
+    return dict(read_run(state, number).head.get("arguments") or {})
+
+
+def _unfinished(spec: Spec, number: int) -> dict[str, Any]:
+    """The arguments to go on with a run: its own, and only the DVRs it did not finish.
+
+    Raises UsageError where nothing of it is undone, StalePlan where the spec is another by now.
+    """
+    arguments = _asked(spec, number)
+    run = read_run(Path(spec.state), number)
     if run.exit == 0 or not run.left:
         raise UsageError(f"run {number} left nothing undone", next_step="ptctl plan")
     if run.head.get("spec") != spec.digest:
@@ -140,7 +150,6 @@ def _unfinished(spec: Spec, number: int) -> dict[str, Any]:
             moved=("spec",),
             next_step="ptctl plan, then ptctl apply",
         )
-    arguments = dict(run.head.get("arguments") or {})
     dvrs = {id_.partition(":")[2] for id_ in run.left}
     if "" not in dvrs and not arguments.get("only"):
         arguments["only"] = sorted(dvrs & spec.dvrs.keys())
@@ -186,23 +195,35 @@ async def run_once(
     command: str = "apply",
 ) -> Settled:
     """`converge` with progress shown and, unless `asked`, a question."""
+    with ExitStack() as display:
+        fetched = display.enter_context(fetching(console))
+        moves: list[Callable[[Progress], None]] = []
 
-    async def consent(plan: Plan) -> bool:
-        if asked:
+        async def consent(plan: Plan) -> bool:
+            display.close()  # a question stands in still text
+            if not asked:
+                show(console, plan, asking=True)
+                if not click.confirm("Apply this plan?", default=False, err=True):
+                    return False
+            moves.append(display.enter_context(applying(console)))
             return True
-        show(console, plan)
-        return click.confirm("Apply this plan?", default=False, err=True)
 
-    with applying(console) as progress:
+        def moved(step: Progress) -> None:
+            moves[-1](step)
+
+        def begun(run: int, plan: Plan) -> None:
+            console.note(run_text.begun(run, plan.ledger_serial, saved=saved is not None))
+
         orders = Orders(
             consent=consent,
             command=command,
             saved=saved,
             skip_blocked=skip_blocked,
             content_only=content_only,
-            progress=progress,
+            begun=begun,
+            progress=moved,
         )
-        return await converge(spec, request, orders)
+        return await converge(spec, replace(request, progress=fetched), orders)
 
 
 def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: str = "text") -> Exit:

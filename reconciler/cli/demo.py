@@ -35,7 +35,6 @@ from reconciler.pipeline import Request
 from reconciler.rendering.ink import paint, plural
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
-from reconciler.sources.progress import silent
 from reconciler.spec.model import Spec
 
 __all__ = ["demo"]
@@ -110,7 +109,7 @@ async def _serving(spec: Spec) -> AsyncIterator[Serving]:
 
 
 def _request() -> Request:
-    return request_from(progress=silent)
+    return request_from()
 
 
 def _write_spec(folder: Path, servers: Running) -> Path:

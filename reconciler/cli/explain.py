@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import click
 import trio
@@ -11,6 +12,7 @@ import trio
 from reconciler.cli.planning import check_addresses, request_from
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import UsageError
+from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.lineups.explain import Explained
 from reconciler.lineups.explain import explain as explained
 from reconciler.pipeline.gather import Gathered, gather
@@ -44,7 +46,7 @@ def explain(
     """Why a channel is where it is.
 
     \b
-    ptctl explain channel "ESPN 8"     by id, name or guide id: every step from the source to Plex
+    ptctl explain channel "ESPN 8"     by id, number, name or guide id: every step from the source to Plex
     ptctl explain dvr sportsa          what it holds and what became of its bucket's entries
     ptctl explain unbucketed           what no bucket wants, by group
     """  # noqa: D301 - \b is click's mark for "do not wrap"
@@ -113,9 +115,23 @@ def explain(
                 funnel,
                 [(r.number, r.channel.name, r.off) for r in target.lineup.rows],
                 [h for h in desired.held if h.dvr == name],
+                failed=_failed(Path(spec.state), name),
                 color=console.color_out,
             )
         )
+
+
+def _failed(state: Path, dvr: str) -> list[tuple[int, str]]:
+    """What went wrong with the DVR in the last run that did anything to it."""
+    for number in reversed(run_numbers(state)):
+        run = read_run(state, number)
+        if any(step.dvr == dvr for step in run.steps):
+            return [
+                (number, f"{step.kind}: {step.detail}")
+                for step in run.undone
+                if step.dvr == dvr and step.detail
+            ]
+    return []
 
 
 def _channel(spec: Spec, seen: Gathered, found: Explained, *, color: bool) -> str:

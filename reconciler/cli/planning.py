@@ -14,7 +14,7 @@ from reconciler.pipeline import Request
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
 from reconciler.rendering import plan_text
-from reconciler.sources.progress import Progress
+from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
 from reconciler.spec.suggest import closest
 
@@ -44,7 +44,7 @@ def request_from(
     ignore_pin: bool = False,
     renumber: tuple[str, ...] = (),
     allow_exec: bool = False,
-    progress: Progress,
+    progress: Progress = silent,
 ) -> Request:
     """The request of this command line, at this moment."""
     return Request(
@@ -81,8 +81,12 @@ def show(
     channels: str | None = None,
     saved: plan_text.Saved | None = None,
     actions: bool = False,
+    asking: bool = False,
 ) -> None:
-    """Print a plan. Every human view is made from the JSON document alone, so the two cannot differ."""
+    """Print a plan. Every human view is made from the JSON document alone, so the two cannot differ.
+
+    `asking`: a question about it follows.
+    """
     document = dump(plan)
     if format_ == "json":
         console.data(document)
@@ -95,7 +99,9 @@ def show(
     elif channels:
         console.data(plan_text.render_channels(plan, channels, color=console.color_out))
     else:
-        console.data(plan_text.render(plan, color=console.color_out, saved=saved, actions=actions))
+        console.data(
+            plan_text.render(plan, color=console.color_out, saved=saved, actions=actions, asking=asking)
+        )
 
 
 def exit_of(plan: Plan, *, count_content: bool = False) -> Exit:

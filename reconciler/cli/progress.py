@@ -82,6 +82,8 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
         rows: dict[str, TaskID] = {}
 
         def show(progress: Running) -> None:
+            if progress.state == "not-started":
+                return  # the summary names them
             if progress.state != "running":
                 if progress.action in rows:
                     bars.remove_task(rows.pop(progress.action))
@@ -100,5 +102,5 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
 
 
 def _finished(console: Console, progress: Running) -> None:
-    if progress.state != "running":
+    if progress.state not in {"running", "not-started"}:
         console.note(run_text.line(progress, color=console.color_err))

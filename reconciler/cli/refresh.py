@@ -5,7 +5,6 @@ import click
 from reconciler.cli.apply import report, settle
 from reconciler.cli.exits import Exit
 from reconciler.cli.planning import request_from
-from reconciler.cli.progress import fetching
 from reconciler.cli.runs import lock
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 
@@ -42,10 +41,8 @@ def refresh(
     if ignore_pin:
         pinned = [s.name for s in loaded.sources.values() if s.stream.pin]
         console.note(f"pinned hosts are ignored for this run: {', '.join(pinned) or 'none is pinned'}")
-    with lock(console, loaded, "refresh", wait), fetching(console) as progress:
-        request = request_from(
-            allow=allow, env=env, plex=False, ignore_pin=ignore_pin, allow_exec=allow_exec, progress=progress
-        )
+    with lock(console, loaded, "refresh", wait):
+        request = request_from(allow=allow, env=env, plex=False, ignore_pin=ignore_pin, allow_exec=allow_exec)
         settled = settle(console, loaded, request, asked=True, skip_blocked=True, command="refresh")
     code = report(console, settled, skip_blocked=True, format_=format_)
     return Exit.REFUSED if code is Exit.SKIPPED_BLOCKED else code

@@ -5,7 +5,6 @@ import click
 from reconciler.cli.apply import report, settle
 from reconciler.cli.exits import Exit
 from reconciler.cli.planning import check_addresses, request_from, show
-from reconciler.cli.progress import fetching
 from reconciler.cli.runs import lock
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import UsageError
@@ -50,15 +49,7 @@ def renumber(
             "there is no terminal to ask on", next_step=f"ptctl renumber {dvr} --allow {word} --yes"
         )
     with lock(console, spec, "renumber", wait):
-        with fetching(console) as progress:
-            request = request_from(
-                allow=allow,
-                only=(dvr,),
-                env=env,
-                renumber=(dvr,),
-                allow_exec=allow_exec,
-                progress=progress,
-            )
+        request = request_from(allow=allow, only=(dvr,), env=env, renumber=(dvr,), allow_exec=allow_exec)
         settled = settle(console, spec, request, asked=yes, command="renumber")
     if settled.blocked and format_ == "text":
         show(console, settled.plan, channels=dvr)

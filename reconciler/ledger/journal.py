@@ -54,14 +54,14 @@ class Run:
     @property
     def left(self) -> tuple[str, ...]:
         """Ids of everything the run meant to do and did not: begun or not, in the order of its plan."""
-        done = {step.id for step in self.steps if step.outcome in {"done", "unconfirmed"}}
+        done = {step.id for step in self.steps if step.outcome == "done"}
         planned = [str(id_) for id_ in self.head.get("plan", ())] or [step.id for step in self.steps]
         return tuple(id_ for id_ in planned if id_ not in done)
 
     @property
     def undone(self) -> tuple[Step, ...]:
-        """Steps that failed or whose end is unknown."""
-        return tuple(s for s in self.steps if s.outcome in {"", "failed"})
+        """Steps that failed or whose end is unknown: cut off with the process, or interrupted."""
+        return tuple(s for s in self.steps if s.outcome in {"", "failed", "unconfirmed"})
 
 
 class Journal:

@@ -61,7 +61,8 @@ def explain(
     allow: frozenset[str] = frozenset(),
     verdicts: Mapping[str, Verdict] = _NO_VERDICTS,
 ) -> tuple[Explained, ...]:
-    """The ways of all channels that `query` means: an id or alias, else an exact name or guide id, else part of a name.
+    """The ways of all channels that `query` means: an id, alias or guide number, else an exact name or guide id, else part
+    of a name.
 
     At most 50, by id. Costs what two runs of `compute` cost.
     """
@@ -78,7 +79,7 @@ def explain(
 def _meant(query: str, items: list[Item], ledger: Ledger) -> list[Item]:
     ids = {query}
     for record in ledger.channels.values():
-        if query == record.id or query in record.aliases:
+        if query in {record.id, str(record.number)} or query in record.aliases:
             ids |= {record.id, *record.aliases}
     folded = query.casefold()
     for found in (

@@ -80,6 +80,7 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
         skip=request.skip,
         busy=gathered.busy,
         database=gathered.database,
+        cached=request.cached,
     )
     judgement = judge(world)
     with generations.staging(Path(spec.state)) as staged:

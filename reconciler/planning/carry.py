@@ -5,11 +5,12 @@ the same time, and what a carried DVR would have gained waits. Pure. This module
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.ledger.model import ChannelRecord, DvrRecord, Ledger, Retired
 from reconciler.lineups.model import Desired, DvrTarget, Lineup
 from reconciler.planning.inputs import World
+from reconciler.planning.swaps import fresh_record, old_tuner
 
 __all__ = ["Kept", "in_plex", "planned"]
 
@@ -18,12 +19,13 @@ __all__ = ["Kept", "in_plex", "planned"]
 class Kept:
     """`carried`: DVR names (new ones). `leaving`: names not in the spec any more, and whether they are only let go.
 
-    `accepted`: DVRs whose loss was allowed by a word.
+    `accepted`: DVRs whose loss was allowed by a word. `swapped`: the old records of DVRs that get another tuner now.
     """
 
     carried: frozenset[str]
     leaving: Mapping[str, bool]
     accepted: frozenset[str]
+    swapped: Mapping[str, DvrRecord] = field(default_factory=dict)
 
 
 def planned(
@@ -140,7 +142,14 @@ def _records(
         protected = target.dvr.protect
         if protected is None:
             protected = before.protected if before else False
-        found[name] = replace(target.record, protected=protected, peaks=peaks.get(name, ()))
+        record = replace(target.record, protected=protected, peaks=peaks.get(name, ()))
+        swapped = kept.swapped.get(name)
+        if swapped is not None:
+            record = fresh_record(record)
+            if in_plex(world, swapped):
+                going = old_tuner(swapped)
+                found[going.name] = going
+        found[name] = record
     for name, keep in kept.leaving.items():
         # Let go: out of the ledger now. To be deleted: out when Plex has confirmed it; what was never there, at once.
         if name in kept.carried or not (keep or not in_plex(world, old[name])):

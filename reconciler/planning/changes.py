@@ -243,6 +243,7 @@ def _address(draft: _Draft, device: Device) -> None:
     if device.tuners and device.tuners != target.tuners:
         # Plex caches the count from registration (6.2): the same call renews it.
         draft.fields.append(FieldChange("tuner.count", str(device.tuners), str(target.tuners)))
+        draft.notes.append(f"{device.tuners} -> {target.tuners} tuners")
         draft.causes.add("spec")
         draft.steps = replace(draft.steps, repair=True)
 

@@ -56,10 +56,12 @@ def address_drift(target: Target, device: Device) -> tuple[DriftItem, ...]:
 
 def settings_drift(target: Target, device: Device) -> tuple[DriftItem, ...]:
     """A tuner that was renamed or switched off."""
-    if target.record.applied is None:
+    applied = target.record.applied
+    if applied is None:
         return ()
     found = []
-    if device.title != target.title:
+    # An edited title is the spec's change, and an adopted tuner keeps the name it has.
+    if device.title not in {applied.title, target.title} and not (target.record.adopted and device.title):
         found.append(
             DriftItem(
                 target.dvr, "tuner.title", target.title, device.title, f'name it "{target.title}" again'

@@ -61,6 +61,8 @@ class World:
     database: DatabaseView | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
+    cached: bool = False
+    """Nobody was asked: copies stand in because the caller wanted them."""
 
     def skipped(self, dvr: str) -> bool:
         """Whether `--only` or `--skip` leaves this DVR alone."""

@@ -6,13 +6,14 @@ its versioned JSON (`ptctl-plan/1`) and back. This module refuses to decide.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.catalog.entry import SourceReport
 from reconciler.diagnostics import Span
 from reconciler.lineups.model import Block, Cause, Funnel, Held
 
 __all__ = [
+    "RULES",
     "Action",
     "ActionKind",
     "Change",
@@ -45,6 +46,25 @@ ActionKind = Literal[
     "delete-device",
     "database-update",
 ]
+
+
+RULES: Final[Mapping[str, str]] = {
+    "S101": "shrink",
+    "S102": "empty",
+    "S103": "total shrink",
+    "S105": "identity",
+    "S201": "delete",
+    "S202": "replace",
+    "S203": "protected",
+    "S204": "renumber",
+    "S301": "size",
+    "S302": "overlap",
+    "S303": "exhausted",
+    "S401": "unknown",
+    "S402": "stale",
+    "S501": "busy",
+}
+"""Each safety rule in a word (design.md 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +214,8 @@ class Summary:
 class Plan:
     """All of it. `made` (ISO second, UTC) is the only part that differs between equal inputs.
 
-    `plex` "absent" when the spec has no plex section, "unknown" with `plex_why` when it could not be read.
+    `plex` "absent" when the spec has no plex section, "unknown" with `plex_why` when it could not be read, "not-asked" when
+    the command does not look at it.
     """
 
     made: str
@@ -202,7 +223,7 @@ class Plan:
     spec_name: str
     spec_files: tuple[str, ...]
     env: str
-    plex: Literal["known", "absent", "unknown"]
+    plex: Literal["known", "absent", "unknown", "not-asked"]
     plex_why: str
     server_name: str
     server_machine: str

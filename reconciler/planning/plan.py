@@ -17,7 +17,7 @@ from reconciler.planning.actions import dvr_actions, file_actions, leaving_actio
 from reconciler.planning.allowances import Allowances, allowances
 from reconciler.planning.changes import Comparison, Context, Steps, compare
 from reconciler.planning.database import compare_database
-from reconciler.planning.departures import departures
+from reconciler.planning.departures import departures, old_tuners, swap_told
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import (
     Action,
@@ -45,14 +45,13 @@ class Planned:
     """A plan and what carrying it out needs besides.
 
     `ledger` is what the ledger becomes before Plex is touched; `targets` by DVR name; `spends` are approvals to be noted
-    as used when the run is complete; `leaving` are the records of DVRs that actions delete.
+    as used when the run is complete.
     """
 
     plan: Plan
     ledger: Ledger
     targets: Mapping[str, Target]
     spends: tuple[str, ...] = ()
-    leaving: tuple[DvrRecord, ...] = ()
 
 
 def plan(inputs: PlanInputs) -> Plan:
@@ -83,8 +82,9 @@ def compose(inputs: PlanInputs) -> Planned:
         staying = _staying(inputs, every, observed, allowed)
     leaves = departures(inputs, observed)
     comparisons = (*staying, *leaves)
-    ledger = _ledger(inputs, staying, leaves, observed)
-    actions = _actions(inputs, comparisons, ledger)
+    going = old_tuners(inputs, observed)
+    ledger = _ledger(inputs, staying, (*leaves, *going), observed)
+    actions = _actions(inputs, (*comparisons, *going), ledger)
     changes = tuple(c.change for c in comparisons)
     used = sorted({*inputs.judgement.used, *(word for c in comparisons for word in c.used)})
     spends = sorted({*inputs.judgement.spends, *(mark for c in comparisons for mark in c.spends)})
@@ -105,11 +105,6 @@ def compose(inputs: PlanInputs) -> Planned:
         ledger=ledger,
         targets={c.target.dvr: c.target for c in staying if c.target is not None},
         spends=tuple(spends),
-        leaving=tuple(
-            world.ledger.dvrs[c.change.dvr]
-            for c in leaves
-            if c.change.kind == "delete" and not c.change.blocks and c.change.dvr in ledger.dvrs
-        ),
     )
 
 
@@ -132,7 +127,9 @@ def _staying(
             old_names=old_names,
         )
     found = []
-    for wanted in world.desired.dvrs:
+    every_row = {t.record.name: len(t.lineup.rows) for t in world.desired.dvrs}
+    # The judgement's: channels that stay in a blocked DVR do not come to another one yet.
+    for wanted in inputs.judgement.desired.dvrs:
         name = wanted.record.name
         target = every.get(name)
         if world.skipped(name):
@@ -148,7 +145,9 @@ def _staying(
             compared = Comparison(
                 _files_only(inputs, wanted, shown, old_names.get(name, name)), target=target
             )
-        found.append(replace(compared, change=_remarks(compared.change, wanted)))
+        change = _remarks(compared.change, wanted, waiting=every_row[name] - len(wanted.lineup.rows))
+        change = swap_told(change, inputs, observed)
+        found.append(replace(compared, change=change))
     return tuple(found)
 
 
@@ -215,12 +214,17 @@ def _skipped(inputs: PlanInputs, wanted: DvrTarget) -> Change:
     return Change("same", wanted.record.name, Counts(count, count), note="left alone (--only, --skip)")
 
 
-def _remarks(change: Change, wanted: DvrTarget) -> Change:
+def _remarks(change: Change, wanted: DvrTarget, *, waiting: int = 0) -> Change:
     details = change.details
     for where, count in wanted.overflowed:
         word = "channel" if count == 1 else "channels"
-        went = f"went to {where}" if where != "drop" else "are left out"
+        went = f"went to {where}" if where else "are left out"
         details += (f"{count} new {word} found it full and {went}",)
+    if waiting:
+        word = "channel waits" if waiting == 1 else "channels wait"
+        details += (f"{waiting} {word} until what is blocked is decided",)
+    if change.kind == "add" and not wanted.lineup.rows and not change.note:
+        change = replace(change, note="no channel yet: not made in Plex")
     return replace(change, details=details, at=wanted.dvr.at)
 
 
@@ -316,7 +320,7 @@ def _plan(
     loads = sum(action.guide_loads for action in actions)
     writes = sum(bool(action.dvr) for action in actions)
     estimate = None
-    if inputs.estimate is not None and spec.plex is not None and actions:
+    if inputs.estimate is not None and spec.plex is not None and loads:
         rounds = math.ceil(loads / spec.plex.guide_loads)
         estimate = round(rounds * inputs.estimate.load_s + writes * spec.plex.pace_s, 1)
     return Plan(
@@ -347,7 +351,7 @@ def _plan(
         warnings=(),
         actions=actions,
         summary=_summary(changes),
-        files_written=tuple(sorted(inputs.files)),
+        files_written=tuple(sorted(inputs.files)) if any(a.kind == "publish" for a in actions) else (),
         guide_loads=loads,
         estimate_s=estimate,
         estimate_basis=inputs.estimate.basis if inputs.estimate and estimate is not None else "",
@@ -358,9 +362,9 @@ def _plan(
     )
 
 
-def _plex_state(world: World) -> Literal["known", "absent", "unknown"]:
+def _plex_state(world: World) -> Literal["known", "absent", "unknown", "not-asked"]:
     if world.observed is None:
-        return "absent"
+        return "absent" if world.spec.plex is None else "not-asked"
     return "unknown" if isinstance(world.observed, Unknown) and world.database is None else "known"
 
 

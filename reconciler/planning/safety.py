@@ -7,7 +7,7 @@ out. This module refuses to soften a rule: lifting is the business of `planning.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,29 +18,13 @@ from reconciler.planning.carry import Kept, in_plex, planned
 from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.model import PlanWarning
 from reconciler.planning.sight import look_for
+from reconciler.planning.swaps import is_old_tuner, swapped
 from reconciler.plex.model import Unknown
 
-__all__ = ["PEAK_DAYS", "RULES", "Standing", "busy_block", "judge", "leaving", "standings"]
+__all__ = ["PEAK_DAYS", "Standing", "busy_block", "judge", "leaving", "standings"]
 
 PEAK_DAYS: Final = 7
 """The baseline of S101 and S103: several small losses in a row must not pass one by one."""
-
-RULES: Final[Mapping[str, str]] = {
-    "S101": "shrink",
-    "S102": "empty",
-    "S103": "total shrink",
-    "S105": "identity",
-    "S201": "delete",
-    "S202": "replace",
-    "S203": "protected",
-    "S204": "renumber",
-    "S301": "size",
-    "S302": "overlap",
-    "S303": "exhausted",
-    "S401": "unknown",
-    "S402": "stale",
-    "S501": "busy",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +78,7 @@ def judge(world: World) -> Judgement:
         *_minimum(world, targets),
         *_stale(world, targets, stand),
         *_leaving(world, gone),
+        *_swapped(world),
     ]
     lifted = lift(found, allowed)
     carried = {t.record.name for t in world.desired.dvrs if world.skipped(t.record.name)}
@@ -101,10 +86,12 @@ def judge(world: World) -> Judgement:
     carried |= _carried(lifted.blocks, stand)
     if world.observed is None:  # a run that does not look at Plex takes nothing away that is there
         carried |= {g.record.name for g in gone if not g.keep and in_plex(world, g.record)}
+        carried |= {name for name, old in swapped(world).items() if in_plex(world, old)}
     emptied = {s.dvr for s in stand.values() if s.before and not s.after}
     kept = Kept(
         carried=frozenset(carried | emptied),
         leaving={g.record.name: g.keep for g in gone},
+        swapped={name: old for name, old in swapped(world).items() if name not in carried},
         accepted=_accepted(found, lifted.blocks, stand),
     )
     desired, ledger = planned(world, stand_peaks(world, stand, kept), kept)
@@ -135,10 +122,11 @@ def leaving(world: World) -> tuple[Leaving, ...]:
     """The DVRs of the ledger that no target continues, by name. A rename keeps the DeviceID and is none."""
     staying = {t.record.device_id.casefold() for t in world.desired.dvrs}
     words = {removed.dvr: removed for removed in world.spec.removed}
+    other = swapped(world)
     return tuple(
-        Leaving(record, intended=name in words, keep=name in words and words[name].keep)
+        Leaving(record, intended=name in words or is_old_tuner(name), keep=name in words and words[name].keep)
         for name, record in sorted(world.ledger.dvrs.items())
-        if record.device_id.casefold() not in staying
+        if record.device_id.casefold() not in staying and name not in other
     )
 
 
@@ -300,6 +288,23 @@ def _leaving(world: World, gone: Iterable[Leaving]) -> Iterator[Block]:
                 yield Block("S401", name, f"unknown: {seen.unknown.why}", "", "delete")
             elif (seen.device or seen.dvr) and (block := busy_block(world, name, "delete")):
                 yield block
+
+
+def _swapped(world: World) -> Iterator[Block]:
+    """Another DeviceID is another tuner, and its DVR has to be made anew: everything stays as it is until allowed."""
+    new = {target.record.name: target.record.device_id for target in world.desired.dvrs}
+    for name, old in swapped(world).items():
+        if world.skipped(name) or not in_plex(world, old):
+            continue
+        text = f"replace (DeviceID {old.device_id} -> {new[name]})"
+        yield Block("S202", name, text, f"replace:{name}")
+        if old.protected:
+            text = "protected: it is not replaced while the ledger protects it"
+            yield Block("S203", name, text, "")
+        if isinstance(world.observed, Unknown):
+            yield Block("S401", name, f"unknown: Plex could not be read: {world.observed.why}", "")
+        elif world.observed is not None and (busy := busy_block(world, name, "replace")):
+            yield replace(busy, what="lineup")
 
 
 def _carried(blocks: Iterable[Block], stand: Mapping[str, Standing]) -> set[str]:

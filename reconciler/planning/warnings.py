@@ -39,7 +39,7 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
     """What sources, guides and bucketing have to say."""
     for _, report in sorted(world.reports.items()):
         name = report.name
-        if report.fetched in {"fresh", "unchanged"}:
+        if report.fetched in {"fresh", "unchanged"} or (world.cached and report.fetched == "cached"):
             continue
         age = (
             f"{report.age_s / 3600:.0f} h old" if report.age_s >= 3600 else f"{report.age_s / 60:.0f} min old"
@@ -68,7 +68,7 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
     for target in world.desired.dvrs:
         for where, count in target.overflowed:
             name = target.record.name
-            went = f"go to {where}" if where != "drop" else "are left out"
+            went = f"go to {where}" if where else "are left out"
             text = f"{name} is full; {count} new {'match' if count == 1 else 'matches'} {went}"
             yield PlanWarning("W311", text, f"ptctl explain dvr {name}", name)
 

@@ -50,9 +50,13 @@ def render_dvr(
     rows: Sequence[tuple[int, str, bool]],
     held: Iterable[Held],
     *,
+    failed: Sequence[tuple[int, str]] = (),
     color: bool,
 ) -> str:
-    """One DVR: its identity, what became of its bucket's entries, and its channels."""
+    """One DVR: its identity, what became of its bucket's entries, and its channels.
+
+    `failed` are numbers of runs with what went wrong in them, where nothing succeeded since.
+    """
     lines = [
         paint(
             f"{record.name}   {plural(len(rows), 'channel')}   {ranges(n for n, _, _ in rows) or 'no numbers'}",
@@ -70,6 +74,10 @@ def render_dvr(
         lines.append(
             f"  {pad('last applied', _STAGE)} generation {record.applied.generation}, {plural(record.applied.channels, 'channel')}"
         )
+    if record.applied and record.applied.unmatched:
+        why = "Plex pairs no guide channel with them"
+        lines.append(f"  {pad('not on in Plex', _STAGE)} {record.applied.unmatched}: {why}")
+    lines += [paint(f"  {pad(f'run {run}', _STAGE)} {text}", "danger", color=color) for run, text in failed]
     if funnel:
         stages = (
             ("caught", funnel.caught),

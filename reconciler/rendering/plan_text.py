@@ -4,12 +4,14 @@ The first word of each line carries its meaning without colour; width is 100 cel
 order is the plan's own. Refuses to count, compare or decide: every figure stands in the plan.
 """
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from reconciler.catalog.entry import SourceReport
-from reconciler.planning.model import Change, Counts, NamedChannel, Plan
+from reconciler.planning.commands import again
+from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
 from reconciler.rendering.ink import Role, cut, number, pad, paint, plural, size
 
 __all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
@@ -18,7 +20,6 @@ WIDTH: Final = 100
 EXAMPLES: Final = 3
 DETAILED: Final = 6
 FOLD_SAME_ABOVE: Final = 30
-DEFAULT_SPEC: Final = "ptctl.yaml"
 
 _ROLES: Final[dict[str, Role]] = {
     "add": "add",
@@ -50,10 +51,18 @@ class Saved:
     sha256: str
 
 
-def render(plan: Plan, *, color: bool, saved: Saved | None = None, actions: bool = False) -> str:
-    """The whole plan as text ending in a newline. `actions` adds the steps of apply one by one."""
-    if plan.empty and not plan.warnings and not plan.blocks and not actions:
-        return "\n".join([_header(plan, color=color), _nothing(plan)]) + "\n"
+def render(
+    plan: Plan, *, color: bool, saved: Saved | None = None, actions: bool = False, asking: bool = False
+) -> str:
+    """The whole plan as text ending in a newline.
+
+    `actions` adds the steps of apply one by one; `asking`: a question follows, so no next command is named.
+    """
+    if plan.empty and not plan.blocks and not plan.held and not actions and not saved:
+        parts = [[_header(plan, color=color)], list(_warnings(plan, color=color)), [_nothing(plan)]]
+        if not plan.warnings:
+            parts = [[_header(plan, color=color), _nothing(plan)]]
+        return "\n\n".join("\n".join(part) for part in parts) + "\n"
     parts = [
         [_header(plan, color=color)],
         list(_sources(plan, color=color)),
@@ -65,7 +74,7 @@ def render(plan: Plan, *, color: bool, saved: Saved | None = None, actions: bool
         list(_warnings(plan, color=color)),
         list(_summary(plan, saved, color=color)),
         list(_blocked(plan, color=color)),
-        list(_next(plan, saved)),
+        [] if asking else list(_next(plan, saved)),
     ]
     return "\n\n".join("\n".join(line.rstrip() for line in part) for part in parts if part) + "\n"
 
@@ -95,8 +104,9 @@ def summary_line(plan: Plan) -> str:
     """`1 to add, 5 to change, …, 3 blocked (shrink, replace, delete)`."""
     parts = [f"{count} {words}" for kind, words in _KIND_WORDS if (count := getattr(plan.summary, kind))]
     if plan.summary.blocked:
-        codes = sorted({b.code for c in plan.changes for b in c.blocks} | {b.code for b in plan.blocks})
-        parts.append(f"{plan.summary.blocked} blocked ({', '.join(codes)})")
+        blocks = (*(b for c in plan.changes for b in c.blocks), *plan.blocks)
+        words = dict.fromkeys(RULES[b.code] for b in sorted(blocks, key=lambda b: b.code))
+        parts.append(f"{plan.summary.blocked} blocked ({', '.join(words)})")
     return ", ".join(parts) or "nothing to do"
 
 
@@ -120,11 +130,15 @@ def _header(plan: Plan, *, color: bool) -> str:
         parts.append(f"env {plan.env}")
     match plan.plex:
         case "known":
-            parts.append(f'plex "{plan.server_name or plan.server_machine}" {_release(plan.server_version)}')
+            parts.append(
+                f'plex "{plan.server_name or plan.server_machine}" {_release(plan.server_version)}'.rstrip()
+            )
         case "absent":
             parts.append("no plex in the spec")
         case "unknown":
             parts.append("plex UNKNOWN")
+        case "not-asked":
+            parts.append("plex not asked")
     parts.append(f"ledger serial {plan.ledger_serial}")
     return paint("   ".join(parts), "head", color=color)
 
@@ -214,20 +228,32 @@ def _table(plan: Plan, *, color: bool) -> Iterator[str]:
             f"{_moved(counts):>14} {_count(counts.added)} {_count(counts.removed)} {_count(counts.changed)}"
             f"   {size(change.map_bytes) if change.map_bytes and change.kind != 'same' else '':>8}"
         )
-        note = "; ".join(
-            [f"{b.code} {b.message}" for b in change.blocks] or ([change.note] if change.note else [])
-        )
         line = f"  {pad(word, 8)} {pad(change.dvr, width)} {figures}   "
-        yield (
-            paint(f"  {pad(word, 8)}", role, color=color) + line[10:] + cut(note, max(20, WIDTH - len(line)))
-        )
+        note = cut(_note(change), max(20, WIDTH - len(line)))
+        if color and role == "dim":
+            yield paint((line + note).rstrip(), role, color=color)
+        else:
+            yield paint(f"  {pad(word, 8)}", role, color=color) + line[10:] + note
     if folded:
         yield f"  same     {plural(sum(c.kind == 'same' and not c.blocks for c in plan.changes), 'more DVR')}"
     added, removed, changed = (
         sum(len(getattr(c.counts, k)) for c in plan.changes) for k in ("added", "removed", "changed")
     )
-    total = f"{number(plan.channels_before)} -> {number(plan.channels_after)}"
-    yield f"  {'':8} {pad('total', width)} {total:>14} {added or '.':>5} {removed or '.':>5} {changed or '.':>5}"
+    total = Counts(plan.channels_before, plan.channels_after)
+    figures = " ".join(f"{number(count) if count else '.':>5}" for count in (added, removed, changed))
+    yield f"  {'':8} {pad('total', width)} {_moved(total):>14} {figures}"
+
+
+def _note(change: Change) -> str:
+    """The last column: what blocks, else the remark."""
+    return "; ".join(
+        [f"{b.code} {b.message}" for b in change.blocks] or ([change.note] if change.note else [])
+    )
+
+
+def _note_width(plan: Plan) -> int:
+    """What the table leaves for the last column."""
+    return WIDTH - 58 - max(14, *(len(c.dvr) for c in plan.changes))
 
 
 def _moved(counts: Counts) -> str:
@@ -246,19 +272,37 @@ def _details(plan: Plan) -> Iterator[str]:
     hidden = 0
     width = max(10, *(len(c.dvr) for c in plan.changes)) if plan.changes else 10
     lines: list[str] = []
+    told: set[str] = set()
     for change in plan.changes:
-        own = list(_detail(change, width, with_channels=shown < DETAILED))
+        listed = shown < DETAILED and change.kind != "add"
+        rows = list(_detail(change, width, with_channels=listed))
+        if len(_note(change)) > _note_width(plan):  # the table had to cut it
+            rows.insert(0, _note(change))
+        own = []
+        for row in rows:
+            # What is the same for thirteen DVRs is said once.
+            if len(row) > WIDTH - width and row in told:
+                continue
+            told.add(row)
+            own += textwrap.wrap(
+                row,
+                WIDTH - width - 3,
+                subsequent_indent="  ",
+                break_on_hyphens=False,
+                break_long_words="://" not in row,
+            )
+        lines += [f"  {pad(change.dvr if index == 0 else '', width)} {row}" for index, row in enumerate(own)]
         has_channels = bool(change.counts.added or change.counts.removed or change.counts.changed)
-        if has_channels and shown < DETAILED:
+        if has_channels and listed:
             shown += 1
         elif has_channels:
             hidden += 1
-        lines += own
     if lines:
         yield "Details"
         yield from lines
     if hidden:
-        yield f"  (channels of {plural(hidden, 'more DVR')} not shown: --channels DVR, or --channels all)"
+        more = "more DVR" if shown else "DVR"
+        yield f"  (channels of {plural(hidden, more)} not shown: --channels DVR, or --channels all)"
 
 
 def _detail(change: Change, width: int, *, with_channels: bool) -> Iterator[str]:
@@ -273,11 +317,18 @@ def _detail(change: Change, width: int, *, with_channels: bool) -> Iterator[str]
                 rows.append(f"{sign}  {_examples(channels, WIDTH - width - 8)}")
     rows += [f"{f.path}  {f.before or '-'} -> {f.after or '-'}" for f in change.fields]
     rows += change.details
+    yield from rows
     for loss in change.loses:
-        count = "an unknown number of" if loss.count < 0 else number(loss.count)
-        rows.append(f"{count} {loss.what} are lost with it")
-    for index, row in enumerate(rows):
-        yield f"  {pad(change.dvr if index == 0 else '', width)} {row}"
+        yield _loss(loss)
+
+
+def _loss(loss: Loss) -> str:
+    if loss.count < 0:
+        return f"how many {loss.what} it has cannot be told; they are lost with it"
+    if not loss.count:
+        return f"it has no {loss.what}"
+    one = loss.count == 1
+    return f"{number(loss.count)} {loss.what.removesuffix('s') if one else loss.what} {'is' if one else 'are'} lost with it"
 
 
 def _examples(channels: Sequence[NamedChannel], width: int) -> str:
@@ -363,7 +414,7 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
     yield paint("Blocked - nothing is applied until each is decided:", "blocked", color=color)
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
     for dvr, block, change in blocks:
-        losses = ", ".join(f"{number(x.count)} {x.what} are lost" for x in change.loses if x.count > 0)
+        losses = ", ".join(_loss(x).removesuffix(" with it") for x in change.loses) if block.lift else ""
         lift = (
             f"plan again with  --allow {block.lift}" if block.lift else f"{block.message}: cannot be lifted"
         )
@@ -374,11 +425,18 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
 
 
 def _next(plan: Plan, saved: Saved | None) -> Iterator[str]:
-    spec = plan.spec_files[0] if plan.spec_files else ""
-    target = f" {saved.path}" if saved else f" {spec}" if spec not in {"", DEFAULT_SPEC} else ""
-    if plan.summary.blocked or plan.blocks:
-        others = sum(getattr(plan.summary, k) for k, _ in _KIND_WORDS if k != "same")
-        if others:
-            yield f"Next:  ptctl apply{target} --skip-blocked            the other {plural(others, 'change')}, now"
-    elif plan.actions:
-        yield f"Next:  ptctl apply{target}"
+    if not plan.actions:
+        return
+    words = f"ptctl apply {saved.path}" if saved else again(plan, "apply")
+    if not (plan.summary.blocked or plan.blocks):
+        yield f"Next:  {words}"
+        return
+    others = sum(getattr(plan.summary, k) for k, _ in _KIND_WORDS if k != "same")
+    rest = (
+        f"the other {plural(others, 'change')}"
+        if others > 1
+        else "the other change"
+        if others
+        else "the rest"
+    )
+    yield f"Next:  {words} --skip-blocked            {rest}, now"

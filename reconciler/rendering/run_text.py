@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from reconciler.applying.events import Outcome, Progress, RunResult
 from reconciler.rendering.ink import Role, cut, pad, paint, plural
 
-__all__ = ["WIDTH", "line", "summary"]
+__all__ = ["WIDTH", "begun", "line", "summary"]
 
 WIDTH = 100
 _NAME = 11
@@ -22,10 +22,17 @@ def line(progress: Progress, *, color: bool) -> str:
     word = "FAILED  " if failed else "" if progress.state == "done" else f"{progress.state}: "
     text = word + progress.text
     took = f"{progress.seconds:.0f} s" if progress.seconds >= 10 else f"{progress.seconds:.1f} s"
-    name = pad(progress.dvr or "files", _NAME)
+    name = pad(progress.dvr.partition("@")[0] or "files", _NAME)
     if failed:
         return paint(f"  {name} {text}", role, color=color)
     return paint(f"  {name} {pad(cut(text, _TEXT), _TEXT)} {took:>8}", role, color=color)
+
+
+def begun(run: int, serial: int, *, saved: bool) -> str:
+    """What stands above the lines of a run."""
+    if saved:
+        return f"Run {run}, lock taken. Plan is fresh (spec, selection, Plex, ledger serial {serial} as planned)."
+    return f"Run {run}, lock taken, ledger serial {serial}."
 
 
 def summary(result: RunResult, *, color: bool, run: int) -> str:
@@ -52,6 +59,9 @@ def _summary(result: RunResult, *, color: bool, run: int) -> Iterator[str]:
     )
     for outcome in result.failed:
         yield from _failure(outcome)
+    waiting = dict.fromkeys(o.dvr for o in result.undone if o.dvr)
+    if waiting:
+        yield f"  not finished: {', '.join(waiting)}"
     if result.next_step:
         yield f"Next:  {result.next_step}"
 
