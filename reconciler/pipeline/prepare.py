@@ -10,6 +10,7 @@ from pathlib import Path
 import trio
 
 from reconciler import __version__
+from reconciler.catalog.pause import collector_paused
 from reconciler.errors import ProviderError
 from reconciler.ledger import generations
 from reconciler.lineups.manifest import Routes
@@ -82,7 +83,8 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
         database=gathered.database,
         cached=request.cached,
     )
-    judgement = judge(world)
+    with collector_paused():
+        judgement = judge(world)
     with generations.staging(Path(spec.state)) as staged:
         built = await trio.to_thread.run_sync(
             lambda: build(spec, judgement, gathered, staged, now=request.now)
@@ -108,7 +110,9 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
         for dvr in built.manifest.dvrs:
             if dvr.name in judgement.carried:
                 made = with_carried(made, gathered.published_routes, dvr.channels)
-        yield Prepared(spec, request, gathered, compose(inputs), built, made, staged, history, verdicts)
+        with collector_paused():
+            planned = compose(inputs)
+        yield Prepared(spec, request, gathered, planned, built, made, staged, history, verdicts)
 
 
 def _unpinned(spec: Spec) -> Spec:

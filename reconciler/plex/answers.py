@@ -10,8 +10,8 @@ and to decide what a value means for us.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from lxml import etree
 
@@ -33,16 +33,21 @@ __all__ = [
     "server",
 ]
 
+_AS_TUPLE: Final = attrgetter("device", "lineup", "key", "enabled")
+"""The order of a `ChannelPair`, compared without a call of Python for each comparison."""
+
 _GUIDE_OF: Final = re.compile(r"tv\.plex\.providers\.epg\.[a-z]+(?::|%3A)(\d+)", re.IGNORECASE)
 """A guide provider names its DVR behind the colon (4.3); rules and grabs mention it in several attributes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """An element of either format: attributes as text, children by name in order."""
+class Node(NamedTuple):
+    """An element of either format: attributes as text, children by name in order.
+
+    A tuple, because an answer about thirteen full DVRs holds 6,000 of them and three such answers make a plan.
+    """
 
     name: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str]
     children: tuple["Node", ...] = ()
 
     def get(self, name: str, default: str = "") -> str:
@@ -56,7 +61,8 @@ class Node:
 
     def every(self, name: str) -> tuple["Node", ...]:
         """The children of this name, whatever its case in the first letters (`Dvr`, `DVR`)."""
-        return tuple(child for child in self.children if child.name.lower() == name.lower())
+        folded = name.lower()
+        return tuple(child for child in self.children if child.name == name or child.name.lower() == folded)
 
     def walk(self) -> Iterator["Node"]:
         """This element and all below it."""
@@ -119,8 +125,8 @@ def dvrs(node: Node) -> tuple[Dvr, ...] | Unknown:
 
 def channel_map(node: Node) -> tuple[ChannelPair, ...]:
     """What Plex can pair (4.2), sorted. Entries without all three identifiers cannot be used and are left out."""
-    pairs = (_pair(child, default="1") for child in node.every("ChannelMapping"))
-    return tuple(sorted(pair for pair in pairs if pair.device and pair.lineup and pair.key))
+    pairs = _pairs(node, default="1")
+    return tuple(pair for pair in pairs if pair.device and pair.lineup and pair.key)
 
 
 def channels(node: Node) -> tuple[str, ...]:
@@ -183,7 +189,7 @@ def _device(node: Node, *, parent: str) -> Device:
         status=node.get("status"),
         state=node.get("state"),
         parent=node.get("parentID", parent),
-        pairs=tuple(sorted(_pair(child, default="0") for child in node.every("ChannelMapping"))),
+        pairs=_pairs(node, default="0"),
     )
 
 
@@ -201,13 +207,19 @@ def _dvr(node: Node) -> Dvr:
     )
 
 
-def _pair(node: Node, *, default: str) -> ChannelPair:
-    return ChannelPair(
-        device=node.get("deviceIdentifier"),
-        lineup=node.get("lineupIdentifier"),
-        key=node.get("channelKey"),
-        enabled=node.get("enabled", default) in {"1", "true"},
-    )
+def _pairs(node: Node, *, default: str) -> tuple[ChannelPair, ...]:
+    found = []
+    for child in node.every("ChannelMapping"):
+        get = child.attributes.get
+        found.append(
+            ChannelPair(
+                get("deviceIdentifier", ""),
+                get("lineupIdentifier", ""),
+                get("channelKey", ""),
+                get("enabled", default) in {"1", "true"},
+            )
+        )
+    return tuple(sorted(found, key=_AS_TUPLE))
 
 
 def _refuse(root: Node, what: str) -> None:
@@ -261,7 +273,9 @@ def _json_node(name: str, content: dict[str, Any]) -> Node:  # Any: JSON as it c
     attributes: dict[str, str] = {}
     children: list[Node] = []
     for key, value in content.items():
-        if isinstance(value, dict):  # one child written without an array (1)
+        if type(value) is str:  # nearly always
+            attributes[key] = value
+        elif isinstance(value, dict):  # one child written without an array (1)
             children.append(_json_node(key, value))
         elif isinstance(value, list):
             children += [_json_node(key, item) for item in value if isinstance(item, dict)]
