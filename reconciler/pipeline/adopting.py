@@ -1,7 +1,8 @@
 """Looking at everything that an adoption needs, and building a lost ledger again.
 
-Sources and Plex are read, the rules are `planning.adoption` and `planning.rebuilding`. This module refuses to write:
-whoever calls it saves the ledger.
+Sources and Plex are read, the rules are `planning.adoption` and `planning.rebuilding`. A plan that meets a DVR with one of
+our DeviceIDs, of which the ledger knows nothing, adopts it with the numbers that are on (design.md 4): a lost ledger may
+not renumber a house. This module refuses to write: whoever calls it saves the ledger.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,7 @@ import trio
 from reconciler.catalog.names import normalise_name
 from reconciler.errors import OperatorError
 from reconciler.ledger import generations
-from reconciler.ledger.model import Ledger
+from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.model import Desired, DvrTarget
 from reconciler.pipeline.gather import Gathered, Request, client_id, gather, plex_token
 from reconciler.pipeline.published import rows_of
@@ -28,7 +29,7 @@ from reconciler.plex.model import Device, Dvr, Observed, Unknown
 from reconciler.plex.reader import observe, read_device_channels
 from reconciler.spec.model import Spec
 
-__all__ = ["Rebuilt", "adopted", "rebuild"]
+__all__ = ["Rebuilt", "adopted", "rebuild", "taken_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,14 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
     for target in desired.dvrs:
         if observed is None or target.record.name in ledger.dvrs:
             continue
-        made = await _of_plex(spec, request, replace(seen, ledger=ledger), target, desired, observed, now)
-        if made is not None:
-            ledger, found[target.record.name] = made.ledger, made.unmatched
+        sighted = _sighted(target, observed)
+        if sighted is None:
+            continue
+        dvr, device = sighted
+        names = await _names(spec, request, device.key)
+        named = {} if isinstance(names, Unknown) else names
+        made = _of_plex(spec, target, desired, ledger, observed, dvr, device, named, now)
+        ledger, found[target.record.name] = made.ledger, made.unmatched
     if not ledger.dvrs:
         raise OperatorError(
             "there is nothing to rebuild from: no published files, and no DVR in Plex with a DeviceID of this spec",
@@ -109,22 +115,74 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
     )
 
 
-async def _of_plex(
+async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gathered, Ledger]:
+    """What to compute with where Plex has DVRs with our DeviceIDs that the ledger does not know, or knows only as planned.
+
+    The ledger of the returned `Gathered` has them as adopted. The other one is the ledger as it is, with what those
+    channels were before: a plan compares with it. Where the names of a DVR's channels cannot be read, that DVR is unknown.
+    Costs a request for each such DVR, and the desired state once more; nothing where there is none.
+    """
+    observed = seen.observed
+    if not isinstance(observed, Observed) or not _strangers(spec, seen.ledger, observed):
+        return seen, seen.ledger
+    now = _moment(request).strftime("%Y-%m-%dT%H:%M:%SZ")
+    desired = await _desired(spec, request, seen)
+    ledger = seen.ledger
+    for target in desired.dvrs:
+        known = seen.ledger.dvrs.get(target.record.name)
+        found = None if known is not None and _learned(known) else _sighted(target, observed)
+        if found is None or not found[1].enabled:
+            continue
+        dvr, device = found
+        names = await _names(spec, request, device.key)
+        if isinstance(names, Unknown):
+            why = Unknown(f"the names of the channels of DVR {dvr.key}: {names.why}")
+            observed = replace(observed, details={**observed.details, dvr.key: why})
+            continue
+        ledger = _of_plex(spec, target, desired, ledger, observed, dvr, device, names, now).ledger
+        if known is not None:
+            # Made by a `refresh` without a look at Plex, or by a run that died: the numbers count, the rest is as planned.
+            ledger = replace(ledger, dvrs={**ledger.dvrs, known.name: known})
+    before = replace(seen.ledger, channels=ledger.channels, retired=ledger.retired)
+    return replace(seen, ledger=ledger, observed=observed), before
+
+
+def _learned(record: DvrRecord) -> bool:
+    """Whether the ledger knows which DVR of Plex this is."""
+    return bool(record.dvr_key or record.applied)
+
+
+def _strangers(spec: Spec, ledger: Ledger, observed: Observed) -> bool:
+    """Whether a DVR of the spec was never found in Plex while Plex has tuners that the ledger does not know."""
+    learned = {name for name, record in ledger.dvrs.items() if _learned(record)}
+    if isinstance(observed.devices, Unknown) or spec.dvrs.keys() <= learned:
+        return False
+    known = {ledger.dvrs[name].device_id.casefold() for name in learned}
+    return any(device.device_id.casefold() not in known for device in observed.devices)
+
+
+def _sighted(target: DvrTarget, observed: Observed) -> tuple[Dvr, Device] | None:
+    """The DVR and the tuner that have this target's DeviceID."""
+    sighting = look_for(target.record.device_id, None, observed)
+    if isinstance(sighting.dvr, Dvr) and isinstance(sighting.device, Device):
+        return sighting.dvr, sighting.device
+    return None
+
+
+def _of_plex(
     spec: Spec,
-    request: Request,
-    seen: Gathered,
     target: DvrTarget,
     desired: Desired,
+    ledger: Ledger,
     observed: Observed,
+    dvr: Dvr,
+    device: Device,
+    names: Mapping[str, str],
     now: str,
-) -> Adoption | None:
-    """A DVR of which only Plex knows, by the DeviceID that it always gets; None where Plex has none."""
-    sighting = look_for(target.record.device_id, None, observed)
-    if not isinstance(sighting.dvr, Dvr) or not isinstance(sighting.device, Device):
-        return None
-    _, names = await _look(spec, request, sighting.dvr.key)
+) -> Adoption:
+    """A DVR of which only Plex knows, by the DeviceID that it always gets."""
     first, last = spec.serve.ports
-    port = urlsplit(sighting.device.uri).port
+    port = urlsplit(device.uri).port
     record = target.record
     if record.port is not None and port is not None and first <= port <= last:
         record = replace(record, port=port)
@@ -132,9 +190,9 @@ async def _of_plex(
     return adopt(
         replace(target, record=record, dvr=said),
         desired,
-        seen.ledger,
+        ledger,
         observed,
-        sighting.dvr.key,
+        dvr.key,
         names=names,
         normal=normalise_name,
         now=now,
@@ -156,9 +214,17 @@ async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mappi
     token = plex_token(spec, request)
     async with connected(spec.plex.url, token, client_id=client_id(spec)) as connection:
         observed = await observe(connection, ours=lambda found: found.key == key)
-        _, device = found_dvr(observed, key)
-        names = await read_device_channels(connection, device.key)
+    _, device = found_dvr(observed, key)
+    names = await _names(spec, request, device.key)
     return observed, {} if isinstance(names, Unknown) else names
+
+
+async def _names(spec: Spec, request: Request, device_key: str) -> Mapping[str, str] | Unknown:
+    """The names of a tuner's channels by number."""
+    assert spec.plex is not None
+    token = plex_token(spec, request)
+    async with connected(spec.plex.url, token, client_id=client_id(spec)) as connection:
+        return await read_device_channels(connection, device_key)
 
 
 async def _observed(spec: Spec, request: Request) -> Observed | None:

@@ -16,6 +16,7 @@ from reconciler.ledger import generations
 from reconciler.lineups.manifest import Routes
 from reconciler.lineups.model import Verdict
 from reconciler.lineups.routes import routes, with_carried
+from reconciler.pipeline.adopting import taken_over
 from reconciler.pipeline.build import Built, build
 from reconciler.pipeline.gather import Gathered, Request, gather
 from reconciler.pipeline.published import load_seconds, manifests_of, rows_of
@@ -64,14 +65,16 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
     spec = _unpinned(spec) if request.ignore_pin else spec
     gathered = await gather(spec, request, known=known)
     _some_source(spec, gathered, cached=request.cached)
+    seen, ledger = await taken_over(spec, request, gathered)
+    gathered = replace(seen, ledger=gathered.ledger)
     moment = datetime.fromtimestamp(request.now, UTC)
     desired, history, verdicts = await trio.to_thread.run_sync(
-        lambda: desired_state(spec, request, gathered, today=moment.date())
+        lambda: desired_state(spec, request, seen, today=moment.date())
     )
     world = World(
         spec=spec,
         desired=desired,
-        ledger=gathered.ledger,
+        ledger=ledger,
         now=moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         observed=gathered.observed,
         published=gathered.published,
@@ -89,7 +92,6 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
         built = await trio.to_thread.run_sync(
             lambda: build(spec, judgement, gathered, staged, now=request.now)
         )
-        seen = gathered.observed
         inputs = PlanInputs(
             world=world,
             judgement=judgement,
@@ -97,13 +99,13 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
             generation=built.generation,
             published_generation=gathered.generation,
             before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
-            manifests=manifests_of(Path(spec.state), gathered.ledger),
+            manifests=manifests_of(Path(spec.state), ledger),
             files=built.files,
             estimate=estimate_of(load_seconds(Path(spec.state))),
             version=__version__,
             env=request.env,
             arguments=arguments_of(request),
-            requests=getattr(seen, "requests", 0),
+            requests=getattr(gathered.observed, "requests", 0),
             seconds=trio.current_time() - began,
         )
         made = routes(spec, judgement.desired, gathered.catalog, built.generation)

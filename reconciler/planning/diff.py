@@ -107,7 +107,7 @@ def churn(
 def rows_of_records(records: Iterable[ChannelRecord]) -> tuple[PublishedRow, ...]:
     """What the ledger alone remembers of a lineup, where its files are gone."""
     return tuple(
-        PublishedRow(record.number, record.id, record.name or record.id, record.guide_id)
+        PublishedRow(record.number, record.id, record.name or record.id, record.guide_id, remembered=True)
         for record in sorted(records, key=lambda record: record.number)
     )
 
@@ -116,7 +116,7 @@ def _changes(before: PublishedRow, row: Row) -> list[str]:
     channel = row.channel
     pairs = (
         ("number", str(before.number), str(row.number)),
-        ("name", before.name, channel.name),
+        ("name", "" if before.remembered else before.name, channel.name),
         ("guide id", before.guide_id, channel.guide_id),
         ("logo", before.logo, channel.logo),
     )

@@ -20,7 +20,10 @@ __all__ = ["Estimate", "Judgement", "PlanInputs", "PublishedRow", "World"]
 
 @dataclass(frozen=True, slots=True)
 class PublishedRow:
-    """One row of a lineup as it was published: what "before" means in a plan."""
+    """One row of a lineup as it was published: what "before" means in a plan.
+
+    `remembered`: the ledger's normal form of a name, for showing and not for comparing.
+    """
 
     number: int
     id: str
@@ -28,6 +31,7 @@ class PublishedRow:
     guide_id: str = ""
     logo: str = ""
     off: bool = False
+    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from reconciler.sandbox.panel import Channel
+from reconciler.sandbox.plex_faults import FaultRule
 from reconciler.sandbox.plex_records import XMLTV, Dvr, LineupEntry
 from tests.conftest import Run
 from tests.drafting.old_tuners import channel, group_rule, mapping, settings
@@ -292,6 +293,59 @@ def test_a_lost_ledger_is_rebuilt(run: Run[None], tmp_path: Path) -> None:
             plan = await home.ptctl("plan", "--exit-code")
             assert plan.code == 0, plan.text
             assert writes == len(home.plex.writes())
+
+    run(main)
+
+
+@pytest.mark.accepts("PLN-9", "NUM-1")
+def test_a_plan_without_a_ledger_renumbers_nobody(run: Run[None], tmp_path: Path) -> None:
+    """The ledger and all files are gone and the spec sorts anew: DVRs with our DeviceIDs keep the numbers that are on."""
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            async with home.serving(ready=False):
+                assert 0 == (await home.ptctl("apply", "--yes", *WAIT)).code
+            path = home.state / "ledger.json"
+            before = json.loads(path.read_text("utf-8"))
+            writes, seen = len(home.plex.writes()), home.plex.state_text()
+            path.unlink()
+            (home.state / "artifacts" / "current").unlink()
+            home.write_spec(
+                SPEC.replace('{{group: "SPORTS|*"}}', '{{group: "SPORTS|*"}}, sort: [{{number: "*7"}}]')
+            )
+            shown = await home.ptctl("plan", "--cached", "-f", "json")
+            plan = json.loads(shown.out)
+            for change in plan["changes"]:
+                counts = change["counts"]
+                assert ("adopt", []) == (
+                    change["kind"],
+                    counts["added"] + counts["removed"] + counts["changed"],
+                )
+                assert counts["before"] == counts["after"] > 0
+            assert {"W120", "W121"}.isdisjoint(w["code"] for w in plan["warnings"])
+            async with home.serving(ready=False):
+                applied = await home.ptctl("apply", "--yes", *WAIT)
+            assert 0 == applied.code, applied.text
+            after = json.loads(path.read_text("utf-8"))
+            assert places(before["channels"]) == places(after["channels"])
+            assert (writes, seen) == (len(home.plex.writes()), home.plex.state_text())
+
+    run(main)
+
+
+@pytest.mark.accepts("PLN-8")
+def test_an_adopted_dvr_without_names_is_unknown(run: Run[None], tmp_path: Path) -> None:
+    """Its channels' names cannot be read: numbers cannot be matched, so nothing of it is written (S401)."""
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            async with home.serving(ready=False):
+                assert 0 == (await home.ptctl("apply", "--yes", *WAIT)).code
+            (home.state / "ledger.json").unlink()
+            home.plex.add_fault(FaultRule("500", "GET", r"devices/\d+/channels", times=0))
+            shown = await home.ptctl("plan", "--exit-code", "--only", "sports")
+            assert 4 == shown.code, shown.text
+            assert "the names of the channels of DVR" in shown.out
 
     run(main)
 
