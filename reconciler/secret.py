@@ -5,8 +5,7 @@ it in exactly one module (style.md, habit 17). References are parsed here and re
 because resolving reads files and the environment. This module refuses to read anything.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn
 
 __all__ = ["MASK", "SCHEMES", "Scheme", "Secret", "SecretRef"]
 
@@ -50,8 +49,7 @@ class Secret:
         raise TypeError("a secret cannot be pickled or copied to disk")
 
 
-@dataclass(frozen=True, slots=True)
-class SecretRef:
+class SecretRef(NamedTuple):
     """Where a secret is kept: `env:NAME`, `envfile:PATH#NAME`, `file:PATH`, `subscription:GLOB`, `plexprefs:PATH`,
     or a command (`exec`, `argv` given, run only with --allow-exec). `part` picks a line of a subscription file.
     """

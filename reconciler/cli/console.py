@@ -7,7 +7,7 @@ around an error excepted.
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.errors import PtctlError
 from reconciler.rendering.ink import paint
@@ -15,8 +15,7 @@ from reconciler.rendering.ink import paint
 __all__ = ["Console"]
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(NamedTuple):
     """The two streams and whether each shows colour."""
 
     color_out: bool

@@ -1,12 +1,10 @@
-"""The root command: finds the subcommand's module, runs it, and turns what it raises into an exit status.
+"""The root command: finds the subcommand's module and runs it.
 
 Commands are loaded when they are called, so that `ptctl validate` does not pay for `serve`. This module refuses to do
 any command's work.
 """
 
-import errno
 import importlib
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,8 +12,9 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.console import Console
-from reconciler.cli.exits import Exit, choose
-from reconciler.errors import PtctlError, StateError
+from reconciler.cli.endings import ended
+from reconciler.cli.exits import Exit
+from reconciler.errors import PtctlError
 
 __all__ = ["COMMANDS", "root", "run"]
 
@@ -56,20 +55,6 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "completion": ("reconciler.cli.completion", "completion", "Print the completion script of a shell"),
     "help": ("reconciler.cli.help", "help_", "Explain a command or a code such as V102"),
 }
-
-
-DISK_ERRORS: Final = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EIO,
-        errno.EMFILE,
-        errno.ENFILE,
-    }
-)
 
 
 class LazyGroup(click.Group):
@@ -122,22 +107,19 @@ def root(ctx: click.Context, *, no_color: bool, show_traceback: bool) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line. Returns the exit status; prints every error with its next step."""
     console = Console.here(no_color="--no-color" in arguments)
-    try:
-        result = root.main(list(arguments), prog_name="ptctl", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        return exit_.exit_code
-    except click.ClickException as error:
-        _usage(console, error)
-        return Exit.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        console.note("interrupted")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left; nothing more can be said
-        return Exit.DONE
-    except BaseException as error:  # trio wraps in groups what must be told apart here
-        return _fail(console, error, verbose="--traceback" in arguments)
-    return int(result) if isinstance(result, int) else Exit.DONE
+
+    def work() -> object:
+        try:
+            return root.main(list(arguments), prog_name="ptctl", standalone_mode=False)
+        except click.exceptions.Exit as exit_:
+            return exit_.exit_code
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            _usage(console, error)
+            return Exit.USAGE
+
+    return ended(console, work, verbose="--traceback" in arguments)
 
 
 def _usage(console: Console, error: click.ClickException) -> None:
@@ -145,51 +127,3 @@ def _usage(console: Console, error: click.ClickException) -> None:
     command = context.command_path if context else "ptctl"
     message = error.format_message()
     console.error(PtctlError(message[:1].lower() + message[1:].rstrip("."), next_step=f"{command} --help"))
-
-
-def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
-    import traceback  # half a dozen modules that only a failure needs
-
-    leaves = list(_leaves(error))
-    if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
-        console.note("interrupted")
-        return Exit.INTERRUPTED
-    leaves = [_disk_error(leaf) or leaf for leaf in leaves]
-    ours = [leaf for leaf in leaves if isinstance(leaf, PtctlError)]
-    if ours and len(ours) == len(leaves):
-        for own in ours:
-            console.error(own)
-            if verbose:
-                console.note("".join(traceback.format_tb(own.__traceback__)))
-        return choose(Exit(own.code) for own in ours)
-    # Messages of foreign exceptions may hold URLs with credentials: only kind and place are shown.
-    for leaf in leaves:
-        where = traceback.extract_tb(leaf.__traceback__)[-1:]
-        place = f"{where[0].filename}:{where[0].lineno}" if where else "?"
-        console.error(
-            PtctlError(
-                f"unexpected {type(leaf).__name__} at {place}; this is a bug in ptctl",
-                next_step="run it again with --traceback and report what it prints",
-            )
-        )
-        if verbose:
-            console.note("".join(traceback.format_tb(leaf.__traceback__)))
-    return Exit.FAILED
-
-
-def _disk_error(error: BaseException) -> StateError | None:
-    """The disk's own refusals, wherever they arise: full, read-only, no permission, too many open files."""
-    if not isinstance(error, OSError) or error.errno not in DISK_ERRORS:
-        return None
-    where = f" ({error.filename})" if isinstance(error.filename, str) else ""
-    reason = (error.strerror or "refused").lower()
-    return StateError(
-        f"the disk refuses: {reason}{where}",
-        next_step="make room or change the rights; nothing is half written",
-    )
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]

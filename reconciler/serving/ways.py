@@ -8,7 +8,7 @@ references, so that a changed password is used by the next tune. This module ref
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypedDict
 from urllib.parse import urlsplit
@@ -183,7 +183,7 @@ def _credentials(name: str, refs: Mapping[str, str]) -> Credentials:
     parsed = {part: _ref(text) for part, text in refs.items()}
     for part, ref in parsed.items():
         if ref.scheme == "subscription" and part in {"username", "password"}:
-            parsed[part] = replace(ref, part="username" if part == "username" else "password")
+            parsed[part] = ref._replace(part="username" if part == "username" else "password")
     return Credentials(
         name, username=parsed.get("username"), password=parsed.get("password"), url=parsed.get("url")
     )

@@ -49,13 +49,20 @@ def test_a_cold_validation_is_in_proportion(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def best(program: str) -> float:
+    def best(*words: str) -> float:
         runs = []
         for _ in range(8):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, check=True, timeout=60)
+            subprocess.run(
+                [sys.executable, *words],
+                cwd=ROOT,
+                stdout=subprocess.DEVNULL,
+                env=environment,
+                check=True,
+                timeout=60,
+            )
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             runs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         return min(runs)
 
-    assert best(PROGRAM) <= 8 * best("pass")
+    assert best("-m", "reconciler", "validate", "examples/plex-home.yaml") <= 8 * best("-c", "pass")
