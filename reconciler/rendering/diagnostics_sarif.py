@@ -101,4 +101,4 @@ def _region(span: Span) -> dict[str, int]:
 def _uri(file: str) -> str:
     from urllib.parse import quote
 
-    return quote(file)
+    return f"file://{quote(file)}" if file.startswith("/") else quote(file)
