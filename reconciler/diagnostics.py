@@ -140,10 +140,10 @@ class SourceTexts:
     """The text of the files that diagnostics point into, line by line, with secrets hidden.
 
     `hidden` tells for file, line number and raw text which stretches (from 0, end exclusive) are secret. Lines are
-    prepared when they are asked for; a file is split once.
+    prepared when they are asked for; a file is split once, and a line that many findings point into is prepared once.
     """
 
-    __slots__ = ("_hidden", "_lines", "_texts")
+    __slots__ = ("_hidden", "_lines", "_prepared", "_texts")
 
     def __init__(
         self,
@@ -153,6 +153,7 @@ class SourceTexts:
         self._texts = texts
         self._hidden = hidden
         self._lines: dict[str, list[str]] = {}
+        self._prepared: dict[tuple[str, int], SourceLine] = {}
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -160,15 +161,19 @@ class SourceTexts:
         return tuple(self._texts)
 
     def line(self, file: str, number: int) -> SourceLine | None:
-        """One line (from 1), or None where the file has no such line."""
-        if file not in self._texts:
+        """One line (from 1), or None where the file has no such line, or none that may be shown."""
+        if not self._texts.get(file):
             return None
         if file not in self._lines:
             self._lines[file] = re.split(_BREAK, self._texts[file])
         lines = self._lines[file]
         if not 1 <= number <= len(lines):
             return None
-        raw = lines[number - 1]
+        if (file, number) not in self._prepared:
+            self._prepared[file, number] = self._prepare(file, number, lines[number - 1])
+        return self._prepared[file, number]
+
+    def _prepare(self, file: str, number: int, raw: str) -> SourceLine:
         masks: list[tuple[int, int]] = []
         for start, end in sorted(self._hidden(file, number, raw)):
             if masks and start <= masks[-1][1]:

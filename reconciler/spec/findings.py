@@ -48,6 +48,11 @@ class Findings:
         """How many of them are errors."""
         return sum(finding.severity == "error" for finding in self._noted)
 
+    @property
+    def full(self) -> bool:
+        """Whether the next one is only counted: nobody will read what it costs to say."""
+        return len(self._noted) >= MOST
+
     def enter(self, via: Span) -> None:
         """From here on values come through the alias or merge key at `via`."""
         self._via.append(via)

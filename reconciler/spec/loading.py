@@ -99,8 +99,8 @@ class _Reading:
 
 
 def _legible(data: bytes) -> str:
-    """Enough of an unreadable file to show the place."""
-    return data[:100_000].decode("utf-8", "replace")
+    """Enough of an unreadable file to show the place; nothing of one that is no text."""
+    return "" if text.binary(data) else data[:100_000].decode("utf-8", "replace")
 
 
 def _check(path: Path, *, env: str | None, allow_exec: bool, today: date | None) -> _Checked:

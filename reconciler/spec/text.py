@@ -16,11 +16,12 @@ from reconciler.diagnostics import Related, Span
 from reconciler.spec.findings import Findings
 from reconciler.spec.nodes import Mapping, Node, Pair, Scalar, Sequence
 
-__all__ = ["DEEPEST", "LARGEST_BYTES", "MOST_NODES", "decode", "parse"]
+__all__ = ["DEEPEST", "LARGEST_BYTES", "MOST_NODES", "binary", "decode", "parse"]
 
 LARGEST_BYTES: Final = 4 * 1024 * 1024
 """A spec of 24,000 lines has about one megabyte."""
-MOST_NODES: Final = 400_000
+MOST_NODES: Final = 200_000
+"""A spec of 24,000 lines has about 110,000."""
 DEEPEST: Final = 60
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -50,6 +51,14 @@ def decode(file: str, data: bytes, findings: Findings, *, left: int = LARGEST_BY
             "V105", Span(file, 1, 1, 1, 1), "this file is UTF-16", hints=("save it as UTF-8 in your editor",)
         )
         return None
+    if binary(data):
+        findings.error(
+            "V105",
+            Span(file, 1, 1, 1, 1),
+            "this file is binary, not text",
+            hints=("give the path of a YAML file",),
+        )
+        return None
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         text = data.decode("utf-8")
@@ -57,28 +66,29 @@ def decode(file: str, data: bytes, findings: Findings, *, left: int = LARGEST_BY
         before = data[: error.start].decode("utf-8", "replace")
         line, column = _place(before, len(before))
         byte = data[error.start]
-        binary = b"\0" in data[:4096]
         findings.error(
             "V105",
             Span(file, line, column, line, column + 1),
-            "this file is binary, not text" if binary else f"byte 0x{byte:02X} is not UTF-8",
-            label="" if binary else f'in Latin-1 this would be "{chr(byte)}"' if byte >= 0xA0 else "",
-            hints=("give the path of a YAML file",) if binary else ("save the file as UTF-8 in your editor",),
+            f"byte 0x{byte:02X} is not UTF-8",
+            label=f'in Latin-1 this would be "{chr(byte)}"' if byte >= 0xA0 else "",
+            hints=("save the file as UTF-8 in your editor",),
         )
         return None
     if found := _CONTROL.search(text):
         line, column = _place(text, found.start())
-        binary = "\0" in text[:4096]
         findings.error(
             "V105",
             Span(file, line, column, line, column + 1),
-            "this file is binary, not text"
-            if binary
-            else f"a control character (U+{ord(found[0]):04X}) stands here",
-            hints=("give the path of a YAML file",) if binary else ("delete the character",),
+            f"a control character (U+{ord(found[0]):04X}) stands here",
+            hints=("delete the character",),
         )
         return None
     return text
+
+
+def binary(data: bytes) -> bool:
+    """Whether this is no text at all: nothing of it is shown, since it may be anything."""
+    return b"\0" in data[:4096]
 
 
 def parse(file: str, text: str, findings: Findings, *, nodes: int = MOST_NODES) -> Mapping | None:
@@ -350,7 +360,15 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
     begin = (
         Span(file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2) if opened else at
     )
-    if "tab" in problem or sign == "\t" or (not row[: column - 1].strip() and "\t" in row[: column - 1]):
+    if "nesting depth" in problem:
+        # libyaml has a limit of its own, far above ours, and looks ahead
+        findings.error(
+            "V106",
+            at,
+            f"nested more than {DEEPEST} deep",
+            hints=("no key of a spec is nested so deep",),
+        )
+    elif "tab" in problem or sign == "\t" or (not row[: column - 1].strip() and "\t" in row[: column - 1]):
         tab = row.find("\t") + 1 or column
         findings.error(
             "V100",

@@ -31,7 +31,38 @@ def merged_bomb(levels: int) -> bytes:
     return "\n".join(lines).encode()
 
 
+HEAD = "version: 1\nname: x\nsources: {main: {kind: m3u, path: l}}\n"
+
+
+def many(lines: int, what: str) -> bytes:
+    """A spec whose sections have that many entries, each wrong in a way that concerns all others."""
+    numbers = range(lines)
+    match what:
+        case "overlaps":
+            buckets = "".join(f"  - {{name: d{i}, match: {{name: n{i}}}}}\n" for i in numbers)
+            dvrs = "".join(
+                f"  d{i}: {{numbers: {1000 + i % 7}-1599, limit: 500, port: 5005}}\n" for i in numbers
+            )
+            return f"{HEAD}buckets:\n{buckets}dvrs:\n{dvrs}".encode()
+        case "nowhere":
+            buckets = "".join(
+                f"  - {{name: b{i}, match: {{source: s{i}}}, overflow: c{i}}}\n" for i in numbers
+            )
+            return f"{HEAD}buckets:\n{buckets}".encode()
+        case "splits":
+            buckets = "".join(
+                f"  - {{name: b{i}-2, match: {{name: n{i}}}, overflow: split}}\n" for i in numbers
+            )
+            return f"{HEAD}buckets:\n{buckets}".encode()
+        case _:
+            return f"{HEAD}{what}".encode()
+
+
 HOSTILE = {
+    "hundreds of DVRs that overlap": (many(500, "overlaps"), "V152"),
+    "thousands of names that lead nowhere": (many(1500, "nowhere"), "V140"),
+    "thousands of splits": (many(1500, "splits"), None),
+    "many findings in a long line": (many(1, f"b: {{{'<<: *a, ' * 10}{'x: 1, ' * 15_000}}}"), None),
     "billion laughs": (billion_laughs(30, 9), "V106"),
     "merge bomb": (merged_bomb(300), None),
     "alias chain": ("\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 5000))]).encode(), "V106"),
@@ -119,6 +150,16 @@ def test_all_of_it_takes_little_memory(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert int(done.stdout) < 300 * 1024
+
+
+def test_nothing_of_a_binary_file_is_shown(tmp_path: Path) -> None:
+    """It may be anything: a key, the environment of a process."""
+    path = tmp_path / "ptctl.yaml"
+    path.write_bytes(b"HOME=/root\0SESSION=abcdefgh\0")
+    diagnostics, texts = check(path)
+    for word in diagnostics_format.FORMATS:
+        assert "abcdefgh" not in diagnostics_format.render(word, diagnostics, texts, color=False)
+    assert ["V105"] == [finding.code for finding in diagnostics]
 
 
 @pytest.mark.accepts("VAL-4")

@@ -55,29 +55,38 @@ def _overflow(subject: Subject) -> set[str]:
     """The buckets that something overflows into."""
     places = subject.bucket_names()
     order = list(places)
-    taken = {*order, *subject.keys("dvrs")}
+    position = {name: index for index, name in enumerate(order)}
+    parts = _parts({*order, *subject.keys("dvrs")})
     targets: set[str] = set()
     for name, bucket in subject.buckets():
         overflow = inner(bucket, "overflow")
         if overflow is None:
             continue
         target: str = overflow.data
-        if target == "split":
-            _split(subject, name, overflow, taken)
+        if target == "split" and name in parts:
+            subject.findings.error(
+                "V148",
+                overflow.node,
+                f'splitting "{name}" makes "{name}-2" and so on, and "{parts[name]}" is taken',
+                hints=("rename one of the two",),
+            )
         if target in POLICIES:
             continue
-        later = tuple(order[order.index(name) + 1 :])
+        if position.get(target, -1) > position[name]:
+            targets.add(target)
+            continue
+        later = () if subject.findings.full else tuple(order[position[name] + 1 :])
         if target == name:
             subject.findings.error(
                 "V142", overflow.node, f'bucket "{name}" overflows into itself', hints=(_ways_out(later),)
             )
         elif target not in places:
-            words = {**places, **dict.fromkeys(POLICIES, overflow.node.span)}
             if any(target.casefold() == word for word in POLICIES):
+                words = {**places, **dict.fromkeys(POLICIES, overflow.node.span)}
                 subject.dangling(overflow, "bucket", target, words, first=POLICIES)
             else:
                 subject.refers(overflow, "bucket", places, first=later)
-        elif target not in later:
+        else:
             subject.findings.error(
                 "V142",
                 overflow.node,
@@ -85,8 +94,6 @@ def _overflow(subject: Subject) -> set[str]:
                 related=(Related(places[target], "defined here"),),
                 hints=(_ways_out(later),),
             )
-        else:
-            targets.add(target)
     return targets
 
 
@@ -95,17 +102,14 @@ def _ways_out(later: tuple[str, ...]) -> str:
     return f"write fail, drop or split{names}"
 
 
-def _split(subject: Subject, name: str, overflow: Val, taken: set[str]) -> None:
-    parts = sorted(
-        other for other in taken if other.rpartition("-")[0] == name and other.rpartition("-")[2].isdigit()
-    )
-    if parts:
-        subject.findings.error(
-            "V148",
-            overflow.node,
-            f'splitting "{name}" makes "{name}-2" and so on, and "{parts[0]}" is taken',
-            hints=("rename one of the two",),
-        )
+def _parts(names: set[str]) -> dict[str, str]:
+    """For each name that `split` could make parts of, the first name that one of them would have."""
+    parts: dict[str, str] = {}
+    for name in sorted(names):
+        stem, _, number = name.rpartition("-")
+        if stem and number.isdigit():
+            parts.setdefault(stem, name)
+    return parts
 
 
 def _form(value: Val) -> Any:

@@ -4,6 +4,8 @@ Numbers beside those of foreign DVRs in Plex are compared when planning (S302). 
 port: `lineups` and the ledger do.
 """
 
+from bisect import insort
+from itertools import zip_longest
 from typing import Final
 
 from reconciler.diagnostics import Related, Span
@@ -13,10 +15,11 @@ from reconciler.spec.shape import Val
 
 __all__ = ["check", "next_free"]
 
-_BLOCK: Final = 600
 _FIRST_NUMBER: Final = 1000
 _FOUR_DIGITS: Final = 9999
 _RESERVED: Final = ("all",)
+_Range = tuple[int, int, int, str, Val]
+"""First and last number, the DVR's place in the spec, its name, the value."""
 # What the hub answers itself when everything is under one port (design.md 6).
 _HUB_PATHS: Final = ("api", "guide", "metrics", "healthz", "readyz", "vod", "series", "static")
 
@@ -67,14 +70,14 @@ def _buckets(subject: Subject) -> None:
 
 def _limits(subject: Subject) -> None:
     order = list(subject.bucket_names())
+    after = dict(zip_longest(order, order[1:]))
     for name, dvr in subject.named("dvrs").items():
         limit = inner(dvr, "limit")
         if limit is None or limit.data <= LARGEST_LIMIT:
             continue
         bucket = inner(dvr, "bucket")
-        own = next((b for b in (bucket.data if bucket else None, name) if b in order), None)
-        later = order[order.index(own) + 1 :] if own is not None else []
-        into = f"overflow: {later[0]}, or " if later else ""
+        own = bucket.data if bucket is not None and bucket.data in after else name
+        into = f"overflow: {later}, or " if (later := after.get(own)) else ""
         subject.findings.error(
             "V150",
             limit.node,
@@ -86,19 +89,21 @@ def _limits(subject: Subject) -> None:
 
 
 def _ranges(subject: Subject) -> None:
-    ranges = [
+    ranges: list[_Range] = [
         (numbers.data[0], numbers.data[1], index, name, numbers)
         for index, (name, dvr) in enumerate(subject.named("dvrs").items())
         if (numbers := inner(dvr, "numbers")) is not None
     ]
     ranges.sort(key=lambda entry: entry[:3])
-    active: list[tuple[int, int, int, str, Val]] = []
+    taken = [(first, last) for first, last, *_ in ranges]
+    widest: _Range | None = None
     for entry in ranges:
-        active = [other for other in active if other[1] >= entry[0]]
-        for other in active:
-            one, two = (other, entry) if other[2] < entry[2] else (entry, other)
-            _overlap(subject, one, two, ranges)
-        active.append(entry)
+        # Whoever overlaps anything that began before overlaps what reaches furthest of it: one finding per range.
+        if widest is not None and widest[1] >= entry[0]:
+            one, two = (widest, entry) if widest[2] < entry[2] else (entry, widest)
+            _overlap(subject, one, two, taken)
+        if widest is None or entry[1] > widest[1]:
+            widest = entry
     for _, last, _, _, numbers in ranges:
         if last > _FOUR_DIGITS:
             subject.findings.warning(
@@ -109,15 +114,16 @@ def _ranges(subject: Subject) -> None:
             )
 
 
-def _overlap(
-    subject: Subject,
-    one: tuple[int, int, int, str, Val],
-    two: tuple[int, int, int, str, Val],
-    ranges: list[tuple[int, int, int, str, Val]],
-) -> None:
+def _overlap(subject: Subject, one: _Range, two: _Range, taken: list[tuple[int, int]]) -> None:
+    """Note that two ranges overlap. `taken`: all ranges in order; what is proposed here is taken for the next one."""
     first, last = max(one[0], two[0]), min(one[1], two[1])
-    size = two[1] - two[0] + 1
-    free = next_free(one[1] + 1, size, [(r[0], r[1]) for r in ranges if r is not two])
+    free: tuple[int, int] | None = None
+    if not subject.findings.full:
+        others = taken.copy()
+        others.remove((two[0], two[1]))
+        free = next_free(one[1] + 1, two[1] - two[0] + 1, others)
+    if free is not None:
+        insort(taken, free)
     hints = (f"the next free range that keeps four digits is {free[0]}-{free[1]}",) if free else ()
     subject.findings.error(
         "V152",
@@ -131,10 +137,10 @@ def _overlap(
 
 
 def next_free(start: int, size: int, taken: list[tuple[int, int]]) -> tuple[int, int] | None:
-    """The first free range of that size from `start`, else from the beginning, below 10000."""
+    """The first free range of that size from `start`, else from the beginning, below 10000. `taken` is sorted."""
     for begin in (start, _FIRST_NUMBER):
         at = begin
-        for first, last in sorted(taken):
+        for first, last in taken:
             if last >= at and first < at + size:
                 at = last + 1
         if at + size - 1 <= _FOUR_DIGITS:

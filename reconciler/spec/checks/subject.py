@@ -5,6 +5,7 @@ This module refuses to hold a rule.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -31,6 +32,11 @@ class Given(NamedTuple):
     newest: Callable[[Path, str], Path | None]
 
 
+_GUESSES: Final = 20_000
+"""So many names are compared in search of what was meant: after that whoever wrote the spec did not misspell them."""
+_LISTED: Final = 60
+
+
 def spot(span: Span) -> str:
     """A place in one word."""
     return f"{span.file}:{span.line}:{span.column}"
@@ -39,7 +45,7 @@ def spot(span: Span) -> str:
 class Subject:
     """One spec under examination."""
 
-    __slots__ = ("findings", "given", "lines", "root", "silenced")
+    __slots__ = ("_guesses", "_keys", "findings", "given", "lines", "root", "silenced")
 
     def __init__(self, root: Val, given: Given, findings: Findings) -> None:
         self.root = root
@@ -47,6 +53,8 @@ class Subject:
         self.findings = findings
         self.lines = SourceLines(given.texts)
         self.silenced: set[str] = set()
+        self._guesses = _GUESSES
+        self._keys: dict[str, dict[str, Span]] = {}
 
     def value(self, *path: str) -> Val | None:
         """The accepted value under these keys, or None."""
@@ -65,9 +73,13 @@ class Subject:
 
     def keys(self, section: str) -> dict[str, Span]:
         """Every name of a section with its place, also of values that were refused."""
-        found = self.value(section)
-        values: dict[str, Val] = found.data if found and isinstance(found.data, dict) else {}
-        return {name: value.key.span if value.key else value.node.span for name, value in values.items()}
+        if section not in self._keys:
+            found = self.value(section)
+            values: dict[str, Val] = found.data if found and isinstance(found.data, dict) else {}
+            self._keys[section] = {
+                name: value.key.span if value.key else value.node.span for name, value in values.items()
+            }
+        return self._keys[section]
 
     def buckets(self) -> list[tuple[str, Val]]:
         """Named buckets in order."""
@@ -108,9 +120,12 @@ class Subject:
         at: Span | None = None,
     ) -> None:
         """Note a reference that leads nowhere."""
-        order = (*first, *(candidate for candidate in candidates if candidate not in first))
-        better = closest(name, order)
-        names = ", ".join(sorted(candidates))
+        self.silenced.add(noun)
+        better: str | None = None
+        if self._guesses > 0 and not self.findings.full:
+            self._guesses -= len(candidates)
+            better = closest(name, (*first, *candidates))
+        names = ", ".join(sorted(candidates) if len(candidates) <= _LISTED else islice(candidates, _LISTED))
         hint = f"{noun}s: {names}" if candidates else f"no {noun} is defined"
         self.findings.error(
             "V140",
@@ -120,7 +135,6 @@ class Subject:
             hints=() if better else (hint,),
             suggest=better,
         )
-        self.silenced.add(noun)
 
     def matchers(self) -> Iterator[Val]:
         """Every matcher that stands somewhere in the spec, the outermost ones."""
