@@ -265,7 +265,8 @@ class Whole(Shape):
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
             return self.wrong(walk, node, where)
         if not node.plain:
-            return self.wrong(walk, node, where, hints=(f"write {text} without quotes",))
+            fits = self.least <= int(text) <= self.most
+            return self.wrong(walk, node, where, hints=(f"write {int(text)} without quotes",) if fits else ())
         if digits.startswith("0") and len(digits) > 1:
             return self.wrong(
                 walk, node, where, hints=(f"write {int(text)}: a leading zero makes it octal elsewhere",)

@@ -376,6 +376,20 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             "a tab stands where YAML wants spaces",
             hints=("indent with spaces, two per level",),
         )
+    elif "unknown escape" in problem:
+        findings.error(
+            "V100",
+            at,
+            f'in double quotes "\\{row[column : column + 1]}" means nothing',
+            hints=("put the text in single quotes: there a backslash is a backslash",),
+        )
+    elif context in ("while scanning an alias", "while scanning an anchor"):
+        findings.error(
+            "V100",
+            begin,
+            f'a value cannot begin with "{"*" if "alias" in context else "&"}" without quotes: YAML has a use for it',
+            hints=("put the value in quotes",),
+        )
     elif "quoted scalar" in context:
         findings.error(
             "V100",

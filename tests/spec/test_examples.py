@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.spec import load
+from reconciler.spec import check, load
 from reconciler.spec.checks import devices
 from tests.spec.specs import TODAY
 
@@ -107,3 +107,17 @@ def test_the_next_free_range_is_free() -> None:
     assert devices.next_free(1600, 400, taken) == (1600, 1999)
     assert devices.next_free(9900, 600, taken) == (2600, 3199)
     assert devices.next_free(1000, 600, [(1, 9999)]) is None
+
+
+@pytest.mark.shared
+def test_the_contract_s_whole_example_is_valid(shared: Path, tmp_path: Path) -> None:
+    """Every key of the language at once, as the contract writes it; what is warned about is only what it shows."""
+    contract = (shared.parent / "design.md").read_text("utf-8")
+    begin = contract.index("```yaml\n# yaml-language-server") + len("```yaml\n")
+    path = tmp_path / "ptctl.yaml"
+    path.write_text(contract[begin : contract.index("```", begin)], "utf-8")
+    found, _ = check(path, allow_exec=True, today=TODAY)
+    # what only some builds know is left to its own tests
+    errors = [f for f in found if f.severity == "error" and f.path[:2] != ("serve", "pool")]
+    assert errors == []
+    assert {"V304", "V306"} == {f.code for f in found if f.severity == "warning"}

@@ -183,6 +183,8 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
         ('version: 1\nname: "abc\n', 2, 7),
         ("a: [1, 2\nb: c\n", 1, 4),
         ("a: @b\n", 1, 4),
+        ("a: *SPORTS*\n", 1, 4),
+        ('a: "\\d+"\n', 1, 5),
         ("a: b: c\n", 1, 5),
         ("a:\n  - b\n  c: d\n", 3, 3),
         ("a: 1\n b: 2\n", 2, 3),

@@ -20,8 +20,13 @@ _IN_FILES: Final = ("envfile", "file", "subscription", "plexprefs")
 
 def check(subject: Subject) -> None:
     """V132, V134 and V308."""
+    accounts = {
+        given.data
+        for source in subject.named("sources").values()
+        for given in items(inner(source, "credentials"))
+    }
     for name, credential in subject.named("credentials").items():
-        _complete(subject, name, credential)
+        _complete(subject, name, credential, account=name in accounts)
     _uses(subject)
     seen: set[str] = set()
     for value in _references(subject):
@@ -58,7 +63,8 @@ def _references(subject: Subject) -> list[Val]:
     return found
 
 
-def _complete(subject: Subject, name: str, credential: Val) -> None:
+def _complete(subject: Subject, name: str, credential: Val, *, account: bool) -> None:
+    """`account`: a source logs in with it, so that half of one is no use."""
     if not isinstance(credential.data, dict):
         if credential.data.scheme != "subscription":
             subject.findings.error(
@@ -73,7 +79,7 @@ def _complete(subject: Subject, name: str, credential: Val) -> None:
         return
     have = set(credential.data)
     for one, other in (("username", "password"), ("password", "username")):
-        if one in have and other not in have and "url" not in have and "token" not in have:
+        if account and one in have and other not in have and "url" not in have and "token" not in have:
             key = credential.data[one].key
             subject.findings.error(
                 "V134",

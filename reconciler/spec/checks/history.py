@@ -11,6 +11,7 @@ from reconciler.spec.checks.subject import Subject, inner
 from reconciler.spec.nodes import Scalar
 from reconciler.spec.places import inside
 from reconciler.spec.shape import Val
+from reconciler.spec.suggest import closest
 
 __all__ = ["check"]
 
@@ -136,6 +137,18 @@ def _removed(subject: Subject) -> None:
             )
 
 
+def _split_off(subject: Subject, target: str) -> dict[str, Span]:
+    """The DVR `NAME-2` and so on, where NAME is one whose bucket may split."""
+    name, _, number = target.rpartition("-")
+    dvr = subject.named("dvrs").get(name)
+    if dvr is None or not number.isdigit():
+        return {}
+    filled = inner(dvr, "bucket")
+    bucket = dict(subject.buckets()).get(filled.data if filled is not None else name)
+    overflow = inner(bucket, "overflow")
+    return {target: dvr.node.span} if overflow is not None and overflow.data == "split" else {}
+
+
 def _approvals(subject: Subject) -> None:
     today = subject.given.today
     for approval in subject.listed("approvals"):
@@ -144,10 +157,17 @@ def _approvals(subject: Subject) -> None:
             word, _, target = allow.data.partition(":")
             section, noun = ("sources", "source") if word in _FOR_SOURCES else ("dvrs", "dvr")
             gone = word == "delete" or (word == "shrink" and target == "all")
-            names = subject.keys(section)
+            names = {**subject.keys(section), **_split_off(subject, target)}
             if not gone and target not in names and subject.known(section):
-                at = _part(subject, allow, len(word) + 1, len(allow.data))
-                subject.dangling(allow, noun, target, names, at=at)
+                better = closest(target, names)
+                subject.findings.warning(
+                    "V304",
+                    _part(subject, allow, len(word) + 1, len(allow.data)),
+                    f'this approval lifts nothing: there is no {noun} "{target}"',
+                    label=f'did you mean "{better}"?' if better else "",
+                    suggest=better,
+                    hints=("delete it, or name what is there",),
+                )
         if until is None:
             continue
         if until.data > today + LONGEST_APPROVAL:
