@@ -21,7 +21,8 @@ from reconciler.catalog.loose_json import (
     sequence,
     text,
 )
-from reconciler.catalog.panel_list import Rows, read_rows
+from reconciler.catalog.panel_list import read_rows
+from reconciler.catalog.panel_rows import Rows
 
 __all__ = ["Listing", "Login", "NotJson", "categories", "episodes", "login", "streams"]
 
