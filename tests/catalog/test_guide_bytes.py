@@ -3,6 +3,8 @@
 import gzip
 import io
 import lzma
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -41,6 +43,31 @@ def test_known_by_first_bytes(tmp_path: Path, packed: bytes) -> None:
     opened = open_guide(path)
     assert TEXT == b"".join(opened)
     assert opened.damage == ""
+
+
+@pytest.mark.parametrize("missing", ["isal", "nothing"])
+def test_zlib_does_the_same(tmp_path: Path, missing: str) -> None:
+    """Where there is no wheel of isal the same bytes come out, and the same is said of damage."""
+    packed = gzip.compress(TEXT)
+    (tmp_path / "whole").write_bytes(packed + gzip.compress(b"more") + b"\0\0")
+    (tmp_path / "short").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "broken").write_bytes(packed[:99] + b"\xff" * 99 + packed[198:])
+    code = """if True:
+        import sys
+        from pathlib import Path
+        sys.modules[sys.argv[2]] = None
+        from reconciler.catalog import guide_bytes
+        assert (guide_bytes.gzip.__name__ == "zlib") == (sys.argv[2] == "isal")
+        for name in ("whole", "short", "broken"):
+            opened = guide_bytes.open_guide(Path(sys.argv[1], name))
+            print(len(b"".join(opened)), opened.damage[:34])
+    """
+    said = subprocess.run([sys.executable, "-c", code, tmp_path, missing], check=True, capture_output=True)
+    whole, short, broken = said.stdout.decode().splitlines()
+    assert whole.split() == [str(len(TEXT) + 4)]
+    assert short.endswith("the gzip data ends early")
+    assert 0 < int(short.split()[0]) < len(TEXT)
+    assert "guide 'broken' is damaged (gzip):" in broken
 
 
 def test_padding_behind_gzip_is_ignored(tmp_path: Path) -> None:
