@@ -20,6 +20,8 @@ def main() -> None:
         from reconciler.cli.judging import plain
 
         sys.exit(plain(words))
+    # httpx loads a command line of its own (rich, pygments) where it can: an eighth of the imports of `refresh`
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # the documented way to say "not importable"
     from reconciler.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
