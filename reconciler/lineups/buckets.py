@@ -159,6 +159,7 @@ def settle(
         and (bucket is None or r.dvr not in homes.reach[bucket.name])
     ]
     stay = _holders(astray, rules, homes, ghosts, allow=allow)
+    watching = bool(watch.ids)  # texts for nobody would cost as much as all the rest
     for item, bucket in zip(items, buckets, strict=True):
         record = item.record
         if item.id in stay and record is not None:
@@ -174,10 +175,12 @@ def settle(
             assigned.moved.add(item.id)
         if bucket is None:
             assigned.unbucketed.append(item)
-            watch.note(item.id, "bucket", "no rule matches")
+            if watching:
+                watch.note(item.id, "bucket", "no rule matches")
         else:
             assigned.by_bucket[bucket.name].append(item)
-            watch.note(item.id, f"bucket {bucket.name}", "matched", bucket.at)
+            if watching:
+                watch.note(item.id, f"bucket {bucket.name}", "matched", bucket.at)
     assigned.held.sort(key=lambda h: (h.dvr, h.channel))
     return assigned
 

@@ -55,12 +55,12 @@ def _won(
     for item in items:
         for id_ in item.ids if item.members else (item.id,):
             record = by_id.get(id_)
-            rank = (0, id_, item.id)
+            own = record is not None
             if record is None:
                 record = by_alias.get(id_)
                 if record is None:
-                    continue
-                rank = (1, id_, item.id)
+                    continue  # nearly all of a large list
+            rank = (0 if own else 1, id_, item.id)
             held = best.get(record.id)
             if held is None or rank < held[0]:
                 best[record.id] = (rank, record)

@@ -358,7 +358,7 @@ def _funnels(
 def _unbucketed(items: Iterable[Item]) -> Unbucketed:
     groups: Counter[str] = Counter()
     for item in items:
-        groups[item.group] += item.weight
+        groups[item.group] += len(item.members) or 1  # `weight`, without a call for each of a large list
     return Unbucketed(tuple(sorted(groups.items(), key=lambda g: (-g[1], g[0]))))
 
 

@@ -49,14 +49,14 @@ class _Known(NamedTuple):
     facts: Facts
 
 
-def facts_of(entry: Entry) -> Facts:
-    """The provider's own words, normalised; filters and overrides play no part in identity."""
-    return Facts(
-        entry.guide_id.strip().casefold(),
-        normalise_name(entry.name),
-        path_hash(entry.url) if entry.url else "",
-        quality_of(entry.name),
-    )
+def facts_of(entry: Entry, *, path: str | None = None) -> Facts:
+    """The provider's own words, normalised; filters and overrides play no part in identity.
+
+    `path` is the address's hash where it is known already, or of no interest.
+    """
+    if path is None:
+        path = path_hash(entry.url) if entry.url else ""
+    return Facts(entry.guide_id.strip().casefold(), normalise_name(entry.name), path, quality_of(entry.name))
 
 
 def _ties(entry: Entry) -> Facts:

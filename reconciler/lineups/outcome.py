@@ -103,9 +103,9 @@ def _record(
 
 
 def _facts(item: Item) -> MemberFacts:
-    facts = facts_of(item.entry)
-    path = item.path if "/~" in item.id else ""
-    return MemberFacts(item.id, item.entry.source, facts.guide_id, facts.name, path, facts.quality)
+    entry = item.entry
+    facts = facts_of(entry, path=item.path if "/~" in item.id else "")
+    return MemberFacts(item.id, entry.source, facts.guide_id, facts.name, facts.path, facts.quality)
 
 
 class Causes:

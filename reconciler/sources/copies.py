@@ -16,6 +16,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, cast
 
+import msgspec
+
 from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.pause import collector_paused
 from reconciler.errors import StateError
@@ -25,6 +27,7 @@ __all__ = ["FORMAT", "Copies", "Head", "conditions"]
 FORMAT: Final = "ptctl-list/1"
 _FIELDS: Final = tuple(f for f in Entry._fields if f != "source")
 _DEFAULTS: Final = {f: Entry._field_defaults.get(f, "") for f in _FIELDS}
+_new: Final = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Copies:
         try:
             data = (self._directory / head.columns).read_bytes()
             with collector_paused():
-                found = _unpacked(json.loads(data), source)
+                found = _unpacked(msgspec.json.decode(data), source)
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
         return found if len(found) == head.count else None
@@ -101,7 +104,7 @@ class Copies:
     def keep(self, name: str, head: Head, entries: Sequence[Entry]) -> None:
         """Make this the copy. Writes nothing where the entries are those of the copy there is but its head."""
         with collector_paused():
-            data = json.dumps(_packed(entries), ensure_ascii=False, separators=(",", ":")).encode()
+            data = msgspec.json.encode(_packed(entries))
         columns = f"{name}.{hashlib.sha256(data).hexdigest()[:16]}.columns"
         if not (self.directory / columns).is_file():
             _write(self.directory / columns, data)
@@ -214,7 +217,7 @@ def _unpacked(packed: dict[str, Any], source: str) -> tuple[Entry, ...]:
             columns.append([_frozen(field, v) for v in column])
         else:
             columns.append(column)
-    return tuple(map(Entry._make, zip(*columns, strict=True)))
+    return tuple(map(_new, repeat(Entry), zip(*columns, strict=True)))
 
 
 def _frozen(field: str, value: object) -> object:

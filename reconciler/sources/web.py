@@ -15,6 +15,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urljoin, urlsplit
@@ -390,11 +391,19 @@ def _is_private(address: str) -> bool:
     return not ip.is_global or ip.is_multicast
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """The certificates that are trusted, read once: lists and guides each open a client."""
+    return httpx.create_ssl_context()
+
+
 @asynccontextmanager
 async def open_web(limits: Limits) -> AsyncIterator[Web]:
     """A client for one load. Opening costs nothing until the first https request."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at INFO they print whole URLs
     timeout = httpx.Timeout(limits.answer_s, connect=limits.connect_s)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, headers={}) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, headers={}, verify=_tls()
+    ) as client:
         yield Web(client, limits)
