@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.secret import Secret, SecretRef
+from reconciler.secret import SCHEMES, Secret, SecretRef
 
 PLANTED = "s3cr3t-ü/pass word"
 
@@ -83,3 +83,46 @@ def test_references_are_recognised(text: str, scheme: str) -> None:
 def test_other_text_is_no_reference(text: str) -> None:
     """What is no reference may be a literal secret, so it is refused."""
     assert SecretRef.parse(text) is None
+
+
+def test_the_mask_is_all_that_is_shown() -> None:
+    """Three stars, whatever the length of the value, filled up where a width is asked for."""
+    short, long = Secret("x"), Secret("x" * 40)
+    assert ("***", "***") == (str(short), str(long))
+    assert ("Secret(***)", "Secret(***)") == (repr(short), repr(long))
+    assert "       ***" == f"{long:>10}"
+
+
+def test_equal_only_to_a_secret_of_the_same_value() -> None:
+    """Not to its text, not to another secret; an empty one is false."""
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert bool(Secret("a"))
+    assert not Secret("")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(Secret("a"))
+
+
+def test_a_reference_has_parts() -> None:
+    """Path and name of an env file are cut at the last `#`; other schemes have no name; a command shows its program alone."""
+    assert SecretRef("envfile", "/etc/a#b.env", "NAME") == SecretRef.parse("envfile:/etc/a#b.env#NAME")
+    assert SecretRef("env", "IPTV_USER", name="", argv=(), part="") == SecretRef.parse("env:IPTV_USER")
+    assert SecretRef("file", "/run/secrets/a#b") == SecretRef.parse("file:/run/secrets/a#b")
+    assert "exec:op" == str(SecretRef("exec", "", argv=("op", "read", "op://home/iptv/password")))
+    assert "exec:" == str(SecretRef("exec", ""))
+
+
+@pytest.mark.parametrize(
+    "text", ["env", "env:ÜSER", "env:A-B", "envfile:#NAME", "envfile:/etc/x#", "exec:op", "vault:x", "file:"]
+)
+def test_half_a_reference_is_none(text: str) -> None:
+    """A scheme without a place, a name no shell could have, an env file without path or name, a scheme nobody knows."""
+    assert SecretRef.parse(text) is None
+
+
+def test_the_schemes_are_those_of_the_language() -> None:
+    """What messages list is what `parse` takes; `exec` is written as a mapping."""
+    assert ("env", "envfile", "file", "subscription", "plexprefs", "exec") == SCHEMES
+    for scheme in SCHEMES:
+        found = SecretRef.parse(f"{scheme}:a#b" if scheme == "envfile" else f"{scheme}:a")
+        assert (None if scheme == "exec" else scheme) == (found and found.scheme)

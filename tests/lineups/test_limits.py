@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconciler.lineups.limits import map_bytes, row_bytes
+from reconciler.lineups.limits import MAP_BUDGET_BYTES, MOST_CHANNELS, map_bytes, row_bytes
 from reconciler.plex.requests import channel_map_query_bytes
 
 
@@ -19,3 +19,9 @@ def test_agrees_with_the_request() -> None:
     """The budget is counted as the request is built."""
     for numbers in ([1], range(95, 105), range(9990, 10_010)):
         assert channel_map_query_bytes(numbers) == map_bytes(numbers)
+
+
+def test_what_plex_bears() -> None:
+    """480 channels and 30,000 bytes; 480 numbers of four digits fit, of five digits they do not."""
+    assert (480, 30_000) == (MOST_CHANNELS, MAP_BUDGET_BYTES)
+    assert map_bytes(range(1000, 1480)) < MAP_BUDGET_BYTES < map_bytes(range(10_000, 10_480))
