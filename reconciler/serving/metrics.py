@@ -16,7 +16,7 @@ from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.measures import FIRST_BYTE_BOUNDS_S, Measures
 from reconciler.serving.status import Status
 
-__all__ = ["CONTENT_TYPE", "metrics_text"]
+__all__ = ["CONTENT_TYPE", "families", "metrics_text"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,16 +36,21 @@ class _Snapshot(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Every family."""
-        yield from _process(self._status)
-        yield from _dvrs(self._status)
-        yield from _sources(self._status)
-        yield from _streams(self._measures)
-        yield _counter(
-            "ptctl_guide_fetches",
-            "Guide files asked for, by DVR and client product.",
-            ("dvr", "client"),
-            self._fetches.by_agent.items(),
-        )
+        return families(self._measures, self._status, self._fetches)
+
+
+def families(measures: Measures, status: Status, fetches: GuideFetches) -> Iterator[Metric]:
+    """Every family with its help line, labels and samples. Those about drift and the latest run only where known."""
+    yield from _process(status)
+    yield from _dvrs(status)
+    yield from _sources(status)
+    yield from _streams(measures)
+    yield _counter(
+        "ptctl_guide_fetches",
+        "Guide files asked for, by DVR and client product.",
+        ("dvr", "client"),
+        fetches.by_agent.items(),
+    )
 
 
 def _process(status: Status) -> Iterator[Metric]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.cli import reference
 from reconciler.cli.exits import Exit
@@ -15,10 +16,30 @@ from tests.e2e.world import world
 REFERENCE = ROOT / "docs/reference"
 
 
-@pytest.mark.parametrize("name", ["commands", "spec"])
+@pytest.mark.parametrize("name", ["commands", "metrics", "spec"])
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     """If this fails: python -m reconciler.cli.reference."""
     assert getattr(reference, name)() == (REFERENCE / f"{name}.md").read_text("utf-8")
+
+
+def test_every_metric_that_is_served_is_listed(run: Run[None], tmp_path: Path) -> None:
+    """What a hub answers at /metrics has no name, and no label, that the reference does not have."""
+    listed = dict(re.findall(r"^\| `(ptctl_\w+)` \| \w+ \| (.*?) \|", reference.metrics(), re.MULTILINE))
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            assert (await home.ptctl("refresh")).code == 0
+            async with home.serving(), httpx.AsyncClient(trust_env=False) as client:
+                text = (await client.get(f"http://127.0.0.1:{home.hub}/metrics", timeout=20)).text
+        families = list(text_string_to_metric_families(text))
+        assert len(families) > 15
+        for family in families:
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            assert name in listed
+            labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+            assert labels <= set(re.findall(r"`(\w+)`", listed[name])), name
+
+    run(main)
 
 
 def test_every_exit_code_is_explained() -> None:
