@@ -124,3 +124,59 @@ def test_the_order_of_channels_plays_no_part() -> None:
     assert expected == match(channels, [guides])
     assert "x" not in expected
     assert GuideMatch("g", "id1", "id") == expected["1"]
+
+
+def test_a_likeness_alone_is_clear() -> None:
+    """One name that is like enough needs no second to be ahead of; its likeness is told to two digits."""
+    (only,) = match(
+        [MatchInput("1", "", "Sky Sports Main Event")], [guide("g", "fuzzy", s="Sky Sport Main Event")]
+    ).values()
+    assert GuideMatch("g", "s", "fuzzy", 0.9) == only
+
+
+def test_two_that_are_alike_are_neither() -> None:
+    """Two guide channels as near as each other: no answer is better than a wrong one. One that lies behind does no harm."""
+    channels = [MatchInput("1", "", "Sky Sports Main Event")]
+    assert {} == found(channels, guide("g", "fuzzy", a="Sky Sport Main Event", b="Sky Sports Main Evens"))
+    both = guide("g", "fuzzy", a="Sky Sport Main Event", b="Sky Sports Mix")
+    assert {"1": ("g", "a", "fuzzy")} == found(channels, both)
+
+
+def test_one_channel_by_two_names_is_one() -> None:
+    """A guide channel that is like both the name and the guide name counts once, with the nearer likeness."""
+    channel = MatchInput("1", "", "Sky Sports Main Event X", "Sky Sports Main Event")
+    (only,) = match([channel], [guide("g", "fuzzy", s="Sky Sport Main Event")]).values()
+    assert ("s", 0.9) == (only.xmltv_id, only.confidence)
+
+
+def test_names_are_compared_over_their_rarest_words() -> None:
+    """Common words do not hide the guide channel that shares the rare ones; words in another order make no difference."""
+    common = {f"c{n}": f"Zzz Sports {n} Channel" for n in range(30)}
+    like = guide("g", "fuzzy", **common, right="Quillon Yonder Zzz Sports Chanel")
+    assert {"1": ("g", "right", "fuzzy")} == found(
+        [MatchInput("1", "", "Sports Zzz Quillon Yonder Channel")], like
+    )
+
+
+def test_numbers_in_another_order_are_the_same() -> None:
+    """`2 Kanal 5` and `5 Kanal 2` have the same numbers; `+1` is a number as well."""
+    like = guide("g", "fuzzy", k="5 Kanal 2 Extra Sport")
+    assert {"1": ("g", "k", "fuzzy")} == found([MatchInput("1", "", "2 Kanal 5 Extra Sport")], like)
+    assert {} == found(
+        [MatchInput("1", "", "Kanal Extra Sport Plus +1")], guide("g", "fuzzy", k="Kanal Extra Sport Plus")
+    )
+
+
+def test_an_id_as_it_is_written_goes_before_one_that_is_like_it() -> None:
+    """Of two ids that are equal without case and quality, the one that differs in case alone is meant; else neither."""
+    two = guide("g", "id-normalised", **{"BBC1_uk": "A", "bbc1hd_uk": "B"})
+    assert {"1": ("g", "BBC1.uk", "id-normalised")} == found([MatchInput("1", " bbc1.UK ", "x")], two)
+    assert {} == found([MatchInput("1", "bbc-1.uk", "x")], two)
+
+
+def test_a_name_belongs_to_one_channel() -> None:
+    """Two channels of that name on our side, or on the guide's, and nobody gets it; the guide name goes first."""
+    assert {} == found([MatchInput("1", "", "A"), MatchInput("2", "", "a")], guide("g", "name", x="A"))
+    assert {} == found([MatchInput("1", "", "A")], guide("g", "name", x="A", y="a"))
+    named = [MatchInput("1", "", "A", "B")]
+    assert {"1": ("g", "y", "name")} == found(named, guide("g", "name", x="A", y="B"))
