@@ -152,7 +152,7 @@ def test_one_channel_by_two_names_is_one() -> None:
 def test_names_are_compared_over_their_rarest_words() -> None:
     """Common words do not hide the guide channel that shares the rare ones; words in another order make no difference."""
     common = {f"c{n}": f"Zzz Sports {n} Channel" for n in range(30)}
-    like = guide("g", "fuzzy", **common, right="Quillon Yonder Zzz Sports Chanel")
+    like = guide("g", "fuzzy", right="Quillon Yonder Zzz Sports Chanel", **common)  # type: ignore[arg-type]
     assert {"1": ("g", "right", "fuzzy")} == found(
         [MatchInput("1", "", "Sports Zzz Quillon Yonder Channel")], like
     )
@@ -169,7 +169,7 @@ def test_numbers_in_another_order_are_the_same() -> None:
 
 def test_an_id_as_it_is_written_goes_before_one_that_is_like_it() -> None:
     """Of two ids that are equal without case and quality, the one that differs in case alone is meant; else neither."""
-    two = guide("g", "id-normalised", **{"BBC1_uk": "A", "bbc1hd_uk": "B"})
+    two = guide("g", "id-normalised", BBC1_uk="A", bbc1hd_uk="B")
     assert {"1": ("g", "BBC1.uk", "id-normalised")} == found([MatchInput("1", " bbc1.UK ", "x")], two)
     assert {} == found([MatchInput("1", "bbc-1.uk", "x")], two)
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from reconciler.cli.exits import Exit
 from reconciler.spec import load
 from reconciler.spec.model import Spec
 from tests.deploy.box import ROOT, Mount, missing, opened
@@ -276,3 +278,46 @@ def test_serve_and_apply_work_with_these_mounts_and_this_user(tmp_path: Path) ->
         assert again.end() == 0, again.text
         assert "No changes" in again.text
         assert {uid} == {path.stat().st_uid for path in state.rglob("*")}
+
+
+@pytest.mark.accepts("K8S-1")
+def test_the_network_policy_lets_through_what_is_needed() -> None:
+    """In: the hub's and every tuner's port, from the cluster and from every network that `serve` lets in by itself.
+    Out: any port, so DNS, Plex and providers, but not the cloud's metadata.
+    """
+    (policy,) = of_kind("NetworkPolicy")
+    labels = [d["spec"]["template"]["metadata"]["labels"] for d in of_kind("Deployment")]
+    labels += [c["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"] for c in of_kind("CronJob")]
+    wanted = policy["spec"]["podSelector"]["matchLabels"].items()
+    assert all(wanted <= found.items() for found in labels)
+    (into,) = policy["spec"]["ingress"]
+    (ports,) = into["ports"]
+    used = {spec().serve.listen[1], *(dvr.port for dvr in spec().dvrs.values())}
+    assert all(port is not None and ports["port"] <= port <= ports["endPort"] for port in used)
+    assert {"namespaceSelector": {}} in into["from"]
+    open_to = [ip_network(one["ipBlock"]["cidr"]) for one in into["from"] if "ipBlock" in one]
+    for home in ("10.1.2.3", "172.16.0.9", "192.168.1.2", "fd12::9"):
+        assert any(ip_address(home) in network for network in open_to), home
+    (out,) = policy["spec"]["egress"]
+    assert "ports" not in out
+    assert {"namespaceSelector": {}} in out["to"]
+    blocks = [one["ipBlock"] for one in out["to"] if "ipBlock" in one]
+    for place, expected in (("8.8.8.8", True), ("2001:db8::1", True), ("169.254.169.254", False), ("fd00:ec2::254", False)):  # fmt: skip
+        reached = any(
+            ip_address(place) in ip_network(block["cidr"])
+            and not any(ip_address(place) in ip_network(hole) for hole in block["except"])
+            for block in blocks
+        )
+        assert expected is reached, place
+
+
+@pytest.mark.accepts("ONE-2")
+def test_applies_never_meet() -> None:
+    """One job at a time, which ends by itself, and a missed start is made up for or forgotten."""
+    (cron,) = of_kind("CronJob")
+    assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    assert cron["spec"]["startingDeadlineSeconds"] > 0
+    assert cron["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] > 0
+    (rule,) = cron["spec"]["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+    never = {Exit.INVALID, Exit.REFUSED, Exit.STALE, Exit.SKIPPED_BLOCKED, Exit.USAGE}
+    assert sorted(never) == rule["onExitCodes"]["values"]
