@@ -240,7 +240,7 @@ def _table(plan: Plan, *, color: bool) -> Iterator[str]:
         sum(len(getattr(c.counts, k)) for c in plan.changes) for k in ("added", "removed", "changed")
     )
     total = Counts(plan.channels_before, plan.channels_after)
-    figures = " ".join(f"{number(count) if count else '.':>5}" for count in (added, removed, changed))
+    figures = " ".join(_figure(count) for count in (added, removed, changed))
     yield f"  {'':8} {pad('total', width)} {_moved(total):>14} {figures}"
 
 
@@ -264,7 +264,11 @@ def _moved(counts: Counts) -> str:
 
 
 def _count(channels: Sequence[NamedChannel]) -> str:
-    return f"{number(len(channels)) if channels else '.':>5}"
+    return _figure(len(channels))
+
+
+def _figure(count: int) -> str:
+    return f"{number(count) if count else '.':>5}"
 
 
 def _details(plan: Plan) -> Iterator[str]:

@@ -70,6 +70,21 @@ def test_lines_keep_to_the_width() -> None:
     assert all(cells(line) <= 100 for line in table)
 
 
+def test_totals_are_written_as_their_rows_are() -> None:
+    """1,600 channels of one DVR are 1,600 in the total as well."""
+    (first, *_) = busy_plan().changes
+    many = replace(first, counts=Counts(0, 1600, channels(1000, 1600), (), ()))
+    lines = plan_text.render(replace(busy_plan(), changes=(many,), blocks=()), color=False).splitlines()
+    row = next(line for line in lines if f" {first.dvr} " in line and "->" in line)
+    total = next(line for line in lines if " total " in line)
+    assert (
+        [word for word in row.split() if "1,600" in word]
+        == [word for word in total.split() if "1,600" in word]
+        != []
+    )
+    assert "1600" not in total
+
+
 def test_every_block_ends_with_its_word() -> None:
     """Each refusal shows the words that lift it, or that nothing does."""
     text = plan_text.render(busy_plan(), color=False)
