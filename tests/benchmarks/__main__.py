@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks [NAME…]`: one table of what, ours, what stands beside it, ratio and goal.
+"""`python -m tests.benchmarks [--markdown] [NAME…]`: one table of what, ours, what stands beside it, ratio and goal.
 
 Every module here with a `BENCHMARKS` mapping (name -> function that gives rows) takes part; names are those of
-performance.md (`L1`, `R2`, …), a part of a name means all that begin with it. Absolute figures drift from machine to
-machine: that is why each row has a limit or a peer measured in the same round.
+performance.md (`L1`, `R2`, …), a part of a name means all that begin with it. `--markdown` writes docs/benchmarks.md.
+Absolute figures drift from machine to machine: that is why each row has a limit or a peer measured in the same round.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 import tests.benchmarks
+from tests.benchmarks.page import PATH, machine, page
 
 __all__ = ["registry", "table"]
 
@@ -54,19 +55,24 @@ def table(rows: Sequence[tuple[str, str, str, float, str]]) -> str:
 
 def main(words: Sequence[str]) -> int:
     """Run what was asked for (everything without names); 64 for a name that nothing begins with."""
+    as_page = "--markdown" in words
+    where = machine() if as_page else ""  # before the benchmarks themselves make it busy
+    words = [word for word in words if word != "--markdown"]
     every = registry()
     wanted = [name for name in every if not words or any(name.startswith(w.upper()) for w in words)]
     unknown = [w for w in words if not any(name.startswith(w.upper()) for name in every)]
     if unknown:
         print(f"no benchmark is called {unknown[0]!r}: there are {', '.join(every)}", file=sys.stderr)
         return 64
-    rows: list[tuple[str, str, str, float, str]] = []
+    found: dict[str, list[tuple[str, str, str, float, str]]] = {}
     for name in wanted:
         begun = time.monotonic()
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += every[name].run()
+        found[name] = list(every[name].run())
         print(f"{name} took {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    print(table(rows))
+    print(table([row for rows in found.values() for row in rows]))
+    if as_page:
+        PATH.write_text(page(found, where), "utf-8")
     return 0
 
 
