@@ -170,6 +170,9 @@ def _settled(text: str, hub: int, first: int, last: int) -> str:
         text = re.sub(r"(?m)^(plex: \{.*credentials: \w+)\}", r"\1, pace: 5ms, poll: 100ms}", text)
         text = re.sub(r"(?m)^plex:\n", "plex:\n  pace: 5ms\n  poll: 100ms\n", text)
     text = re.sub(r"\bport: 50(\d\d)\b", lambda found: f"port: {first + int(found[1]) - 5}", text)
+    text = text.replace(
+        "http://127.0.0.1:5004", f"http://127.0.0.1:{hub}"
+    )  # what `import plex` makes of this Plex
     ours = f"listen: 127.0.0.1:{hub}", f"ports: {first}-{last}"
     if ours[0] in text:
         return text

@@ -1,21 +1,25 @@
 """Documents are true: commands run, files are valid, links lead somewhere, pictures are outputs."""
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import click
 import pytest
 import trio
 import yaml
 
+from reconciler.sandbox.plex_records import XMLTV, LineupEntry
 from reconciler.spec import load
-from tests.cli.test_adopt import OLD, add_dvr, write_threadfin
+from tests.cli.test_adopt import OLD, add_dvr, shown_by, write_threadfin
 from tests.conftest import Run
 from tests.deploy.calls import parses
 from tests.docs.reading import ROOT, anchors, blocks, documents, links
@@ -43,6 +47,62 @@ def threadfins(home: World) -> dict[str, str]:
     return words
 
 
+def xteve(home: World) -> dict[str, str]:
+    """One old xTeVe, which has all channels, and its DVR in Plex."""
+    folder = home.directory / "livetv"
+    numbers = write_threadfin(home, home.directory / "old", "rest", 0)
+    (home.directory / "old/rest").rename(folder)
+    file = folder / "settings.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"user.agent": "xTeVe"}), "utf-8")
+    dvr = add_dvr(home, "rest", 0, [(number, channel.name) for number, channel in numbers.items()])
+    dvr.lineups = tuple(lineup.replace("threadfin.xml", "xteve.xml") for lineup in dvr.lineups)
+    home.plex.machine.state.save_dvr(dvr)
+    return {"adopt livetv --plex 3": f"adopt livetv --plex {dvr.key}"}
+
+
+def dispatcharr(home: World) -> dict[str, str]:
+    """A DVR in Plex of a tuner below a path, with its guide at another one; the program itself is a list and a guide."""
+    listed = shown_by(home, "rest")[:20]
+    base = f"http://127.0.0.1:{home.ports[0]}"
+    dvr = home.plex.add_foreign_dvr(
+        "12345678",
+        title="Dispatcharr",
+        uri=f"{base}/hdhr",
+        lineup=f"lineup://{XMLTV}/{quote(f'{base}/output/epg', safe='')}#Dispatcharr",
+        channels=[str(n) for n, _ in enumerate(listed, 1)],
+        make="Dispatcharr",
+        model="HDTC-2US",
+    )
+    device = home.plex.device("12345678")
+    device.lineup = tuple(
+        LineupEntry(str(n), channel.name, f"{base}/proxy/{n}") for n, channel in enumerate(listed, 1)
+    )
+    home.plex.machine.state.save_device(device)
+    home.plex.add_rule(dvr, "Something")
+    return {
+        "http://dispatcharr:9191/output/m3u": f"{home.provider.urls[0]}/list.m3u",
+        "http://dispatcharr:9191/output/epg": f"{home.provider.urls[0]}/guide.xml",
+        "adopt dispatcharr --plex 3": f"adopt dispatcharr --plex {dvr.key}",
+    }
+
+
+def tunarr(home: World) -> dict[str, str]:
+    """A playlist and a guide without an account."""
+    return {
+        "http://tunarr:8000/api/channels.m3u": f"{home.provider.urls[0]}/list.m3u",
+        "http://tunarr:8000/api/xmltv.xml": f"{home.provider.urls[0]}/guide.xml",
+    }
+
+
+WORDS: Final[dict[str, Callable[[World], dict[str, str]]]] = {
+    "moving-from-threadfin": threadfins,
+    "moving-from-xteve": xteve,
+    "moving-from-dispatcharr": dispatcharr,
+    "moving-from-a-playlist": tunarr,
+}
+"""What must be there before the reader begins, by document; the document's words -> this world's."""
+
+
 @pytest.mark.accepts("DOC-3")
 @pytest.mark.parametrize("path", TYPED, ids=name)
 def test_every_command_runs(run: Run[None], tmp_path: Path, path: Path) -> None:
@@ -53,7 +113,7 @@ def test_every_command_runs(run: Run[None], tmp_path: Path, path: Path) -> None:
 
     async def main() -> None:
         async with world(tmp_path / "home", spec=None, channels=60) as home:
-            session = Session(home, threadfins(home) if path.stem == "moving-from-threadfin" else {})
+            session = Session(home, WORDS[path.stem](home) if path.stem in WORDS else {})
             if path.parent.name == "how-to":  # they begin where the README ends
                 session.write(next(block for block in blocks(README) if block.file))
             try:
