@@ -15,7 +15,7 @@ __all__ = ["ROOT", "Block", "anchors", "blocks", "documents", "links"]
 ROOT: Final = Path(__file__).resolve().parents[2]
 _COMMENT: Final = re.compile(r"<!-- (not run|exit|command|lines of):? (.*) -->")
 _FENCE: Final = re.compile(r"^ *```([a-z]*)$")
-_LINK: Final = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
+_LINK: Final = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 _HEADING: Final = re.compile(r"^#{1,6} (.*)$", re.MULTILINE)
 
 
@@ -86,7 +86,7 @@ def blocks(path: Path) -> list[Block]:
 
 
 def links(path: Path) -> list[str]:
-    """What a document points to inside the repository; addresses of the web are left out."""
+    """What a document points to or shows inside the repository; addresses of the web are left out."""
     text = re.sub(r"^ *```.*?^ *```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     return [link for link in _LINK.findall(text) if "://" not in link]
 
