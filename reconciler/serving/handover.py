@@ -85,7 +85,10 @@ class _Replayed:
             raise trio.BrokenResourceError from error
 
     async def send_eof(self) -> None:
-        self.socket.shutdown(trio.socket.SHUT_WR)
+        try:
+            self.socket.shutdown(trio.socket.SHUT_WR)
+        except OSError as error:  # the client has reset the connection: its own affair, nothing to log
+            raise trio.BrokenResourceError from error
         await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:

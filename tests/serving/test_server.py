@@ -416,3 +416,27 @@ def test_only_allowed_networks(run: Run[None], tmp_path: Path) -> None:
                 assert (403, b"") == (got.status, got.body)
 
     run(main)
+
+
+@pytest.mark.accepts("STR-6")
+def test_reset_page_is_no_fault_of_ours(
+    run: Run[None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clients that reset their connection in the middle of a page leave nothing in the log."""
+
+    async def main() -> None:
+        stage = thirteen(tmp_path)
+        stage.publish()
+        async with served(stage) as serving:
+            await ask(serving.hub, "/readyz")  # Hypercorn is loaded
+            for n in range(40):
+                stream = await trio.open_tcp_stream(*serving.hub)
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                await stream.send_all(b"GET /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n")
+                await trio.sleep(0.0005 * (n % 10))
+                await stream.aclose()
+            assert 200 == (await ask(serving.hub, "/readyz")).status
+            await trio.sleep(0.2)
+
+    run(main)
+    assert [] == [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
