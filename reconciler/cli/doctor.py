@@ -37,6 +37,8 @@ from reconciler.plex.connection import connected
 from reconciler.plex.model import Unknown
 from reconciler.plex.reader import observe
 from reconciler.rendering.doctor_text import render
+from reconciler.serving.discovery import PORT as DISCOVERY_PORT
+from reconciler.serving.finding import ids_by_udp, locations_by_ssdp
 from reconciler.sources.credentials import allowed_networks
 from reconciler.sources.greeting import Greeting, greet
 from reconciler.spec.model import Spec
@@ -85,6 +87,7 @@ async def examine(spec: Spec, request: Request) -> list[Finding]:
     if isinstance(status, Unknown):
         found += _ports(spec, ledger)
     found += await _tuners(status)
+    found += await _discovery(spec, status)
     if spec.plex is None:
         found.append(
             Finding("hint", "plex", "the spec has no plex section: ptctl stops at artifacts and tuners")
@@ -168,6 +171,8 @@ def _ports(spec: Spec, ledger: Ledger) -> Iterator[Finding]:
     host, hub = spec.serve.listen
     wanted = {"the hub": hub}
     wanted |= {f'"{name}"': record.port for name, record in ledger.dvrs.items() if record.port}
+    if spec.serve.discovery != "none":
+        wanted["discovery"] = DISCOVERY_PORT
     taken = 0
     for who, port in wanted.items():
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -208,6 +213,35 @@ async def _tuners(status: dict[str, Any] | Unknown) -> list[Finding]:
     return wrong or [
         Finding("good", "tuners", f"{len(status['dvrs'])} tuners answer where Plex looks for them")
     ]
+
+
+async def _discovery(spec: Spec, status: dict[str, Any] | Unknown) -> list[Finding]:
+    """Whether clients on this machine find every tuner by the ways that `serve.discovery` promises."""
+    way, host = spec.serve.discovery, spec.serve.listen[0]
+    if way == "none" or isinstance(status, Unknown) or not status["dvrs"]:
+        return []
+    wanted = {dvr["device_id"].upper(): dvr["name"] for dvr in status["dvrs"] if len(dvr["device_id"]) == 8}
+    places = {f"{dvr['base_url']}/device.xml": dvr["name"] for dvr in status["dvrs"]}
+    found: list[Finding] = []
+    try:
+        missing = sorted(wanted[id_] for id_ in wanted.keys() - await ids_by_udp(host))
+        found.append(_reached("UDP discovery", missing, len(wanted)))
+        if way == "udp+ssdp":
+            missing = sorted(places[at] for at in places.keys() - await locations_by_ssdp(host))
+            found.append(_reached("SSDP", missing, len(places)))
+    except OSError as error:
+        why = (error.strerror or "refused").lower()
+        found.append(Finding("warn", "discovery", f"it cannot be tried: {why}", "ip -4 address show"))
+    return found
+
+
+def _reached(way: str, missing: list[str], count: int) -> Finding:
+    if not missing:
+        return Finding("good", "discovery", f"{way} finds all {count} tuners from this machine")
+    text = f"{way} does not find {', '.join(missing)} from this machine"
+    return Finding(
+        "bad", "discovery", text, "restart serve, and see that serve.access.allow has this machine"
+    )
 
 
 async def _plex(spec: Spec, request: Request, ledger: Ledger) -> list[Finding]:

@@ -15,11 +15,14 @@ from reconciler.cli.planning import check_addresses
 from reconciler.cli.reconciling import Reconciling
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 from reconciler.secret import Secret
+from reconciler.serving.access import Access
 from reconciler.serving.discovery import Device, device_of, serve_discovery
 from reconciler.serving.loop import Loop, Rhythm
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
+from reconciler.serving.service import Manager
 from reconciler.serving.settings import ServeSettings
+from reconciler.serving.ssdp import Announced, announced, serve_ssdp
 from reconciler.sources.credentials import token
 from reconciler.spec.model import Spec
 
@@ -59,7 +62,8 @@ def serve(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = settings_of(loaded, environ=os.environ, allow_exec=allow_exec)
     job = Reconciling(loaded, spec, env=env, allow_exec=allow_exec)
-    trio.run(partial(_main, console, loaded, settings, job, frozenset(only) or None))
+    manager = Manager(os.environ)
+    trio.run(partial(_main, console, loaded, settings, job, frozenset(only) or None, manager))
 
 
 def settings_of(
@@ -86,7 +90,12 @@ def settings_of(
 
 
 async def _main(
-    console: Console, spec: Spec, settings: ServeSettings, job: Reconciling, only: frozenset[str] | None
+    console: Console,
+    spec: Spec,
+    settings: ServeSettings,
+    job: Reconciling,
+    only: frozenset[str] | None,
+    manager: Manager,
 ) -> None:
     async with trio.open_nursery() as nursery:
 
@@ -97,22 +106,32 @@ async def _main(
         serving: Serving = await nursery.start(until_drained)
         console.note(_where(spec, serving))
         job.seen = serving.drift.note
-        if spec.serve.discovery == "udp":
-            devices = partial(_devices, serving)
-            await nursery.start(partial(serve_discovery, spec.serve.listen[0], devices))
+        await _make_known(nursery, spec, serving, Access(settings.allow, None))
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
         nursery.start_soon(loop.run)
         nursery.start_soon(_ask_on_hangup, loop)
-        nursery.start_soon(_drain_on_term, serving, nursery, console)
+        nursery.start_soon(_drain_on_term, serving, nursery, console, manager)
         if not serving.live.ready:
             loop.ask("no artifacts yet")
+        manager.tell("READY=1", f"STATUS=serving {spec.name}")
+        nursery.start_soon(manager.beat)
 
 
-def _devices(serving: Serving) -> list[Device]:
-    """The tuners of the live generation that discovery can tell of."""
-    generation = serving.live.generation
-    tuners = generation.tuners.values() if generation else ()
-    return [device for tuner in tuners if (device := device_of(tuner.dvr)) is not None]
+async def _make_known(nursery: trio.Nursery, spec: Spec, serving: Serving, access: Access) -> None:
+    """Start what `serve.discovery` says. Raises OperatorError where a port is taken."""
+    host = spec.serve.listen[0]
+    if spec.serve.discovery != "none":
+
+        def devices() -> list[Device]:
+            return [device for dvr in serving.offered() if (device := device_of(dvr)) is not None]
+
+        await nursery.start(partial(serve_discovery, host, devices, access.admits))
+    if spec.serve.discovery == "udp+ssdp":
+
+        def roots() -> list[Announced]:
+            return [announced(dvr) for dvr in serving.offered()]
+
+        await nursery.start(partial(serve_ssdp, host, roots, access.admits))
 
 
 async def _ask_on_hangup(loop: Loop) -> None:
@@ -122,7 +141,7 @@ async def _ask_on_hangup(loop: Loop) -> None:
             loop.ask("SIGHUP")
 
 
-async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Console) -> None:
+async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Console, manager: Manager) -> None:
     """SIGTERM drains, the second one ends at once. Ctrl-C is trio's own business: it interrupts."""
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         asked = False
@@ -131,6 +150,7 @@ async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Conso
                 nursery.cancel_scope.cancel()
                 return
             asked = True
+            manager.tell("STOPPING=1", "STATUS=draining")
             console.note("draining: no new streams; running ones may end by themselves")
             serving.drain()
 

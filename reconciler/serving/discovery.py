@@ -19,7 +19,18 @@ import trio
 from reconciler.errors import OperatorError
 from reconciler.lineups.manifest import DvrManifest
 
-__all__ = ["PORT", "Device", "answers", "control", "device_of", "packed", "serve_discovery", "unpacked"]
+__all__ = [
+    "PORT",
+    "Device",
+    "answers",
+    "control",
+    "device_of",
+    "id_in",
+    "packed",
+    "request",
+    "serve_discovery",
+    "unpacked",
+]
 
 PORT: Final = 65001
 LARGEST_BYTES: Final = 1460
@@ -86,6 +97,20 @@ def answers(packet: bytes, devices: Sequence[Device]) -> list[bytes]:
         return []
     wanted = _number(tags[DEVICE_ID]) if DEVICE_ID in tags else ANY
     return [_reply(device) for device in devices if wanted in {ANY, device.id}]
+
+
+def request() -> bytes:
+    """The question of a client that looks for every tuner (5.2)."""
+    return packed(
+        DISCOVER_REQUEST, ((DEVICE_TYPE, struct.pack(">I", TUNER)), (DEVICE_ID, struct.pack(">I", ANY)))
+    )
+
+
+def id_in(reply: bytes) -> str | None:
+    """The DeviceID in a reply to it, as eight hex digits; None in anything else."""
+    found = unpacked(reply)
+    device = dict(found[1]).get(DEVICE_ID) if found is not None and found[0] == DISCOVER_REPLY else None
+    return device.hex().upper() if device is not None and len(device) == 4 else None
 
 
 def control(packet: bytes, device: Device) -> bytes:
@@ -165,13 +190,14 @@ def _number(value: bytes) -> int:
 async def serve_discovery(
     host: str,
     devices: Callable[[], Sequence[Device]],
+    admits: Callable[[str], bool],
     *,
     port: int = PORT,
     task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer on UDP and TCP until cancelled; `task_status` gets the port. `devices` is asked at each packet.
 
-    One process owns the port (5.4). Raises OperatorError where it is taken.
+    Addresses that `admits` does not take hear nothing: what answers everybody is used to flood others. One process owns the port (5.4). Raises OperatorError where it is taken.
     """
     udp = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
     with udp:
@@ -186,26 +212,37 @@ async def serve_discovery(
             ) from error
         limit = trio.CapacityLimiter(MOST_CONTROLS)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_udp, udp, devices)
-            nursery.start_soon(partial(trio.serve_listeners, partial(_tcp, devices, limit), listeners))
+            nursery.start_soon(_udp, udp, devices, admits)
+            nursery.start_soon(
+                partial(trio.serve_listeners, partial(_tcp, devices, admits, limit), listeners)
+            )
             task_status.started(bound)
 
 
-async def _udp(udp: "trio.socket.SocketType", devices: Callable[[], Sequence[Device]]) -> None:
+async def _udp(
+    udp: "trio.socket.SocketType", devices: Callable[[], Sequence[Device]], admits: Callable[[str], bool]
+) -> None:
     while True:
         try:
             packet, sender = await udp.recvfrom(LARGEST_BYTES + 1)
-            for reply in answers(packet, devices()):
+            for reply in answers(packet, devices()) if admits(sender[0]) else ():
                 await udp.sendto(reply, sender)
         except OSError:
             await trio.sleep(0.01)  # an unreachable asker must not end discovery, nor spin it
 
 
 async def _tcp(
-    devices: Callable[[], Sequence[Device]], limit: trio.CapacityLimiter, stream: trio.SocketStream
+    devices: Callable[[], Sequence[Device]],
+    admits: Callable[[str], bool],
+    limit: trio.CapacityLimiter,
+    stream: trio.SocketStream,
 ) -> None:
     async with stream:
-        if limit.available_tokens < 1 or not (found := devices()):
+        try:
+            peer = stream.socket.getpeername()[0]
+        except OSError:
+            return
+        if limit.available_tokens < 1 or not admits(peer) or not (found := devices()):
             return
         async with limit:
             try:

@@ -16,6 +16,7 @@ from reconciler.errors import StateError
 from reconciler.lineups.manifest import DvrManifest
 
 __all__ = [
+    "DEVICE_TYPE",
     "HDHR_ERRORS",
     "Busy",
     "device_page",
@@ -27,6 +28,7 @@ __all__ = [
     "lineup_xml",
     "scan_status",
     "status_json",
+    "udn",
 ]
 
 # hdhomerun.md 2.10. Only the codes that we can mean.
@@ -46,6 +48,7 @@ FIRMWARE_NAME: Final = "hdhomerun5_atsc"
 FIRMWARE_VERSION: Final = "20240101"
 MANUFACTURER: Final = "Silicondust"
 SCAN_SOURCES: Final = ("Antenna", "Cable")
+DEVICE_TYPE: Final = "urn:schemas-upnp-org:device:MediaServer:1"
 UDN_SPACE: Final = uuid.NAMESPACE_URL
 
 
@@ -130,17 +133,21 @@ def lineup_m3u(rows: Sequence[Mapping[str, Any]]) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
+def udn(dvr: DvrManifest) -> str:
+    """The unique device name: a name-based UUID, because malformed ones were refused (telly #44, hdhomerun.md 2.7)."""
+    return f"uuid:{uuid.uuid5(UDN_SPACE, f'ptctl:{dvr.device_id}')}"
+
+
 def device_xml(dvr: DvrManifest) -> bytes:
-    """The UPnP description. The UDN is a name-based UUID: malformed ones were refused (telly #44, hdhomerun.md 2.7)."""
-    udn = uuid.uuid5(UDN_SPACE, f"ptctl:{dvr.device_id}")
+    """The UPnP description (hdhomerun.md 2.7)."""
     fields = (
-        ("deviceType", "urn:schemas-upnp-org:device:MediaServer:1"),
+        ("deviceType", DEVICE_TYPE),
         ("friendlyName", dvr.friendly_name),
         ("manufacturer", MANUFACTURER),
         ("modelName", MODEL_NUMBER),
         ("modelNumber", MODEL_NUMBER),
         ("serialNumber", dvr.device_id),
-        ("UDN", f"uuid:{udn}"),
+        ("UDN", udn(dvr)),
     )
     inner = "".join(f"    <{tag}>{escape(text)}</{tag}>\n" for tag, text in fields)
     return (

@@ -67,6 +67,11 @@ class Serving:
         """Where each DVR listens; in layout `path` nothing."""
         return {name: places[0] for name, places in self._bound.items() if name and places}
 
+    def offered(self) -> list[DvrManifest]:
+        """The DVRs that discovery may tell of: none while draining."""
+        generation = self.live.generation
+        return [t.dvr for t in generation.tuners.values()] if generation and not self.live.draining else []
+
     def drain(self) -> None:
         """Take no new streams, let running ones end (at most `settings.drain_s`), then end."""
         self.live.draining = True

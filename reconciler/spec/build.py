@@ -263,6 +263,8 @@ def _serve(value: Val) -> model.Serve:
     fields = _given(values, names | {"guide_reload": "guide_reload_s", "drain": "drain_s"})
     if "also" in values:
         fields["also"] = tuple(item.node.text for item in values["also"].data)
+    if "pool" in values:
+        fields["pool"] = SecretRef.parse(values["pool"].data) or values["pool"].data
     if "advertise" in values:
         given = plain(values["advertise"])
         both = {"plex": given} if isinstance(given, str) else given

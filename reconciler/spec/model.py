@@ -487,7 +487,7 @@ class Serve:
     also: tuple[str, ...] = ()
     layout: Literal["ports", "path"] = "ports"
     ports: tuple[int, int] = (5005, 5030)
-    discovery: Literal["none", "udp"] = "none"
+    discovery: Literal["none", "udp", "udp+ssdp"] = "none"
     url_tvg: Literal["off", "url-tvg", "both"] = "both"
     access: Access = Access()
     refresh_every_s: float = 6 * HOUR
@@ -495,6 +495,8 @@ class Serve:
     guide_reload_s: float = 12 * HOUR
     reconcile: Literal["off", "plan", "content", "apply"] = "content"
     drain_s: float = 30.0
+    pool: str | SecretRef = "local"
+    """`local`, the address of a Redis or Valkey without credentials, or where such an address with them is kept."""
     at: Span | None = field(default=None, compare=False)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LISTEN",
     "NAME",
     "NETWORK",
+    "POOL",
     "REFERENCE",
     "SHARE",
     "SIZE",
@@ -283,6 +284,27 @@ WEB_OR_REFERENCE: Final = Format(
     rf"^({_WEB}|env:[A-Za-z0-9_]+|envfile:[^\n]+#[^\n#]+|file:[^\n]+)$",
     examples=("https://example.net/list.m3u.gz", "env:LIST_URL"),
     explain=_explain_web,
+)
+
+
+def _explain_pool(text: str) -> Refused | None:
+    if re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[0-9]+)?", text) and ("." in text or ":" in text):
+        better = f"redis://{text}"
+        return Refused(
+            "V124", "a pool's address begins with redis://", label=f"write {better}", suggest=better
+        )
+    if re.match(r"(unix|valkeys?)://", text):
+        return Refused(
+            "V124", "a pool's address begins with redis:// or rediss:// (TLS)", label="Valkey, too"
+        )
+    return None
+
+
+POOL: Final = Format(
+    "local, an address such as redis://redis:6379/0, or a reference to one",
+    r"^(local|rediss?://[^\s/?#@]+(/[0-9]+)?|env:[A-Za-z0-9_]+|envfile:[^\n]+#[^\n#]+|file:[^\n]+)$",
+    examples=("local", "redis://redis:6379/0", "env:PTCTL_POOL"),
+    explain=_explain_pool,
 )
 
 

@@ -223,13 +223,18 @@ async def _generations(stage: Stage) -> None:
 # --- the run ---------------------------------------------------------------------------------------------------
 
 
-def _measured(running: Process) -> dict[str, Any]:
+def _measured(running: Process, log: Path) -> dict[str, Any]:
     popen = running.popen
     assert popen.stdin is not None
     assert popen.stdout is not None
     popen.stdin.write(b"\n")
     popen.stdin.flush()
-    said: dict[str, Any] = json.loads(popen.stdout.readline())
+    line = popen.stdout.readline()
+    if not line:
+        raise SystemExit(
+            f"serve has ended with {popen.wait(10)}: {log.read_text('utf-8', 'replace')[-4000:]}"
+        )
+    said: dict[str, Any] = json.loads(line)
     return {"rss_mb": round(running.rss_mb(), 1), **said}
 
 
@@ -270,7 +275,7 @@ async def _run(minutes: float, home: Path) -> list[dict[str, Any]]:
         words = [sys.executable, "-m", "tests.benchmarks.soak", "serve", str(stage.state)]
         with process(words, stdin=-1, stderr=(home / "log").open("wb")) as running:
             await trio.sleep(1)
-            before = _measured(running)
+            before = _measured(running, home / "log")
             household = Household(dict(running.said), chance)
             print(f"before      {before}", flush=True)
             began = time.monotonic()
@@ -284,13 +289,13 @@ async def _run(minutes: float, home: Path) -> list[dict[str, Any]]:
                 guests.start_soon(_generations, stage)
                 while time.monotonic() - began < minutes * 60:
                     await trio.sleep(EVERY_S)
-                    row = {"at_s": round(time.monotonic() - began), **_measured(running)}
+                    row = {"at_s": round(time.monotonic() - began), **_measured(running, home / "log")}
                     rows.append(row)
                     print(json.dumps(row), flush=True)
                 guests.cancel_scope.cancel()
             handle.faults.switch_off()
             await trio.sleep(REST_S)
-            after = _measured(running)
+            after = _measured(running, home / "log")
         print(f"after       {after}\nanswers     {dict(sorted(household.seen.items()))}", flush=True)
         print(f"received    {household.received / 1e9:.2f} GB", flush=True)
         log = (home / "log").read_text("utf-8", "replace")

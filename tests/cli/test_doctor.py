@@ -15,6 +15,7 @@ from tests.cli.settled import settled
 from tests.conftest import Run
 from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, world
 from tests.planning.worlds import Home
+from tests.serving.stage import discovery_is_free
 
 OLD = {"news": {1000: "BBC", 1001: "CNN"}}
 
@@ -103,6 +104,29 @@ def test_without_serve_ports_and_programs_are_looked_at(run: Run[None], tmp_path
             assert of(found, "state")
             shown = await home.ptctl("doctor")
             assert "BAD" in shown.out.splitlines()[0]
+
+    run(main)
+
+
+@pytest.mark.accepts("DOC-1", "DSC-1")
+def test_discovery_is_tried(run: Run[None], tmp_path: Path) -> None:
+    """With `udp+ssdp` every tuner is found both ways; what may not ask this machine is told so."""
+
+    async def main() -> None:
+        await discovery_is_free()
+        spec = SPEC.replace('reconcile: "off"', 'reconcile: "off", discovery: udp+ssdp')
+        async with settled(tmp_path, spec=spec) as home:
+            code, found = await examined(home)
+            assert code == 0, found
+            told = of(found, "discovery", "good")
+            assert "UDP discovery finds all 3 tuners" in told
+            assert "SSDP finds all 3 tuners" in told
+        async with world(tmp_path / "two", spec=spec) as home:
+            with socket.socket() as taken:
+                taken.bind(("127.0.0.1", 65001))
+                taken.listen()
+                _, found = await examined(home)
+            assert "port 65001 of discovery" in of(found, "ports")
 
     run(main)
 

@@ -1,6 +1,7 @@
 """A published generation in a folder and a `serve` over it, for the tests of this directory."""
 
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -178,6 +179,19 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
     with trio.fail_after(within_s):
         while not true():  # noqa: ASYNC110 - what is waited for lies beyond a socket
             await trio.sleep(0.01)
+
+
+async def discovery_is_free() -> None:
+    """Wait until nobody has port 65001: there is one for all tests, and clients cannot be told another."""
+    with trio.fail_after(60):
+        while True:
+            try:
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                    probe.bind((LOOPBACK, 65001))
+            except OSError:
+                await trio.sleep(0.1)
+            else:
+                return
 
 
 def parse(data: bytes) -> Got:

@@ -1,6 +1,5 @@
 """UDP discovery and the control channel: the bytes of hdhomerun.md 5.2 and 5.3, and Debian's own client."""
 
-import socket
 from functools import partial
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from reconciler.lineups.manifest import DvrManifest
 from reconciler.serving.discovery import (
-    PORT,
     Device,
     answers,
     control,
@@ -20,6 +18,7 @@ from reconciler.serving.discovery import (
     unpacked,
 )
 from tests.conftest import Run
+from tests.serving.stage import discovery_is_free
 
 DEVICE = Device(0x12345674, "http://127.0.0.1:5004", 2)
 OTHER = Device(0x1040ABC5, "http://127.0.0.1:5005", 1)
@@ -94,15 +93,13 @@ def test_ids_that_do_not_fit_have_no_device() -> None:
 @pytest.mark.accepts("DSC-1")
 def test_debians_client_lists_every_dvr(run: Run[None]) -> None:
     """`hdhomerun_config discover 127.0.0.1` lists both, and `get /sys/model` works."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", PORT))
-        except OSError:
-            pytest.skip("another program answers discovery on this machine")
 
     async def main() -> None:
+        await discovery_is_free()
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve_discovery, "127.0.0.1", lambda: [DEVICE, OTHER]))
+            await nursery.start(
+                partial(serve_discovery, "127.0.0.1", lambda: [DEVICE, OTHER], lambda _: True)
+            )
             listed = await trio.run_process(
                 ["hdhomerun_config", "discover", "127.0.0.1"], capture_stdout=True
             )

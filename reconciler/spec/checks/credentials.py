@@ -55,6 +55,9 @@ def _references(subject: Subject) -> list[Val]:
         else:
             found.append(credential)
     found += [url for notice in subject.listed("notify") if (url := inner(notice, "url")) is not None]
+    pool = subject.value("serve", "pool")
+    if pool is not None and (reference := SecretRef.parse(pool.data)) is not None:
+        found.append(Val(pool.node, reference))
     for section in ("sources", "guides"):
         for entry in subject.named(section).values():
             for path in (("headers",), ("stream", "headers")):

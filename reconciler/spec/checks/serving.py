@@ -18,8 +18,9 @@ _HOUR_S: Final = 3600.0
 
 
 def check(subject: Subject) -> None:
-    """V153, V301, V302, V305."""
+    """V153, V301, V302, V305, V311."""
     _advertise(subject)
+    _discovery(subject)
     every = subject.value("serve", "refresh", "every")
     if every is not None and every.data < _HOUR_S and isinstance(every.node, Scalar):
         subject.findings.warning(
@@ -51,10 +52,13 @@ def _address(host: str) -> "IPv4Address | IPv6Address | None":
 
 def _is_here(host: str) -> bool:
     """Whether the name means the machine of whoever asks."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
     address = _address(host)
-    return address is not None and (address.is_loopback or address.is_unspecified)
+    return _is_loopback(host) or (address is not None and address.is_unspecified)
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 def _advertise(subject: Subject) -> None:
@@ -95,4 +99,26 @@ def _advertise(subject: Subject) -> None:
                 "advertise a name that can move with the machine; changing an address later replaces DVRs",
                 "or write plex: {guide_location: file:/…} from the beginning",
             ),
+        )
+
+
+def _discovery(subject: Subject) -> None:
+    """Whether who searches for tuners can find these."""
+    discovery = subject.value("serve", "discovery")
+    if discovery is None or discovery.data == "none":
+        return
+    listen, layout = subject.value("serve", "listen"), subject.value("serve", "layout")
+    if listen is not None and _is_loopback(listen.data[0]):
+        subject.findings.warning(
+            "V311",
+            discovery.node,
+            f'nobody else hears it: serve listens on "{listen.data[0]}"',
+            hints=("listen on 0.0.0.0 or on an address of the network", "or leave discovery out"),
+        )
+    elif layout is not None and layout.data == "path":
+        subject.findings.warning(
+            "V311",
+            discovery.node,
+            "devices under a path are not found by most clients: they ask the address at its root",
+            hints=("write layout: ports", "or leave discovery out and type the addresses"),
         )

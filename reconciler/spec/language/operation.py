@@ -6,7 +6,7 @@ from reconciler.spec.containers import ByNode, Key, Listed, Record
 from reconciler.spec.language.inputs import REFERENCED
 from reconciler.spec.language.words import ONE_NAME, WEB
 from reconciler.spec.shape import Formatted, Text, Whole, Word
-from reconciler.spec.values import GUIDE_LOCATION, LISTEN, NETWORK, SHARE, duration, number_range
+from reconciler.spec.values import GUIDE_LOCATION, LISTEN, NETWORK, POOL, SHARE, duration, number_range
 
 __all__ = ["NOTIFY", "PLEX", "PROBES", "SAFETY", "SERVE"]
 
@@ -96,7 +96,12 @@ SERVE: Final = Record(
             "Where DVRs without a port get one.",
             default="5005-5030",
         ),
-        Key("discovery", Word("none", "udp"), "How tuners make themselves known.", default="none"),
+        Key(
+            "discovery",
+            Word("none", "udp", "udp+ssdp"),
+            "How tuners make themselves known: not at all, to HDHomeRun clients, to UPnP clients as well.",
+            default="none",
+        ),
         Key("url_tvg", Word("off", "url-tvg", "both"), "Where playlists name their guide.", default="both"),
         Key(
             "access",
@@ -144,6 +149,13 @@ SERVE: Final = Record(
             Formatted(duration("s", most_s=3600)),
             "How long viewers may finish at the end.",
             default="30s",
+        ),
+        Key(
+            "pool",
+            Formatted(POOL),
+            "Who counts an account's connections: this process, or a Redis that several `serve` share.",
+            default="local",
+            examples=("redis://redis:6379/0", "env:PTCTL_POOL"),
         ),
     ),
 )
