@@ -102,7 +102,12 @@ class Relay:
                 # At a rate that fills it in a moment, history is of no use and only spoils the caches.
                 useful = history > session.rate_bps / 8 * LEAST_HISTORY_S
                 session.channel.history_bytes = min(history, session.channel.ring_bytes) if useful else 0
-                session.tick(now, self._limits.linger_s)
+                try:
+                    session.tick(now, self._limits.linger_s)
+                except Exception:  # one channel's fault must not stop the clock of all
+                    log.exception("%s ends by a fault of ours", session.plan.label)
+                    session.end()
+                    continue
                 session.channel.drop_stalled(now - self._limits.stall_s)
                 session.channel.admit_waiting(now - self._limits.join_s)
             self._attempt.blocks.thin()

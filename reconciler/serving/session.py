@@ -241,6 +241,10 @@ class Session:
         else:
             lease.asked = False
 
+    def end(self) -> None:
+        """End it now, whoever watches."""
+        self._scope.cancel()
+
     def tick(self, now: float, linger_s: float) -> None:
         """Four times a second: silence, lingering, null packets, rates."""
         if self.won is not None and self.won.upstream.child:
@@ -268,7 +272,13 @@ class Session:
                 self._play_cause = cause
                 scope.cancel()
         if self._splice is not None and not self._splice.ready and now > self._splice_until:
-            self._publish(self._splice.give_up_waiting())
+            try:
+                self._publish(self._splice.give_up_waiting())
+            except Incompatible:
+                self._splice_until = float("inf")  # `play` is ended once; the next way begins another splice
+                self._play_cause = "codec-change"
+                if scope is not None:
+                    scope.cancel()
         quiet = now - max(self.channel.published_at, self._null_at)
         if (
             self.channel.viewers

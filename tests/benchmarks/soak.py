@@ -227,9 +227,11 @@ def _measured(running: Process, log: Path) -> dict[str, Any]:
     popen = running.popen
     assert popen.stdin is not None
     assert popen.stdout is not None
-    popen.stdin.write(b"\n")
-    popen.stdin.flush()
-    line = popen.stdout.readline()
+    line = b""
+    with suppress(BrokenPipeError):
+        popen.stdin.write(b"\n")
+        popen.stdin.flush()
+        line = popen.stdout.readline()
     if not line:
         raise SystemExit(
             f"serve has ended with {popen.wait(10)}: {log.read_text('utf-8', 'replace')[-4000:]}"

@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 import trio
+import trio.lowlevel
 
 from reconciler.sandbox.faults import Fault, FaultKind
-from reconciler.serving.packets import NULL_PACKET, find_psi
+from reconciler.serving.attempt import Attempt
+from reconciler.serving.blocks import Blocks
+from reconciler.serving.dial import Names
+from reconciler.serving.fanout import Channel
+from reconciler.serving.health import Health
+from reconciler.serving.packets import NULL_PACKET, ElementaryStream, Psi, find_psi, psi_packets
+from reconciler.serving.pool import Pool
+from reconciler.serving.session import Events, Session, SessionPlan
+from reconciler.serving.settings import Terms
+from reconciler.serving.splice import Splice
+from reconciler.serving.ways import CredentialReader
 from tests.conftest import Run
 from tests.serving.stage import Watcher, panel_stage, provided, served, until, watching
 
@@ -159,5 +170,31 @@ def test_all_ways_fail_at_start(run: Run[None], tmp_path: Path, clips: Path) -> 
                     assert trio.current_time() - began < 10
                     assert (503, "807 No Video Data") == (viewer.status, viewer.headers["x-hdhomerun-error"])
                     assert "0" == viewer.headers["content-length"]
+
+    run(main)
+
+
+def test_another_codec_without_a_key_frame_ends_the_way(run: Run[None], tmp_path: Path) -> None:
+    """The next way shows another codec, and no key frame before the splice's deadline: the way ends, not the clock.
+
+    Found by `python -m tests.benchmarks soak`: the clock of all sessions ended with it, and `serve` with the clock.
+    """
+
+    async def main() -> None:
+        old, new = (Psi(1, 0x1000, 0x100, (ElementaryStream(0x100, kind),)) for kind in (0x1B, 0x02))
+        attempt = Attempt(Pool(), Names(), CredentialReader(tmp_path), Blocks())
+        plan = SessionPlan("main/1", "news", "news 1000", list, lambda _: Terms())
+        events = Events(lambda *_: None, lambda *_: None, lambda *_: None)
+        session = Session(plan, attempt, Health(), Channel(), events)
+        session.waiting = 1
+        session._splice = Splice(old, b"")
+        assert [] == session._splice.feed([psi_packets(new) + bytes((0x47, 0x01, 0x00, 0x10)) + bytes(184)])
+        session._splice_until = trio.current_time() - 1
+        with trio.CancelScope() as session._play_scope:
+            session.tick(trio.current_time(), 3.0)
+            session.tick(trio.current_time(), 3.0)
+            await trio.lowlevel.checkpoint()
+        assert session._play_scope.cancelled_caught
+        assert "codec-change" == session._play_cause
 
     run(main)
