@@ -9,7 +9,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY reconciler reconciler
 RUN python -m venv /opt/ptctl \
- && /opt/ptctl/bin/pip install --no-cache-dir '.[ffmpeg]' \
+ && /opt/ptctl/bin/pip install --no-cache-dir '.[ffmpeg,redis]' \
  && /opt/ptctl/bin/python -m compileall -q /opt/ptctl
 
 FROM python:3.11-slim-bookworm

@@ -60,6 +60,12 @@ def _process(status: Status) -> Iterator[Metric]:
         (),
         [((), status.ready)],
     )
+    yield _gauge(
+        "ptctl_problems",
+        "What keeps a part from being served: ports, files, the shared pool.",
+        (),
+        [((), len(status.problems))],
+    )
     info = GaugeMetricFamily("ptctl_generation_info", "The live generation.", labels=("generation",))
     if status.generation:
         info.add_metric((status.generation,), 1)

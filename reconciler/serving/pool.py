@@ -6,13 +6,14 @@ never taken from it, because every Plex viewer looks the same. What a provider r
 while as the account's true limit. This module refuses to open and to close sockets: whoever holds a lease does.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import trio
 
-__all__ = ["Account", "Lease", "Pool", "PoolFull", "Purpose"]
+__all__ = ["Account", "Lease", "Pool", "PoolFull", "Purpose", "Ticket"]
 
 Purpose = Literal["viewer", "probe", "refresh"]
 
@@ -58,19 +59,23 @@ class _Book:
 
 
 @dataclass(eq=False, frozen=True, slots=True)
-class _Ticket:
-    """One who waits: for which accounts, and how urgently."""
+class Ticket:
+    """One who wants a connection: of which accounts, and how urgently. `number` is unlike any other's."""
 
     purpose: Purpose
     keys: frozenset[str]
+    number: int = field(default_factory=itertools.count(1).__next__)
 
 
 class Pool:
     """The accounts of this process. Waiting is first come, first served within a purpose."""
 
+    again_s: ClassVar[float] = float("inf")
+    """Who waits tries again when a slot comes free here, and so often."""
+
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
-        self._waiting: list[_Ticket] = []
+        self._waiting: list[Ticket] = []
         self._changed = trio.Event()
 
     def _book(self, key: str) -> _Book:
@@ -85,10 +90,18 @@ class Pool:
 
     def free(self, account: Account, purpose: Purpose) -> int:
         """Free slots for a purpose. Probes and refreshes leave the last one to a viewer."""
+        return self._room(account, purpose)
+
+    def _room(self, account: Account, purpose: Purpose) -> int:
+        """Free slots as far as this process uses them."""
         limit = self.limit(account)
         if limit is None:
             return 1_000_000
         return limit - len(self._book(account.key).leases) - (0 if purpose == "viewer" else 1)
+
+    def _held(self, key: str) -> int:
+        """Connections of an account in use."""
+        return len(self._book(key).leases)
 
     def obtainable(self, accounts: Sequence[Account]) -> bool:
         """Whether a viewer would get a connection without waiting for another viewer to leave."""
@@ -98,16 +111,23 @@ class Pool:
             for a in accounts
         )
 
-    def try_acquire(
-        self, accounts: Sequence[Account], purpose: Purpose, yield_up: Callable[[], None] | None = None
-    ) -> Lease | None:
-        """A lease on the account with the most room, or None. Never waits."""
-        best = max(accounts, key=lambda a: self.free(a, purpose), default=None)
-        if best is None or self.free(best, purpose) <= 0:
+    def _enter(self, account: Account, purpose: Purpose, yield_up: Callable[[], None] | None) -> Lease | None:
+        """A lease in this process's book, or None where it is full."""
+        if self._room(account, purpose) <= 0:
             return None
-        lease = Lease(best.key, purpose, yield_up)
-        self._book(best.key).leases.add(lease)
+        lease = Lease(account.key, purpose, yield_up)
+        self._book(account.key).leases.add(lease)
         return lease
+
+    async def _take(
+        self, ticket: Ticket, accounts: Sequence[Account], yield_up: Callable[[], None] | None
+    ) -> Lease | None:
+        """A lease on the account with the most room, or None. Cancelled, there is none."""
+        best = max(accounts, key=lambda a: self.free(a, ticket.purpose), default=None)
+        return None if best is None else self._enter(best, ticket.purpose, yield_up)
+
+    def _give_up(self, ticket: Ticket) -> None:
+        """Nobody asks for this ticket any more."""
 
     async def acquire(
         self,
@@ -118,24 +138,28 @@ class Pool:
         yield_up: Callable[[], None] | None = None,
     ) -> Lease:
         """A lease, waiting up to `wait_s` for one to close. Raises PoolFull. Cancelling leaves no trace."""
-        ticket = _Ticket(purpose, frozenset(a.key for a in accounts))
-        lease = None if self._is_behind(ticket) else self.try_acquire(accounts, purpose, yield_up)
-        if lease is not None:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            return lease
+        # Before anything is taken: a lease that a cancelled caller never sees would stay for ever.
+        await trio.lowlevel.checkpoint_if_cancelled()
+        ticket = Ticket(purpose, frozenset(a.key for a in accounts))
+        if not self._is_behind(ticket):
+            lease = await self._take(ticket, accounts, yield_up)
+            if lease is not None:
+                return lease
         self._waiting.append(ticket)
         try:
             with trio.move_on_after(wait_s):
                 while True:
                     if purpose == "viewer":
                         self._ask_to_yield(accounts)
-                    await self._changed.wait()
+                    with trio.move_on_after(self.again_s):
+                        await self._changed.wait()
                     if not self._is_behind(ticket):
-                        lease = self.try_acquire(accounts, purpose, yield_up)
+                        lease = await self._take(ticket, accounts, yield_up)
                         if lease is not None:
                             return lease
         finally:
             self._waiting.remove(ticket)
+            self._give_up(ticket)
         raise PoolFull(f"no free connection of {', '.join(a.key for a in accounts)}")
 
     def release(self, lease: Lease, *, served: bool = True) -> None:
@@ -160,7 +184,7 @@ class Pool:
         """The provider says that there are too many connections while ours were as many as they are now."""
         book = self._book(account.key)
         book.refused += 1
-        others = len(book.leases) - 1
+        others = self._held(account.key) - 1
         if others >= 1:
             book.learned = others
             book.learned_until = trio.current_time() + LEARNED_FOR_S
@@ -169,17 +193,25 @@ class Pool:
         """Whether a refusal may be about a connection that was closed a moment ago."""
         return trio.current_time() - self._book(key).released_at < COOLING_S
 
+    async def run(self) -> None:
+        """What the pool does besides answering: nothing, where one process counts for itself."""
+
+    @property
+    def trouble(self) -> str:
+        """Why the budgets are not known at the moment; empty while they are."""
+        return ""
+
     def use(self) -> dict[str, dict[str, int]]:
-        """Leases by account and purpose, for metrics."""
+        """Leases by account and purpose, for metrics; `elsewhere` are those of other processes."""
         table = {}
         for key, book in sorted(self._books.items()):
-            row = {"viewer": 0, "probe": 0, "refresh": 0, "idle": 0, "refused": book.refused}
+            row = {"viewer": 0, "probe": 0, "refresh": 0, "idle": 0, "elsewhere": 0, "refused": book.refused}
             for lease in book.leases:
                 row["idle" if lease.idle else lease.purpose] += 1
             table[key] = row
         return table
 
-    def _is_behind(self, ticket: _Ticket) -> bool:
+    def _is_behind(self, ticket: Ticket) -> bool:
         """Whether somebody who goes first waits for one of the same accounts."""
         order: dict[Purpose, int] = {"viewer": 0, "probe": 1, "refresh": 2}
         mine = self._waiting.index(ticket) if ticket in self._waiting else len(self._waiting)

@@ -105,8 +105,9 @@ async def serve(
     measures = Measures()
     fetches = GuideFetches()
     health = Health()
+    pool = _pool(settings)
     attempt = Attempt(
-        Pool(), Names(), CredentialReader(settings.base, allow_exec=settings.allow_exec), Blocks()
+        pool, Names(), CredentialReader(settings.base, allow_exec=settings.allow_exec), Blocks()
     )
     relay = Relay(live, attempt, health, settings.limits, measures)
     drift = DriftLog()
@@ -131,6 +132,7 @@ async def serve(
     taken: OperatorError | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(relay.run)
+        nursery.start_soon(pool.run)
         try:
             await doors.open_hub(nursery)
             follower.look()
@@ -150,6 +152,16 @@ async def serve(
             nursery.cancel_scope.cancel()
     if taken is not None:
         raise taken
+
+
+def _pool(settings: ServeSettings) -> Pool:
+    """Who counts the accounts' connections. Raises OperatorError where that needs what is not installed."""
+    if settings.pool is None:
+        return Pool()
+    from reconciler.serving.budgets import Budgets  # only who shares accounts pays for it
+    from reconciler.serving.shared_pool import SharedPool
+
+    return SharedPool(Budgets(settings.pool, settings.scope))
 
 
 class _Doors:

@@ -66,3 +66,7 @@ class ServeSettings:
     """Where relative paths of credential references start: the spec's directory."""
     allow_exec: bool = False
     notify: tuple[Notify, ...] = ()
+    pool: Secret | None = None
+    """The address of the Redis that keeps the accounts' budgets; None: this process counts alone."""
+    scope: str = ""
+    """The spec's name: one budget for all who serve it."""

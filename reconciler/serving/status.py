@@ -227,7 +227,7 @@ def status_of(
         generation=generation.id if generation else "",
         ready=live.ready,
         why="draining" if live.draining else "no artifacts yet" if generation is None else "",
-        problems=tuple(sorted(live.problems.items())),
+        problems=_problems(live, relay),
         dvrs=_dvrs(generation, relay, live.problems, fetched, recorded.ledger) if generation else (),
         streams=streams,
         sources=_sources(generation, relay, health, recorded) if generation else (),
@@ -236,6 +236,13 @@ def status_of(
         drift=drift,
         ledger_known=recorded.ledger is not None,
     )
+
+
+def _problems(live: Live, relay: Relay) -> tuple[tuple[str, str], ...]:
+    found = dict(live.problems)
+    if relay.pool.trouble:
+        found["pool"] = f"the shared pool is out of reach: {relay.pool.trouble}"
+    return tuple(sorted(found.items()))
 
 
 def host_label(source: SourceRoute, host: str) -> str:
@@ -371,7 +378,7 @@ def _accounts(
     found = []
     for account in Way("", source, 0, "", "").accounts:
         row = use.get(account.key, {})
-        used = sum(row.get(what, 0) for what in ("viewer", "probe", "refresh", "idle"))
+        used = sum(row.get(what, 0) for what in ("viewer", "probe", "refresh", "idle", "elsewhere"))
         found.append(AccountUse(used, relay.pool.limit(account), row.get("refused", 0), row.get("idle", 0)))
     return tuple(found)
 

@@ -34,14 +34,17 @@ def objects(*folders: Path) -> list[tuple[str, Object]]:
         for path in sorted(folder.glob("*.yaml"))
         for document in yaml.safe_load_all(path.read_text("utf-8"))
     )
-    return [
-        (name, found) for name, found in documents if found.get("kind", "Kustomization") != "Kustomization"
-    ]
+    return [(name, found) for name, found in documents if found.get("kind") not in {None, "Kustomization"}]
+
+
+def every(kind: str) -> list[Object]:
+    """The objects of one kind, of all folders."""
+    return [found for _, found in objects(BASE, HERE / "several-pods") if found["kind"] == kind]
 
 
 def of_kind(kind: str) -> list[Object]:
-    """The objects of one kind, of all folders."""
-    return [found for _, found in objects(BASE, HERE / "several-pods") if found["kind"] == kind]
+    """Those, without the Service of the shared budget: it leads to no tuner."""
+    return [found for found in every(kind) if (kind, found["metadata"]["name"]) != ("Service", "valkey")]
 
 
 def pods() -> Iterator[tuple[str, Object]]:
@@ -109,6 +112,33 @@ def test_pods_may_do_nothing_they_need_not() -> None:
         assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
         assert "memory" in container["resources"]["limits"]
     assert ["ptctl-serve", "ptctl-serve-rest", "ptctl-apply"] == seen
+
+
+@pytest.mark.accepts("K8S-1")
+def test_the_shared_budget_is_closed(tmp_path: Path) -> None:
+    """The Valkey is one, may do nothing, is reached by serving pods alone, and is where the pods' spec looks for it."""
+    (valkey,) = of_kind("StatefulSet")
+    assert 1 == valkey["spec"]["replicas"]
+    pod = valkey["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["automountServiceAccountToken"] is False
+    policy = next(p for p in of_kind("NetworkPolicy") if p["metadata"]["name"] == "valkey")
+    (source,) = policy["spec"]["ingress"][0]["from"]
+    for labels in deployment_labels().values():
+        assert source["podSelector"]["matchLabels"].items() <= labels.items()
+    assert [] == policy["spec"].get("egress", [])
+    (service,) = (s for s in every("Service") if s["metadata"]["name"] == "valkey")
+    for path in (BASE / "ptctl.yaml", HERE / "several-pods/ptctl.pods.yaml"):
+        shutil.copy(path, tmp_path)
+    found, diagnostics, _ = load(tmp_path / "ptctl.yaml", env="pods")
+    assert found is not None, list(diagnostics)
+    assert f"redis://valkey.livetv.svc:{service['spec']['ports'][0]['port']}/0" == found.serve.pool
 
 
 @pytest.mark.accepts("K8S-1")
