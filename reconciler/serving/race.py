@@ -95,26 +95,33 @@ async def _several(
     race_s: float,
 ) -> Won | None:
     winner: list[Won] = []
-    async with trio.open_nursery() as nursery:
+    try:
+        async with trio.open_nursery() as nursery:
 
-        async def run(way: Way, ended: trio.Event) -> None:
-            won = await _one(attempt, way, terms, told, yield_up, failures)
-            ended.set()
-            if won is None:
-                return
-            if winner:  # two won in the same moment
-                won.upstream.close()
-                attempt.pool.release(won.lease)
-                return
-            winner.append(won)
-            nursery.cancel_scope.cancel()
+            async def run(way: Way, ended: trio.Event) -> None:
+                won = await _one(attempt, way, terms, told, yield_up, failures)
+                ended.set()
+                if won is None:
+                    return
+                if winner:  # two won in the same moment
+                    won.upstream.close()
+                    attempt.pool.release(won.lease)
+                    return
+                winner.append(won)
+                nursery.cancel_scope.cancel()
 
-        for way in ways:
-            # A full account has been waited for once; on its other hosts it would only be waited for again.
-            if any(f.cause in FULL for f in failures) and not attempt.pool.obtainable(way.accounts):
-                continue
-            ended = trio.Event()
-            nursery.start_soon(run, way, ended)
-            with trio.move_on_after(race_s):
-                await ended.wait()
+            for way in ways:
+                # A full account has been waited for once; on its other hosts it would only be waited for again.
+                if any(f.cause in FULL for f in failures) and not attempt.pool.obtainable(way.accounts):
+                    continue
+                ended = trio.Event()
+                nursery.start_soon(run, way, ended)
+                with trio.move_on_after(race_s):
+                    await ended.wait()
+    except BaseException:
+        # Cancelled from outside in the moment one won: nobody would ever give its lease back.
+        for won in winner:
+            won.upstream.close()
+            attempt.pool.release(won.lease)
+        raise
     return winner[0] if winner else None
