@@ -70,7 +70,7 @@ class Front:
             reader = Reader(wire)
             try:
                 while (request := await reader.next()) is not None:
-                    if not await self._respond(wire, request, reader, door):
+                    if not await self._respond(wire, request, door):
                         break
             except BadRequest as error:
                 await self._send(wire, Answer(error.status))
@@ -83,7 +83,7 @@ class Front:
         await wire.send_all(answer.wire(close=True, head_only=False))
         await wire.linger()
 
-    async def _respond(self, wire: Wire, request: Request, reader: Reader, door: str) -> bool:
+    async def _respond(self, wire: Wire, request: Request, door: str) -> bool:
         """Answer one request. True if the connection goes on."""
         path = request.path.removeprefix("/")
         generation = self._live.generation
@@ -100,7 +100,9 @@ class Front:
             return await self._file(wire, request, generation, generation.exports[path], kind=M3U, dvr="")
         if generation is not None and path.startswith("play/"):
             return await self._play(wire, request, generation, unquote(path.removeprefix("play/")))
-        await self._hand_over(wire, request.raw + reader.unread)
+        if request.method == "PRI":  # the preface of HTTP/2, which would carry many requests behind our back
+            return await self._finish(wire, request, NOT_ALLOWED)
+        await self._hand_over(wire, request.raw)  # what follows on the connection is not answered: it closes
         return False
 
     def _looks_like_tuner(self, path: str) -> bool:

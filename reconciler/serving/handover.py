@@ -7,6 +7,7 @@ long as all the rest of a start (performance.md 4). This module refuses to look 
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,6 +23,10 @@ __all__ = ["Hypercorn"]
 KEEP_ALIVE_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30
 HEAD_LIMIT_BYTES: Final = 32 * 1024
+
+
+# Neither HTTP/2 nor WebSockets: a server may pass over the wish (RFC 9110 7.8), and one exchange stays one exchange.
+UPGRADE: Final = re.compile(rb"^(?:upgrade|http2-settings)[ \t]*:", re.IGNORECASE | re.MULTILINE)
 
 
 class Hypercorn:
@@ -58,7 +63,9 @@ class Hypercorn:
         server, app, config, context = self._parts
         # Hypercorn shields its writes without a deadline (style.md 3), so a client that stops reading outlives a
         # cancelled scope: TCP_USER_TIMEOUT on our sockets bounds that.
-        await server(app, config, context(None), {}, _Replayed(wire, already)).run()
+        head, end, body = already.partition(b"\r\n\r\n")
+        plain = UPGRADE.sub(b"x-not-taken:", head) + end + body
+        await server(app, config, context(None), {}, _Replayed(wire, plain)).run()
 
 
 class _Replayed:

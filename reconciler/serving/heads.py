@@ -74,6 +74,7 @@ class Reader:
         Raises BadRequest for what is not HTTP, too large (431, 413) or too slow (408), and OSError.
         """
         data = self._rest
+        self._wire.silent = True
         if not data:
             with trio.move_on_after(IDLE_S) as scope:
                 data = await self._wire.receive(READ_BYTES)
@@ -92,6 +93,8 @@ class Reader:
             if len(raw) - len(parser.trailing_data[0]) > HEAD_LIMIT_BYTES:
                 raise BadRequest(431)
             headers = _headers(event)
+            if {"content-length", "transfer-encoding"} <= headers.keys():
+                raise BadRequest(400)  # two lengths are how requests are smuggled past others (RFC 9112 6.1)
             body = b""
             if headers.keys() & {"content-length", "transfer-encoding"}:
                 with trio.fail_after(BODY_S):
@@ -101,12 +104,8 @@ class Reader:
         except trio.TooSlowError as error:
             raise BadRequest(408) from error
         self._rest = bytes(parser.trailing_data[0])
+        self._wire.silent = False
         return _request(event, headers, body, bytes(raw[: len(raw) - len(self._rest)]))
-
-    @property
-    def unread(self) -> bytes:
-        """What arrived after the last request: for whoever takes the connection over."""
-        return self._rest
 
     async def _more(self, parser: h11.Connection, raw: bytearray) -> _Event:
         while True:

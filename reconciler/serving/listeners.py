@@ -84,13 +84,18 @@ def bind(host: str, port: int, who: str) -> socket.socket:
 
 
 class Acceptor:
-    """Accepts for all listeners of the process, within one ceiling; half of it at most for one address."""
+    """Accepts for all listeners of the process, within one ceiling; half of it at most for one address.
+
+    At the ceiling a newcomer takes the place of the oldest connection on which no request is under way, so that a house
+    full of silent connections still has room for a viewer.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self.open = 0
         self.turned_away = 0
         self._peers: Counter[str] = Counter()
+        self._all: dict[Wire, trio.CancelScope] = {}
 
     async def run(
         self, sock: socket.socket, handle: Callable[[Wire], Awaitable[None]], nursery: trio.Nursery
@@ -119,23 +124,46 @@ class Acceptor:
                     return
                 continue  # the client had gone before it was accepted
             peer = str(address[0])
-            if self.open >= self._most or self._peers[peer] >= self._most // 2:
+            full = self.open >= self._most
+            if (full or self._peers[peer] >= self._most // 2) and not self._make_room("" if full else peer):
                 self.turned_away += 1
                 client.close()
                 continue
             client.settimeout(0)
+            wire = Wire(client, peer)
+            self._all[wire] = trio.CancelScope()
             self.open += 1
             self._peers[peer] += 1
-            nursery.start_soon(self._one, Wire(client, peer), handle)
+            nursery.start_soon(self._one, wire, self._all[wire], handle)
 
-    async def _one(self, wire: Wire, handle: Callable[[Wire], Awaitable[None]]) -> None:
+    def _make_room(self, peer: str) -> bool:
+        """End the oldest silent connection (of `peer`, or of anybody). False: all of them are at work."""
+        for wire, scope in self._all.items():
+            if wire.silent and (not peer or wire.peer == peer):
+                self.turned_away += 1
+                scope.cancel()
+                self._leave(wire)
+                return True
+        return False
+
+    def _leave(self, wire: Wire) -> None:
+        if self._all.pop(wire, None) is None:
+            return  # its place was given to another
+        wire.close()
+        self.open -= 1
+        self._peers[wire.peer] -= 1
+        if not self._peers[wire.peer]:
+            del self._peers[wire.peer]
+
+    async def _one(
+        self, wire: Wire, scope: trio.CancelScope, handle: Callable[[Wire], Awaitable[None]]
+    ) -> None:
         try:
-            await handle(wire)
+            with scope:
+                await handle(wire)
+        except trio.ClosedResourceError:
+            pass  # closed to make room, while it waited
         except Exception:  # a task's border: one connection must not end the others
             log.exception("a connection from %s ended by a fault of ours", wire.peer)
         finally:
-            wire.close()
-            self.open -= 1
-            self._peers[wire.peer] -= 1
-            if not self._peers[wire.peer]:
-                del self._peers[wire.peer]
+            self._leave(wire)

@@ -24,11 +24,13 @@ LINGER_BYTES: Final = 1 << 20
 class Wire:
     """A connected non-blocking socket. Errors are OSError; cancelling is safe and leaves the socket open."""
 
-    __slots__ = ("peer", "sock")
+    __slots__ = ("peer", "silent", "sock")
 
     def __init__(self, sock: socket.socket, peer: str = "") -> None:
         self.sock = sock
         self.peer = peer
+        self.silent = True
+        """No request is under way: the connection may be ended to make room for another."""
 
     async def receive(self, limit_bytes: int) -> bytes:
         """What has arrived, at least one byte; nothing (b"") when the other side has ended."""
