@@ -69,6 +69,19 @@ class Body:
         self.complete = self.left == 0
         return data
 
+    @property
+    def plain_bytes(self) -> float | None:
+        """How many bytes may be taken off the connection as they are, without `feed`; None in chunks."""
+        if self.chunked or self.complete:
+            return None
+        return float("inf") if self.left is None else self.left
+
+    def pass_by(self, count: int) -> None:
+        """So many of `plain_bytes` were taken."""
+        if self.left is not None:
+            self.left -= count
+            self.complete = self.left == 0
+
     def end(self) -> bool:
         """The connection has ended. True if the body had its proper end."""
         proper = self.complete or (self.left is None and not self.chunked)

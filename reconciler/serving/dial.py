@@ -94,6 +94,11 @@ class Link:
             return  # closed under us: the reader finds out
         self._low_water = wanted_bytes
 
+    @property
+    def tls(self) -> bool:
+        """Whether what is on the socket is not what it means."""
+        return self._tls is not None
+
     async def secure(self, name: str) -> None:
         """Begin TLS as `name`."""
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(self.sock))

@@ -10,19 +10,21 @@ come from.
 import socket
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import trio
 
 from reconciler.serving.packets import Psi, find_psi, first_key_frame, last_key_frame, psi_packets
+from reconciler.serving.pour import Pipe
 from reconciler.serving.wire import Wire
 
-__all__ = ["Channel", "Ended", "Viewer"]
+__all__ = ["Channel", "Ended", "Outlet", "Viewer"]
 
 RING_BYTES: Final = 4 << 20
 FRESH_BYTES: Final = 2 << 20
 PSI_SEARCH_BYTES: Final = 2 << 20
 OLD_ENOUGH_S: Final = 0.5
+IDLE_READ_S: Final = 0.05
 TAIL: Final = b"\r\n"
 END: Final = b"0\r\n\r\n"
 
@@ -116,6 +118,29 @@ class Batch:
         return b"".join(self.parts)
 
 
+class Outlet(NamedTuple):
+    """A channel's only viewer, as the upstream sees it that pours to it."""
+
+    channel: "Channel"
+    viewer: Viewer
+
+    async def pour(self, pipe: Pipe, before: bytes, count: int) -> None:
+        """See Channel.pour."""
+        await self.channel.pour(self.viewer, pipe, before, count)
+
+
+def _poured(
+    sock: socket.socket, pipe: Pipe, rest: tuple[bytes, bytes], count: int
+) -> tuple[tuple[bytes, bytes], int]:
+    """One step of head, pipe and tail out of a socket: what is left. BlockingIOError when it is full."""
+    head, tail = rest
+    if head:
+        return (head[sock.send(head, socket.MSG_MORE) :], tail), count
+    if count:
+        return rest, count - pipe.give(sock, count)
+    return (head, tail[sock.send(tail) :]), count
+
+
 def _cut(parts: Sequence[Piece], sent: int) -> list[Piece]:
     rest: list[Piece] = []
     for part in parts:
@@ -142,6 +167,8 @@ class Channel:
         self._joining: dict[Viewer, float] = {}
         self._moved = trio.Event()
         self._lone: Viewer | None = None
+        self._alone: trio.CancelScope | None = None
+        """Where the reader waits for a lone viewer; cancelled when that is no longer the only one."""
         self._searched_bytes = 0
         self.viewers: set[Viewer] = set()
         self.psi: Psi | None = None
@@ -184,8 +211,11 @@ class Channel:
     async def room(self) -> None:
         """Wait while every viewer is behind: the fastest one sets the pace, as it would on a connection of its own.
 
-        A lone viewer is served here: waking its task and being woken by it costs more than sending.
+        A lone viewer is served here: waking its task and being woken by it costs more than sending. Without a viewer
+        a provider that gives all it can would be read for nobody, so reading takes its time then.
         """
+        if not self.viewers and not self.held_for_first:
+            await trio.sleep(IDLE_READ_S)
         lone, self._lone = self._lone, None
         if lone is not None:
             try:
@@ -200,15 +230,60 @@ class Channel:
         """Send what is left of the last batch, as long as the viewer is the only one."""
         lone.moved_at = trio.current_time()
         try:
-            while lone.rest and len(self.viewers) == 1:
-                await trio.lowlevel.wait_writable(lone.sock)
-                lone.rest = _cut(lone.rest, lone.sock.sendmsg(lone.rest))
-                lone.moved_at = trio.current_time()
+            with trio.CancelScope() as self._alone:
+                while lone.rest and len(self.viewers) == 1:
+                    await trio.lowlevel.wait_writable(lone.sock)
+                    lone.rest = _cut(lone.rest, lone.sock.sendmsg(lone.rest))
+                    lone.moved_at = trio.current_time()
         except (OSError, trio.ClosedResourceError, trio.BusyResourceError):
             return  # it has left, or its own task is at it
+        finally:
+            self._alone = None
         if not lone.rest and lone in self.viewers and lone.position >= self._first + len(self._batches):
             lone.lagging = False
             self._current.add(lone)
+
+    def outlet(self) -> "Outlet | None":
+        """The only viewer, where it has all that came: it may be poured to. Forgets what is kept for late viewers."""
+        if len(self.viewers) != 1 or not self._current or self.held_for_first:
+            return None
+        self._first += len(self._batches)
+        self._batches.clear()
+        self._held_bytes = 0
+        return Outlet(self, next(iter(self._current)))
+
+    async def pour(self, viewer: Viewer, pipe: Pipe, before: bytes, count: int) -> None:
+        """Send `before` and `count` bytes of the pipe as one batch. What does not get out is left to the viewer's task.
+
+        `count` bytes have left the pipe in any case. Waits for the viewer as long as it is the only one.
+        """
+        size_bytes = len(before) + count
+        viewer.sent_bytes += size_bytes
+        self.published_bytes += size_bytes
+        self.published_at = viewer.moved_at = trio.current_time()
+        head = b"%x\r\n%b" % (size_bytes, before) if viewer.chunked else before
+        rest = head, TAIL if viewer.chunked else b""
+        try:
+            with trio.CancelScope() as self._alone:
+                while len(self.viewers) == 1 and (count or any(rest)):
+                    try:
+                        rest, count = _poured(viewer.sock, pipe, rest, count)
+                    except BlockingIOError:
+                        self._current.discard(viewer)
+                        viewer.lagging = True
+                        await trio.lowlevel.wait_writable(viewer.sock)
+                        viewer.moved_at = trio.current_time()
+        except (OSError, ValueError, trio.ClosedResourceError):
+            pass  # it has left: its own task finds out
+        finally:
+            self._alone = None
+            if count or any(rest):
+                viewer.rest = [part for part in (rest[0], pipe.read(count), rest[1]) if part]
+                self._current.discard(viewer)
+                viewer.fall_behind()
+            elif viewer in self.viewers:
+                viewer.lagging = False
+                self._current.add(viewer)
 
     def release_lone(self) -> None:
         """Nobody will call `room`: the viewer's own task goes on."""
@@ -252,6 +327,8 @@ class Channel:
     def join(self, viewer: Viewer) -> None:
         """Take a viewer in: at the beginning while that is still held, else at PAT, PMT and a key frame."""
         self.viewers.add(viewer)
+        if self._alone is not None:
+            self._alone.cancel()
         if self._first == 0 and self._held_bytes <= FRESH_BYTES:
             viewer.position = 0
             return

@@ -205,6 +205,14 @@ class _Feed:
     def discontinuity(self) -> None:
         """See Sink: ffmpeg sees it by itself."""
 
+    def outlet(self) -> None:
+        """See Sink: a muxer is no viewer."""
+
+    def familiar(self, packets: Piece) -> bool:
+        """See Sink."""
+        del packets
+        return True
+
     async def room(self) -> None:
         """Write what waits. Raises UpstreamEnded when ffmpeg takes nothing any more."""
         try:

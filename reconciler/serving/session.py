@@ -14,7 +14,7 @@ from typing import Final
 import trio
 
 from reconciler.serving.attempt import Attempt, AttemptFailed, Won
-from reconciler.serving.fanout import Channel
+from reconciler.serving.fanout import Channel, Outlet
 from reconciler.serving.health import Health
 from reconciler.serving.packets import NULL_PACKET, PACKET_BYTES, Psi, has_pid, pid_at
 from reconciler.serving.pool import Lease
@@ -304,7 +304,7 @@ class Session:
         """Packets from the upstream."""
         try:
             out = self._splice.feed(pieces) if self._splice is not None else pieces
-            if out and self._is_foreign(out):
+            if out and self.is_foreign(out):
                 # The provider changed the PIDs under us: a player would wait for the old ones for ever.
                 self._begin_splice()
                 out = self._splice.feed(pieces) if self._splice is not None else pieces
@@ -316,7 +316,7 @@ class Session:
             self._events.started(self.plan.channel, trio.current_time() - began)
             self.ready.set()
 
-    def _is_foreign(self, pieces: Sequence[Piece]) -> bool:
+    def is_foreign(self, pieces: Sequence[Piece]) -> bool:
         """Whether a good deal of packets has nothing of the main stream in it. A look at two packets, nearly always."""
         psi = self.channel.psi
         if psi is None or psi.main is None:
@@ -333,6 +333,12 @@ class Session:
             self._pids_of = psi
             self._pids = SERVICE_PIDS | {psi.pmt_pid, *(s.pid for s in psi.streams)}
         return self._pids
+
+    def outlet(self) -> Outlet | None:
+        """The viewer that may be poured to, past `take`: nothing is to be changed and nothing to be kept."""
+        if self._splice is not None and not self._splice.transparent:
+            return None
+        return self.channel.outlet()
 
     def _publish(self, pieces: Sequence[Piece]) -> None:
         if pieces:
@@ -370,3 +376,11 @@ class _Sink:
     def shared(self) -> bool:
         """See Sink."""
         return len(self._session.channel.viewers) > 1
+
+    def outlet(self) -> Outlet | None:
+        """See Sink."""
+        return self._session.outlet()
+
+    def familiar(self, packets: Piece) -> bool:
+        """See Sink."""
+        return not self._session.is_foreign([packets])

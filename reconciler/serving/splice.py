@@ -50,6 +50,11 @@ class Splice:
         self._psi_pids: frozenset[int] = frozenset()
         self.ready = old is None
 
+    @property
+    def transparent(self) -> bool:
+        """Whether everything passes as it is from now on."""
+        return self.ready and self._pids is None
+
     def feed(self, pieces: Sequence[Piece]) -> list[Piece]:
         """What may go out now. Raises Incompatible."""
         if self.ready:

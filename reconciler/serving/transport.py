@@ -46,6 +46,16 @@ class Packets:
         """Packet length on the wire; 0: not known (any more)."""
         self.lost_bytes = 0
 
+    @property
+    def begun(self) -> bytes | None:
+        """What has come of the next packet; None where packets are not simply one after the other."""
+        return self._rest if self._grid == PACKET_BYTES else None
+
+    @begun.setter
+    def begun(self, rest: bytes) -> None:
+        """Whole packets have passed by, and this has come of the next."""
+        self._rest = rest
+
     def feed(self, data: Piece) -> list[Piece]:
         """The whole packets in what came so far and was not returned yet. Raises NotTransport."""
         pieces: list[Piece] = []
@@ -124,6 +134,8 @@ class Packets:
 
 class Whole:
     """Takes the place of `Packets` where bytes are for a muxer: they pass as they are."""
+
+    begun: bytes | None = None
 
     def feed(self, data: Piece) -> list[Piece]:
         """The bytes."""

@@ -4,6 +4,7 @@ An upstream gives whole packets to a `Sink` and raises `UpstreamEnded` with the 
 Here is what all kinds share, and the plain transport stream over HTTP. This module refuses to choose the next way.
 """
 
+import socket
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -12,6 +13,9 @@ import trio
 from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import Dialler, Reply
+from reconciler.serving.fanout import Outlet
+from reconciler.serving.packets import PACKET_BYTES
+from reconciler.serving.pour import POURED_BYTES, Pipe
 from reconciler.serving.transport import NotTransport, Packets, Piece, Whole
 
 __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
@@ -19,6 +23,13 @@ __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
 MOST_GATHERED_BYTES: Final = 112 * 1024
 WAKE_EVERY_S: Final = 0.12
 """How long data may wait in the kernel so that fewer wake-ups are needed (performance.md 1: wake-ups cost, not bytes)."""
+POURED_RATE: Final = 48e6
+"""Bytes a second from which on a lone viewer is poured to: what is kept for others lasts no quarter second then."""
+FAST_READS: Final = 4
+POURING_JUDGED_S: Final = 0.25
+POURING_GATHERED_BYTES: Final = 512 * 1024
+PEEKED_BYTES: Final = 16 * PACKET_BYTES
+SYNC: Final = 0x47
 
 
 class UpstreamEnded(Exception):
@@ -45,6 +56,12 @@ class Sink(Protocol):
     @property
     def shared(self) -> bool:
         """Whether several viewers watch, so that bursts may cost one of them the stream."""
+
+    def outlet(self) -> Outlet | None:
+        """The one viewer that may be poured to past this sink, if that is in order now."""
+
+    def familiar(self, packets: Piece) -> bool:
+        """Whether some packets belong to the stream that `outlet` has had so far."""
 
 
 class Upstream(Protocol):
@@ -86,8 +103,9 @@ class TsUpstream:
         self._first = self._packets.feed(first)
         self._blocks = blocks
         self._silence_s = silence_s
-        self._rate_mark = (trio.current_time(), 0)
-        self._taken_bytes = 0
+        self._pouring = False
+        self.poured_bytes = 0
+        """How much passed without being copied."""
         self.heard_at = trio.current_time()
 
     async def play(self, sink: Sink) -> None:
@@ -95,7 +113,7 @@ class TsUpstream:
         link, body, packets = self._reply.link, self._reply.body, self._packets
         first, self._first = self._first, []
         sink.pieces(first)
-        size = SMALL_BYTES
+        size, fast, since = SMALL_BYTES, 0, self.heard_at
         try:
             while True:
                 await sink.room()
@@ -104,16 +122,21 @@ class TsUpstream:
                 data = await link.receive_view(self._blocks, size)
                 # Large pieces only for a lone viewer: among several they would drop whoever is one behind.
                 large = len(data) >= SMALL_BYTES and not sink.shared
+                fast = fast + 1 if len(data) == LARGE_BYTES else 0
                 size = LARGE_BYTES if large else SMALL_BYTES
                 if not data:
                     body.end()
                     continue
                 self.heard_at = trio.current_time()
-                self._taken_bytes += len(data)
                 pieces = packets.feed(body.feed(data))
                 if pieces:
                     sink.pieces(pieces)
                 del data, pieces  # a view kept while waiting would keep its block
+                if not fast:
+                    since = self.heard_at
+                elif fast >= FAST_READS and self.heard_at - since < fast * LARGE_BYTES / POURED_RATE:
+                    await self._pour(sink)
+                    fast, since = 0, self.heard_at
         except NotTransport as error:
             raise UpstreamEnded(error.cause, error.detail) from error
         except BodyBroken as error:
@@ -121,23 +144,66 @@ class TsUpstream:
         except OSError as error:
             raise UpstreamEnded("reset", "the provider cut the connection") from error
 
+    async def _pour(self, sink: Sink) -> None:
+        """Let the kernel move the bytes, as long as one viewer takes all and what comes is what came before."""
+        link, body, packets = self._reply.link, self._reply.body, self._packets
+        if link.tls or packets.begun is None or body.plain_bytes is None or sink.outlet() is None:
+            return
+        pipe = Pipe()
+        self._pouring = True
+        link.gather(POURING_GATHERED_BYTES)
+        since, passed = trio.current_time(), 0
+        try:
+            while True:
+                await sink.room()
+                await trio.lowlevel.wait_readable(link.sock)
+                before, outlet, most = packets.begun, sink.outlet(), body.plain_bytes
+                if outlet is None or most is None or not _goes_on(link.sock, len(before), sink):
+                    return
+                count = pipe.take(link.sock, int(min(POURED_BYTES, most)))
+                body.pass_by(count)
+                self.heard_at = now = trio.current_time()
+                over = (len(before) + count) % PACKET_BYTES
+                if len(before) + count < PACKET_BYTES:
+                    packets.begun = before + pipe.read(count)
+                    continue
+                await outlet.pour(pipe, before, count - over)
+                packets.begun = pipe.read(over)
+                passed += count
+                self.poured_bytes += count
+                if now - since > POURING_JUDGED_S:
+                    if passed < (now - since) * POURED_RATE:
+                        return
+                    since, passed = now, 0
+        except BlockingIOError:
+            return  # woken for nothing
+        finally:
+            self._pouring = False
+            pipe.close()
+
     def tick(self, now: float, rate_bps: float) -> str:
         """Notice silence, and tell the kernel how much to gather before it wakes us."""
-        del rate_bps
         quiet = now - self.heard_at
         if quiet > self._silence_s:
             return "stall"
-        since, taken = self._rate_mark
-        if now - since >= WAKE_EVERY_S:
-            if quiet > 2 * WAKE_EVERY_S:
-                wanted = 1  # take what is there: it may be all that comes for a while
-            else:
-                wanted = int((self._taken_bytes - taken) / (now - since) * WAKE_EVERY_S)
-            self._reply.link.gather(max(1, min(MOST_GATHERED_BYTES, wanted)))
-            self._rate_mark = (now, self._taken_bytes)
+        # After a pause take what is there: it may be all that comes for a while.
+        wanted = 1 if quiet > 2 * WAKE_EVERY_S else int(rate_bps / 8 * WAKE_EVERY_S)
+        most = POURING_GATHERED_BYTES if self._pouring else MOST_GATHERED_BYTES
+        self._reply.link.gather(max(1, min(most, wanted)))
         return ""
 
     def close(self) -> None:
         """See Upstream."""
         self._reply.link.close()
         self._dialler.close()
+
+
+def _goes_on(sock: socket.socket, begun: int, sink: Sink) -> bool:
+    """Whether what has arrived begins with packets of the same stream, `begun` bytes of the first having come before."""
+    data = sock.recv(PEEKED_BYTES, socket.MSG_PEEK)
+    start = -begun % PACKET_BYTES
+    count = (len(data) - start) // PACKET_BYTES
+    end = start + count * PACKET_BYTES
+    if count < 1 or data[start:end:PACKET_BYTES].count(SYNC) != count:
+        return False
+    return sink.familiar(memoryview(data)[start:end])
