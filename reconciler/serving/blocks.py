@@ -13,7 +13,8 @@ from typing import Final
 
 __all__ = ["LARGE_BYTES", "SMALL_BYTES", "Blocks"]
 
-SMALL_BYTES: Final = 128 * 1024
+SMALL_BYTES: Final = 256 * 1024
+"""More than is gathered between two wake-ups of a paced stream. Only what is written to counts as memory."""
 LARGE_BYTES: Final = 1 << 20
 LOOKS: Final = 3
 
