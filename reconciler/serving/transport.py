@@ -4,6 +4,7 @@ The steady path costs a slice and a look at a few sync bytes. Only where the gri
 are cut down to 188 bytes. This module refuses to know of PIDs.
 """
 
+import re
 from typing import Final, Literal
 
 from reconciler.serving.packets import PACKET_BYTES
@@ -17,6 +18,8 @@ LOST_LIMIT_BYTES: Final = 64 * 1024
 JUDGED_BYTES: Final = 16 * 1024
 WINDOW_BYTES: Final = 1024
 PAGE_BYTES: Final = 16
+
+_PAGE: Final = re.compile(rb"<!doctype html|<html[ >]|<head>|<body[ >]", re.IGNORECASE)
 
 Piece = bytes | memoryview
 Container = Literal["mpegts", "mp4"]
@@ -86,7 +89,8 @@ class Packets:
             pieces.append(joined)
         count = (len(data) - start) // PACKET_BYTES
         end = start + count * PACKET_BYTES
-        if count and not _on_grid(data, start, end):
+        goes_on = end == len(data) or data[end] == SYNC
+        if not (goes_on and (not count or _on_grid(data, start, end))):
             kept = start
             while kept < end and data[kept] == SYNC:
                 kept += PACKET_BYTES
@@ -125,8 +129,9 @@ class Packets:
                 self._grid = spacing
                 self.lost_bytes += at + offset
                 return held[at + offset :]
-        if len(held) >= LOST_LIMIT_BYTES or _is_page(held):
-            verdict = classify_response(200, {}, "", held[:JUDGED_BYTES])
+        page = _page_in(held)
+        if len(held) >= LOST_LIMIT_BYTES or page >= 0:
+            verdict = classify_response(200, {}, "", held[max(0, page) :][:JUDGED_BYTES])
             raise NotTransport(verdict.cause or "not-ts", verdict.detail or "no transport stream any more")
         self._rest = held
         return None
@@ -149,8 +154,11 @@ def _on_grid(data: Piece, start: int, end: int) -> bool:
     return data[last] == SYNC and all(data[at] == SYNC for at in range(start, end, step))
 
 
-def _is_page(data: bytes) -> bool:
-    """Whether a page begins where packets should be: no need to wait for more of it."""
+def _page_in(data: bytes) -> int:
+    """Where a page begins instead of packets, or -1: no need to wait for more of it. It may begin inside a packet."""
     if len(data) < PAGE_BYTES:
-        return False
-    return classify_response(200, {}, "", data[: 2 * WINDOW_BYTES]).cause in {"html", "json", "limit"}
+        return -1
+    if classify_response(200, {}, "", data[: 2 * WINDOW_BYTES]).cause in {"html", "json", "limit"}:
+        return 0
+    found = _PAGE.search(data)
+    return found.start() if found else -1

@@ -163,8 +163,19 @@ def test_a_page_in_mid_stream_is_noticed(page: bytes, cause: str) -> None:
     cutter = Packets()
     cutter.feed(stream(layout(), 100))
     with pytest.raises(NotTransport) as caught:
-        b"".join(bytes(piece) for _ in range(40) for piece in cutter.feed(page))
+        cutter.feed(page)
     assert cause == caught.value.cause
+
+
+@pytest.mark.parametrize("cut", [1, 100, 187])
+def test_a_page_inside_a_packet_is_noticed(cut: int) -> None:
+    """A provider that ends in the middle of a packet and goes on with a page: noticed when the page is there."""
+    page = b"<!DOCTYPE html><html><body>" + b"This stream is not available. " * 8 + b"</body></html>"
+    cutter = Packets()
+    cutter.feed(stream(layout(), 100)[: -188 + cut])
+    with pytest.raises(NotTransport) as caught:
+        cutter.feed(page)
+    assert caught.value.cause == "html"
 
 
 def test_zeros_are_no_stream() -> None:
