@@ -43,6 +43,7 @@ GATHER_S: Final = 0.25
 LATE_TARGETS: Final = 1.5
 """A new segment that is so many target durations past due means that the stream has died."""
 SEGMENT_TRIES: Final = 3
+MISSING_WAIT_S: Final = 0.5
 KEYS_KEPT: Final = 16
 GONE: Final = frozenset({404, 410})
 REASK: Final = frozenset({403, 404, 410})
@@ -110,6 +111,9 @@ class HlsUpstream:
         self._limits = limits
         self._window = Window()
         self._queue: deque[Segment] = deque()
+        self._listed: frozenset[tuple[str, ByteRange | None]] = frozenset()
+        self._cut_short = 0
+        """Segments in a row that broke off."""
         self._target_s = 6.0
         self._ended = False
         self._changed_at = trio.current_time()
@@ -192,6 +196,7 @@ class HlsUpstream:
     def _take_in(self, playlist: Playlist) -> None:
         now = trio.current_time()
         self._target_s = playlist.target_s
+        self._listed = frozenset(segment.name for segment in playlist.segments)
         self._ended = playlist.ended
         self._reloaded_at = now
         news = self._window.news(playlist)
@@ -206,7 +211,7 @@ class HlsUpstream:
 
     async def play(self, sink: Sink) -> None:
         """See Upstream."""
-        skipped = 0
+        missing = 0
         try:
             while True:
                 if self._first is not None:
@@ -216,13 +221,15 @@ class HlsUpstream:
                 elif self._queue:
                     self._waiting_since = None
                     self.heard_at = trio.current_time()
-                    ok = await self._segment(sink, self._queue.popleft())
-                    skipped = 0 if ok else skipped + 1
-                    if skipped >= SEGMENT_TRIES:
-                        raise UpstreamEnded("missing", f"{SEGMENT_TRIES} segments in a row are gone")
+                    segment = self._queue.popleft()
+                    ok = await self._segment(sink, segment)
+                    missing = 0 if ok else missing + 1
+                    if missing >= SEGMENT_TRIES:
+                        raise UpstreamEnded(
+                            "missing", f"{SEGMENT_TRIES} times in a row a segment was not there"
+                        )
                     if not ok:
-                        sink.discontinuity()
-                        await self._reload()
+                        await self._miss(sink, segment)
                 else:
                     if self._waiting_since is None:
                         self._waiting_since = trio.current_time()
@@ -233,6 +240,15 @@ class HlsUpstream:
             raise UpstreamEnded(error.cause, error.detail) from error
         except (BodyBroken, OSError) as error:
             raise UpstreamEnded("reset", "a segment broke off") from error
+
+    async def _miss(self, sink: Sink, segment: Segment) -> None:
+        """Look at the playlist again: what it still lists has not expired and is asked for again, the rest is skipped."""
+        await self._reload()
+        if segment.name in self._listed:
+            self._queue.appendleft(segment)
+            await trio.sleep(MISSING_WAIT_S)
+        else:
+            sink.discontinuity()
 
     async def _wait_for_news(self) -> None:
         """Sleep until the playlist is worth asking for again (RFC 8216 6.3.4), and ask."""
@@ -370,7 +386,7 @@ class HlsUpstream:
             pace_bps = PACE * size / segment.duration_s
         began, self._started = trio.current_time(), True
         behind = len(self._queue) > 2
-        slept = False
+        slept = broken = False
         self._reading = reply.link
         try:
             while not done:
@@ -380,7 +396,8 @@ class HlsUpstream:
                 size = SMALL_BYTES if sink.shared else LARGE_BYTES
                 data = await reply.link.receive_view(self._blocks, size, eager=slept)
                 if not data:
-                    reply.body.end()  # cut short: what came, down to the last whole packet, is kept
+                    # Cut short: what came, down to the last whole packet, is kept.
+                    broken = not reply.body.end()
                     break
                 now = self.heard_at = trio.current_time()
                 clear = reply.body.feed(data)
@@ -406,6 +423,9 @@ class HlsUpstream:
         if segment.duration_s > 0:
             self._rate_bps = total / segment.duration_s
         self._dialler.done(reply)
+        self._cut_short = self._cut_short + 1 if broken else 0
+        if self._cut_short >= SEGMENT_TRIES:
+            raise UpstreamEnded("reset", f"{SEGMENT_TRIES} segments in a row broke off")
         await sink.room()
 
     async def _cut_out(self, reply: Reply, part: ByteRange) -> bytes:
