@@ -399,6 +399,15 @@ class Names:
         return addresses
 
 
+def _is_connected(sock: socket.socket) -> bool:
+    """Whether the other side has answered. On one's own machine it has before `connect` returns."""
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 async def _connect_one(address: Address) -> socket.socket:
     family, place = address
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -411,7 +420,8 @@ async def _connect_one(address: Address) -> socket.socket:
         try:
             sock.connect(place)
         except BlockingIOError:
-            await trio.lowlevel.wait_writable(sock)
+            if not _is_connected(sock):
+                await trio.lowlevel.wait_writable(sock)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 raise OSError(code, "cannot connect") from None

@@ -24,7 +24,7 @@ RING_BYTES: Final = 4 << 20
 FRESH_BYTES: Final = 2 << 20
 PSI_SEARCH_BYTES: Final = 2 << 20
 OLD_ENOUGH_S: Final = 0.5
-IDLE_READ_S: Final = 0.05
+IDLE_READ_S: Final = 0.15
 TAIL: Final = b"\r\n"
 END: Final = b"0\r\n\r\n"
 

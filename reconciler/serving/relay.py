@@ -41,7 +41,6 @@ LEAST_HISTORY_BYTES: Final = 1 << 20
 LEAST_HISTORY_S: Final = 0.25
 STRAY_LIMIT_BYTES: Final = 64 * 1024
 PROFILES: Final[Mapping[str, Profile]] = {"remux": "remux", "salvage": "salvage"}
-STARTS_WAITING: Final = 4096
 
 
 class Relay:
@@ -57,7 +56,7 @@ class Relay:
         self._measures = measures
         self.seats = Seats()
         self.sessions: dict[str, Session] = {}
-        self._starts, self._begun = trio.open_memory_channel[Session](STARTS_WAITING)
+        self._nursery: trio.Nursery | None = None
         self._busy = trio.Event()
         self._left = trio.Event()
 
@@ -68,10 +67,8 @@ class Relay:
 
     async def run(self) -> None:
         """Own the sessions until cancelled; they end with it."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._tick)
-            async for session in self._begun:
-                nursery.start_soon(self._run_session, session)
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._tick)
 
     async def _run_session(self, session: Session) -> None:
         try:
@@ -215,7 +212,8 @@ class Relay:
         channel = Channel(ring_bytes=tuner.dvr.buffer_bytes or RING_BYTES, history_bytes=self._history())
         events = Events(self._failed, self._measures.tuned, self._measures.switched)
         session = self.sessions[channel_id] = Session(plan, self._attempt, self._health, channel, events)
-        self._starts.send_nowait(session)
+        assert self._nursery is not None, "the relay is not running"
+        self._nursery.start_soon(self._run_session, session)
         self._busy.set()
         return session
 

@@ -5,6 +5,7 @@ once a second; listeners of new DVRs open and those of vanished ones close while
 Without artifacts it is alive and says 503. This module refuses to change anything outside the process.
 """
 
+import gc
 import logging
 import socket
 from collections.abc import Mapping
@@ -144,7 +145,7 @@ async def serve(
             nursery.cancel_scope.cancel()
         else:
             task_status.started(serving)
-            nursery.start_soon(hypercorn.warm)
+            nursery.start_soon(_warm, hypercorn)
             nursery.start_soon(follower.run, nursery)
             await serving.drained()
             with trio.move_on_after(settings.drain_s):
@@ -162,6 +163,16 @@ def _pool(settings: ServeSettings) -> Pool:
     from reconciler.serving.shared_pool import SharedPool
 
     return SharedPool(Budgets(settings.pool, settings.scope))
+
+
+async def _warm(hypercorn: Hypercorn) -> None:
+    """Load the rest, then keep the collector off what is there to stay: looking through all of it holds streams up."""
+    await hypercorn.warm()
+    gc.freeze()
+    try:
+        await trio.sleep_forever()
+    finally:
+        gc.unfreeze()
 
 
 class _Doors:
