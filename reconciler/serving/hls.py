@@ -424,6 +424,8 @@ class HlsUpstream:
             self._rate_bps = total / segment.duration_s
         self._dialler.done(reply)
         self._cut_short = self._cut_short + 1 if broken else 0
+        if broken:
+            sink.discontinuity()  # the next one does not follow on what came of this
         if self._cut_short >= SEGMENT_TRIES:
             raise UpstreamEnded("reset", f"{SEGMENT_TRIES} segments in a row broke off")
         await sink.room()

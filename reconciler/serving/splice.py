@@ -6,7 +6,7 @@ differ, the first one's PIDs. Other codecs cannot be spliced: then another way m
 this module refuses to read and to wait.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -14,6 +14,7 @@ from reconciler.serving.packets import (
     PACKET_BYTES,
     ElementaryStream,
     Psi,
+    counters_before,
     discontinuity_packet,
     find_psi,
     first_key_frame,
@@ -82,14 +83,34 @@ class Splice:
         self._pids = None if _is_identity(pids, self._old, new) else pids
         self._psi_pids = frozenset({0, new.pmt_pid})
         self._counters = last_counters(self._before)
-        opening = psi_packets(self._old, self._counters)
-        for pid in sorted({s.pid for s in self._old.streams}):
-            opening += discontinuity_packet(pid, self._counters.get(pid, 0))
         body = self._held[start:]
+        opening = self._opening({**last_counters(self._held[:start]), **counters_before(body)}, pids)
         if self._pids is not None:
             self._counters = last_counters(opening)
             body = self._remapped(body)
         return self._pass(opening + body)
+
+    def _opening(self, follows: Mapping[int, int], pids: Mapping[int, int]) -> bytes:
+        """Tables and marks that lead from the first stream's counters to the second's, which go on after `follows`.
+
+        A mark has the counter before the second stream's first packet, because players compare that with the mark's
+        (ffmpeg does), not with what came before the mark. Where the second stream's own tables follow, they are led to
+        in the same way; tables of ours simply count on.
+        """
+        assert self._old is not None
+        marked = {pids[pid]: counter for pid, counter in follows.items() if pid in pids}
+        opening = b""
+        if self._pids is None:
+            marked = {pid: follows[pid] for pid in follows.keys() & self._counters.keys() - self._psi_pids}
+            tables = last_counters(psi_packets(self._old, {0: 0, self._old.pmt_pid: 0}))
+            for pid, count in sorted(tables.items()):  # as many packets as each table takes
+                if pid in follows:
+                    self._counters[pid] = follows[pid] - count & 0x0F
+                    opening += discontinuity_packet(pid, self._counters[pid])
+        opening += psi_packets(self._old, self._counters)
+        for pid in sorted({s.pid for s in self._old.streams} | marked.keys()):
+            opening += discontinuity_packet(pid, marked.get(pid, self._counters.get(pid, 0)))
+        return opening
 
     def _pass(self, data: bytes) -> list[Piece]:
         self.ready = True

@@ -82,7 +82,7 @@ def test_ts_goes_on_with_the_next_host(
                     "each PID is marked"
                 )
                 assert pids_of(rows[marks[-1] :]) <= before | {0x11, 0x1F}
-                after = find_psi(b"".join(rows[marks[0] - 2 :]))
+                after = find_psi(b"".join(rows[max(0, marks[0] - 2) :]))
                 assert after is not None
                 assert [(s.pid, s.type) for s in psi.streams] == [(s.pid, s.type) for s in after.streams]
 
