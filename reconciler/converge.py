@@ -74,6 +74,8 @@ class Settled:
     verdict: Verdict | None = None
     why: str = ""
     run: int = 0
+    waiting: frozenset[str] = frozenset()
+    """DVRs that a run for content alone left to a whole one."""
 
     @property
     def converged(self) -> bool:
@@ -110,12 +112,12 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         blocked = bool(plan.blocks) or any(change.blocks for change in plan.changes)
         if blocked and not orders.skip_blocked:
             return Settled(plan, why="blocked")
-        if orders.content_only:
-            plan = _content(plan)
+        waiting = _waiting(plan) if orders.content_only else frozenset()
+        plan = replace(plan, actions=tuple(a for a in plan.actions if a.dvr not in waiting))
         if not plan.actions:
             _remember(ready)
             _keep_routes(ready)
-            return Settled(plan, why="nothing to do")
+            return Settled(plan, why="nothing to do", waiting=waiting)
         if not await orders.consent(plan):
             return Settled(plan, why="declined")
         _remember(ready)
@@ -123,7 +125,7 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         with _journal(chosen, orders) as journal:
             orders.begun(journal.number, plan)
             try:
-                settled = await _carried_out(chosen, orders, journal)
+                settled = await _carried_out(chosen, orders, journal, waiting)
             except BaseException as error:
                 # Written without an await: behind a cancelled scope it would be lost (style.md 3).
                 journal.finish(INTERRUPTED if _by_signal(error) else FAILED)
@@ -139,13 +141,12 @@ def _by_signal(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled | KeyboardInterrupt)
 
 
-def _content(plan: Plan) -> Plan:
-    """The plan with the chains of those DVRs alone that need nothing but loads and maps."""
-    others = {a.dvr for a in plan.actions if a.dvr and a.kind not in CONTENT}
-    return replace(plan, actions=tuple(a for a in plan.actions if a.dvr not in others))
+def _waiting(plan: Plan) -> frozenset[str]:
+    """The DVRs that need more than loads and maps: a run for content alone leaves them to a whole one."""
+    return frozenset(a.dvr for a in plan.actions if a.dvr and a.kind not in CONTENT)
 
 
-async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Settled:
+async def _carried_out(ready: Prepared, orders: Orders, journal: Journal, waiting: frozenset[str]) -> Settled:
     spec, plan = ready.spec, ready.plan
     base = ready.gathered.ledger
     lineage = base.lineage or secrets.token_hex(LINEAGE_BYTES)
@@ -184,8 +185,8 @@ async def _carried_out(ready: Prepared, orders: Orders, journal: Journal) -> Set
     verdict = None
     if result.complete:
         skipped = frozenset(c.dvr for c in plan.changes if c.blocks)
-        verdict = await verify(lambda: _again(ready), blocked_before=skipped)
-    return Settled(plan, result, verdict, run=journal.number)
+        verdict = await verify(lambda: _again(ready), blocked_before=skipped, waiting=waiting)
+    return Settled(plan, result, verdict, run=journal.number, waiting=waiting)
 
 
 def _plex_database(spec: Spec) -> PlexDatabase | None:

@@ -26,9 +26,14 @@ class Verdict:
 
 
 async def verify(
-    replan: Callable[[], Awaitable[Plan]], *, blocked_before: frozenset[str] = frozenset()
+    replan: Callable[[], Awaitable[Plan]],
+    *,
+    blocked_before: frozenset[str] = frozenset(),
+    waiting: frozenset[str] = frozenset(),
 ) -> Verdict:
     """Plan again and say what is left. `blocked_before` are DVRs that were blocked and are allowed to be still.
+
+    `waiting` are those that this run was not to touch: whatever is left of them is left on purpose.
 
     Costs one observation and no write. Raises what `replan` raises.
     """
@@ -38,7 +43,12 @@ async def verify(
         for change in plan.changes
         if change.kind != "same"
         and not change.content_only
+        and change.dvr not in waiting
         and not (change.blocks and change.dvr in blocked_before)
     ]
-    left += [f"{item.dvr}: {item.note or item.path}" for item in plan.drift if item.dvr not in blocked_before]
+    left += [
+        f"{item.dvr}: {item.note or item.path}"
+        for item in plan.drift
+        if item.dvr not in blocked_before | waiting
+    ]
     return Verdict(plan, tuple(left))

@@ -239,6 +239,9 @@ def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: s
         console.note("nothing was changed")
     else:
         show(console, settled.plan)
+    if settled.waiting:
+        names = ", ".join(sorted(settled.waiting))
+        console.note(f"more than content is to be done for {names}: that waits for  ptctl apply")
     return code
 
 
@@ -281,6 +284,7 @@ def _document(settled: Settled, code: Exit) -> dict[str, object]:
             for o in (result.outcomes if result else ())
         ],
         "left": list(settled.verdict.left) if settled.verdict else [],
+        "waiting": sorted(settled.waiting),
     }
 
 
