@@ -36,7 +36,8 @@ TARGET_S: Final = 2.0
 RELOAD_LIMIT_S: Final = 4.0
 SETTLE_BYTES: Final = 250_000
 WATCHED_S: Final = 14.0
-SIDE_BY_SIDE: Final = 8
+SIDE_BY_SIDE: Final = 4
+"""One thread plays the provider, `serve` and the viewers of them all: more would measure that thread."""
 AFTER_S: Final = 2.0
 
 
@@ -155,6 +156,16 @@ def _mid_hls() -> Iterator[Case]:
 CASES: Final[tuple[Case, ...]] = (*_start("ts"), *_start("hls"), *_mid_ts(), *_mid_hls())
 
 
+class _Watched(NamedTuple):
+    """What came to the viewer of one case, before it is played."""
+
+    case: Case
+    seconds: float
+    switched: bool
+    data: bytes
+    gap_s: float
+
+
 class _Arrivals:
     """When real packets and when any bytes came to a viewer."""
 
@@ -176,25 +187,33 @@ class _Arrivals:
             ):
                 self.real.append(now)
 
+    def seen(self, case: Case, seconds: float, *, switched: bool) -> _Watched:
+        """All of it."""
+        gap_s = max((b - a for a, b in pairwise(self.any)), default=0.0)
+        return _Watched(case, seconds, switched, bytes(self.viewer.data), gap_s)
+
 
 async def measured(cases: Sequence[Case], clips: Path) -> list[Outcome]:
-    """All cases, some side by side; each has a provider and a `serve` of its own, because refusals teach both."""
-    outcomes: dict[int, Outcome] = {}
+    """All cases, some side by side; each has a provider and a `serve` of its own, because refusals teach both.
+
+    What came is played when all have been timed: decoding takes the processors from those that are.
+    """
+    seen: dict[int, _Watched] = {}
     with trio.fail_after(60):
         await _one(Case(cases[0].form, "start", "none", "cloudflare"), clips)  # makes the clips
     few = trio.CapacityLimiter(SIDE_BY_SIDE)
 
     async def run(index: int) -> None:
         async with few:
-            outcomes[index] = await _one(cases[index], clips)
+            seen[index] = await _one(cases[index], clips)
 
     async with trio.open_nursery() as nursery:
         for index in range(len(cases)):
             nursery.start_soon(run, index)
-    return [outcomes[index] for index in range(len(cases))]
+    return [await _judged(seen[index]) for index in range(len(cases))]
 
 
-async def _one(case: Case, clips: Path) -> Outcome:
+async def _one(case: Case, clips: Path) -> _Watched:
     home = Path(tempfile.mkdtemp(prefix="failover-"))
     try:
         async with provided(clips) as handle:
@@ -202,25 +221,25 @@ async def _one(case: Case, clips: Path) -> Outcome:
             stage.publish()
             async with served(stage) as serving:
                 run = _one_start if case.moment == "start" else _one_in_mid_stream
-                return await run(case, handle, serving, home / "got.ts")
+                return await run(case, handle, serving)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-async def _one_start(case: Case, handle: ProviderHandle, serving: Serving, file: Path) -> Outcome:
+async def _one_start(case: Case, handle: ProviderHandle, serving: Serving) -> _Watched:
     handle.faults.switch_on(case.fault())
     asked_at = trio.current_time()
     async with watching(serving.dvrs["news"], "/auto/v1000") as viewer:
         if viewer.status != 200:
-            return Outcome(case, float("inf"), False, 0, 0, 0.0)
+            return _Watched(case, float("inf"), False, b"", 0.0)
         arrivals = _Arrivals(viewer, asked_at)
         with trio.move_on_after(AFTER_S + 3):
             await arrivals.take()
         switched = any(visit.host == 1 for visit in handle.journal.for_channel(1))
-        return await _judged(case, arrivals, arrivals.real[1] - asked_at, switched, file)
+        return arrivals.seen(case, arrivals.real[1] - asked_at, switched=switched)
 
 
-async def _one_in_mid_stream(case: Case, handle: ProviderHandle, serving: Serving, file: Path) -> Outcome:
+async def _one_in_mid_stream(case: Case, handle: ProviderHandle, serving: Serving) -> _Watched:
     place = serving.dvrs["news"]
     async with watching(place, "/auto/v1000") as viewer, trio.open_nursery() as nursery:
         await viewer.read(SETTLE_BYTES, 30)
@@ -239,26 +258,31 @@ async def _one_in_mid_stream(case: Case, handle: ProviderHandle, serving: Servin
         if not switched and not viewer.ended:
             seconds = max(b - a for a, b in pairwise([*arrivals.real, trio.current_time()]))
         nursery.cancel_scope.cancel()
-    return await _judged(case, arrivals, seconds, switched, file)
+    return arrivals.seen(case, seconds, switched=switched)
 
 
-async def _judged(case: Case, arrivals: _Arrivals, seconds: float, switched: bool, file: Path) -> Outcome:
-    said = await trio.to_thread.run_sync(_played, arrivals.viewer.data, file)
+async def _judged(seen: _Watched) -> Outcome:
+    said = await trio.to_thread.run_sync(_played, seen.data)
     return Outcome(
-        case,
-        seconds,
-        switched,
+        seen.case,
+        seen.seconds,
+        seen.switched,
         sum("[error]" in line or "[fatal]" in line for line in said),
         sum("ontinuity check failed" in line for line in said),
-        max((b - a for a, b in pairwise(arrivals.any)), default=0.0),
+        seen.gap_s,
     )
 
 
-def _played(data: bytes, file: Path) -> list[str]:
+def _played(data: bytes) -> list[str]:
     """What ffmpeg says while it decodes a stream: warnings and errors, each with its level."""
-    file.write_bytes(data)
-    argv = ["ffmpeg", "-nostdin", "-v", "level+debug", "-i", str(file), "-f", "null", "-"]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stderr.splitlines()
+    argv = ["ffmpeg", "-nostdin", "-v", "level+debug", "-i", "-", "-f", "null", "-"]
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.seek(0)
+        done = subprocess.run(
+            argv, stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    return done.stderr.decode(errors="replace").splitlines()
 
 
 def failover() -> list[Row]:
