@@ -6,7 +6,6 @@ checked, so a name cannot point elsewhere in between (SEC-1). This module refuse
 does.
 """
 
-import ipaddress
 import re
 import socket
 import ssl
@@ -21,6 +20,7 @@ import trio
 
 from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import Body, BodyBroken, Piece
+from reconciler.sources.reach import reach_of
 
 __all__ = ["DialFailed", "Dialler", "Guard", "Link", "Names", "Reply"]
 
@@ -54,16 +54,8 @@ class Guard:
 
     def admits(self, address: str) -> bool:
         """Whether an address (text) may be connected to."""
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
-            return False
-        if ip.version == 4 and ip.is_reserved:  # which counts as private, and is nobody's network
-            return False
-        if ip.is_loopback or ip.is_private:
-            return self.private
-        return not ip.is_reserved
+        reach = reach_of(address)
+        return reach == "public" or (reach == "private" and self.private)
 
 
 class Link:

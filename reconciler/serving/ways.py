@@ -5,7 +5,6 @@ the pin is strict). A way has no credential in it: account and address are put t
 references, so that a changed password is used by the next tune. This module refuses to connect.
 """
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from reconciler.secret import Secret, SecretRef
 from reconciler.serving.health import Health
 from reconciler.serving.pool import Account as PoolAccount
 from reconciler.sources.credentials import account, resolve
+from reconciler.sources.reach import reach_of
 from reconciler.spec.model import Credentials
 
 __all__ = ["CredentialReader", "Target", "Way", "accounts_of", "ways_of"]
@@ -125,10 +125,9 @@ def _is_private(host: str) -> bool:
     if host == "localhost" or host.endswith((".local", ".lan", ".home", ".internal", ".svc")):
         return True
     try:
-        address = ipaddress.ip_address(host)
+        return reach_of(host) != "public"
     except ValueError:
         return "." not in host  # a name of the own network, as in Compose and Kubernetes
-    return address.is_private or address.is_loopback
 
 
 class _Where(TypedDict):

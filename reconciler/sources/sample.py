@@ -15,7 +15,7 @@ import trio
 
 from reconciler.secret import Secret
 from reconciler.sources.classify import Cause
-from reconciler.sources.web import FetchFailed, broken_off, failure_of, is_private_host, next_address
+from reconciler.sources.web import FetchFailed, broken_off, failure_of, next_address, refuse_inside
 
 __all__ = ["Sampled", "sampled"]
 
@@ -72,8 +72,7 @@ async def _read(
 ) -> Sampled:
     first_host = urlsplit(at).netloc
     while True:
-        if not private_ok and await is_private_host(urlsplit(at).hostname or ""):
-            raise FetchFailed("elsewhere", "leads to an address of a private network")
+        await refuse_inside(urlsplit(at).hostname or "", private_ok=private_ok)
         own = urlsplit(at).netloc == first_host
         sent = {
             k: v.reveal() if isinstance(v, Secret) else v

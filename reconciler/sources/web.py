@@ -8,13 +8,12 @@ It refuses to retry and to know what is being fetched.
 """
 
 import contextlib
-import ipaddress
 import logging
 import ssl
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
@@ -27,6 +26,7 @@ from reconciler.secret import Secret
 from reconciler.sources.classify import Cause, behind_cloudflare, classify_response, retry_after_s
 from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
+from reconciler.sources.reach import Reach, reach_of
 
 __all__ = [
     "Answer",
@@ -38,6 +38,7 @@ __all__ = [
     "is_private_host",
     "next_address",
     "open_web",
+    "refuse_inside",
 ]
 
 USER_AGENT: Final = "VLC/3.0.20 LibVLC/3.0.20"
@@ -122,6 +123,8 @@ class _Wish:
     limit_bytes: int
     into: Path | None
     moved: Callable[[int, int | None], None] | None
+    own: str = ""
+    """The address that the spec itself names; empty where a list names it."""
 
 
 @dataclass(slots=True)
@@ -152,6 +155,7 @@ class Web:
         wish = _Wish(headers, limit_bytes, into, moved)
         at = url.reveal()
         if private_ok is None:
+            wish = replace(wish, own=at)
             private_ok = await is_private_host(urlsplit(at).hostname or "")
         with trio.move_on_after(whole_s) as scope:
             return await self._followed(at, wish, scope, private_ok=private_ok)
@@ -167,8 +171,8 @@ class Web:
                 for k, v in wish.headers.items()
                 if own or not isinstance(v, Secret)
             }
-            if not private_ok and await is_private_host(urlsplit(at).hostname or ""):
-                raise FetchFailed("elsewhere", "redirected to an address of a private network")
+            if at != wish.own:  # what the spec itself names, its author may
+                await refuse_inside(urlsplit(at).hostname or "", private_ok=private_ok)
             async with self._sent(at, sent, scope) as reply:
                 if reply.status_code in _REDIRECTS and "location" in reply.headers:
                     at = next_address(at, reply.headers["location"])
@@ -371,24 +375,31 @@ async def is_private_host(host: str) -> bool:
 
     Names are resolved; one that cannot be resolved is not private (the request will fail by itself).
     """
+    return await _reaches(host) != {"public"}
+
+
+async def refuse_inside(host: str, *, private_ok: bool) -> None:
+    """Raise FetchFailed where a list or a redirect leads inside: to link-local metadata in any case (SEC-1)."""
+    reaches = await _reaches(host)
+    if "never" in reaches:
+        raise FetchFailed("elsewhere", "leads to a link-local or reserved address")
+    if "private" in reaches and not private_ok:
+        raise FetchFailed("elsewhere", "leads to an address of a private network")
+
+
+async def _reaches(host: str) -> set[Reach]:
+    """How far the addresses of a host lead."""
     try:
-        return _is_private(host.strip("[]"))
+        return {reach_of(host.strip("[]"))}
     except ValueError:
         pass
     try:
         with trio.move_on_after(5):
             found = await trio.socket.getaddrinfo(host, None)
-            return any(_is_private(str(address[4][0]).partition("%")[0]) for address in found)
+            return {reach_of(str(address[4][0])) for address in found}
     except (OSError, UnicodeError, ValueError):
-        return False
-    return False
-
-
-def _is_private(address: str) -> bool:
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return not ip.is_global or ip.is_multicast
+        pass
+    return {"public"}
 
 
 @lru_cache(maxsize=1)

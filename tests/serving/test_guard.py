@@ -32,6 +32,14 @@ from tests.serving.stage import Stage, ask, served, watching
         ("0.0.0.0", False, False),
         ("224.0.0.1", False, False),
         ("240.0.0.1", False, False),
+        ("100.64.0.9", False, True),
+        ("64:ff9b::5db8:d822", True, True),
+        ("64:ff9b::a9fe:a9fe", False, False),
+        ("64:ff9b::a01:203", False, True),
+        ("2002:a9fe:a9fe::1", False, False),
+        ("::7f00:1", False, False),
+        ("fd00:ec2::254", False, False),
+        ("100.100.100.200", False, False),
     ],
 )
 def test_which_addresses_are_admitted(address: str, *, foreign: bool, own: bool) -> None:
@@ -81,6 +89,9 @@ def test_a_foreign_list_cannot_reach_inside(run: Run[None], tmp_path: Path) -> N
             with pytest.raises(DialFailed, match="private or reserved"):
                 await dialler.get(url)
             assert ["/secret"] == asked
+            for form in ("2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "[fd00:ec2::254]"):
+                with pytest.raises(DialFailed, match="private or reserved"):
+                    await dialler.get(f"http://{form}/latest/meta-data")
             for strange in ("file:///etc/passwd", "gopher://127.0.0.1/", "http://", "http://a b/"):
                 with pytest.raises(DialFailed):
                     await dialler.get(strange)

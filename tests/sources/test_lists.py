@@ -174,6 +174,10 @@ def test_conditional_requests(run: Run[Any], tmp_path: Path) -> None:
         ("ends early", body(gzip.compress(LIST * 999)[:-20])),
         ("more than 5 redirects", body(b"", 302, Location="/again")),
         ("redirected to something other than http", body(b"", 302, Location="file:///etc/passwd")),
+        *(
+            ("leads to a link-local or reserved address", body(b"", 302, Location=f"http://{host}/latest/"))
+            for host in ("169.254.169.254", "[::ffff:a9fe:a9fe]", "2852039166", "0xa9fea9fe", "[fe80::1]")
+        ),
     ],
 )
 def test_what_is_no_list_keeps_the_copy(run: Run[Any], tmp_path: Path, told: str, answer: Answer) -> None:
