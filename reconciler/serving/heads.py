@@ -95,6 +95,10 @@ class Reader:
             headers = _headers(event)
             if {"content-length", "transfer-encoding"} <= headers.keys():
                 raise BadRequest(400)  # two lengths are how requests are smuggled past others (RFC 9112 6.1)
+            if (
+                int(headers.get("content-length", "0")) > BODY_LIMIT_BYTES
+            ):  # h11 has seen to it that it is a number
+                raise BadRequest(413)  # said at once: nobody is to send what is not taken
             body = b""
             if headers.keys() & {"content-length", "transfer-encoding"}:
                 with trio.fail_after(BODY_S):

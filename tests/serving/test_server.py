@@ -398,6 +398,8 @@ def test_hostile_heads(run: Run[None], tmp_path: Path) -> None:
                 + b"x" * 200_000
             )
             assert b" 413 " in (await send(body))[:20]
+            announced = b"POST /lineup.post HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"
+            assert b" 413 " in (await send(announced))[:20], "said before any of the body has come"
             assert 200 == (await ask(place, "/discover.json")).status
 
     run(main)
