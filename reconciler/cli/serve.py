@@ -130,13 +130,17 @@ async def _make_known(nursery: trio.Nursery, spec: Spec, serving: Serving, acces
     if spec.serve.discovery != "none":
 
         def devices() -> list[Device]:
-            return [device for dvr in serving.offered() if (device := device_of(dvr)) is not None]
+            return [
+                device
+                for tuner in serving.offered()
+                if (device := device_of(tuner.dvr, serving.relay.busy(tuner))) is not None
+            ]
 
         await nursery.start(partial(serve_discovery, host, devices, access.admits))
     if spec.serve.discovery == "udp+ssdp":
 
         def roots() -> list[Announced]:
-            return [announced(dvr) for dvr in serving.offered()]
+            return [announced(tuner.dvr) for tuner in serving.offered()]
 
         await nursery.start(partial(serve_ssdp, host, roots, access.admits))
 

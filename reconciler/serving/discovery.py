@@ -9,21 +9,24 @@ the only part with sockets. This module refuses to set anything on a device: it 
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
+from urllib.parse import urlsplit
 
 import trio
 
 from reconciler.errors import OperatorError
 from reconciler.lineups.manifest import DvrManifest
+from reconciler.serving.hdhr import Busy
 
 __all__ = [
     "PORT",
     "Device",
     "answers",
     "control",
+    "device_at",
     "device_of",
     "id_in",
     "packed",
@@ -55,13 +58,25 @@ class Device:
     id: int
     base_url: str
     tuners: int
+    busy: Mapping[int, Busy] = field(default_factory=dict)
+    """The tuners in use, by number."""
 
 
-def device_of(dvr: DvrManifest) -> Device | None:
-    """A DVR as a device; None where its DeviceID is not eight hex digits."""
+def device_of(dvr: DvrManifest, busy: Sequence[Busy] = ()) -> Device | None:
+    """A DVR as a device, `busy` its tuners in use; None where its DeviceID is not eight hex digits."""
     if len(dvr.device_id) != 8 or not all(c in "0123456789abcdefABCDEF" for c in dvr.device_id):
         return None
-    return Device(int(dvr.device_id, 16), dvr.base_url, dvr.tuners)
+    return Device(int(dvr.device_id, 16), dvr.base_url, dvr.tuners, {one.tuner: one for one in busy})
+
+
+def device_at(devices: Sequence[Device], address: str) -> Device:
+    """The device that a control connection to `address` means, of at least one.
+
+    The protocol names none: it knows one device per address. Where several share one, it is the first whose base URL
+    has that address, else one that is in use, because what is asked of it then is what it does; else the first.
+    """
+    here = [device for device in devices if urlsplit(device.base_url).hostname == address] or devices
+    return next((device for device in here if device.busy), here[0])
 
 
 def packed(kind: int, tags: Tags) -> bytes:
@@ -141,7 +156,19 @@ def _variable(name: str, device: Device) -> str | None:
     tuner, _, what = name.removeprefix("/tuner").partition("/")
     if not name.startswith("/tuner") or not tuner.isdecimal() or int(tuner) >= device.tuners:
         return None
-    return {"status": IDLE_TUNER, "vchannel": "none", "lockkey": "none"}.get(what)
+    busy = device.busy.get(int(tuner))
+    if busy is None:
+        return {"status": IDLE_TUNER, "vchannel": "none", "lockkey": "none"}.get(what)
+    return {
+        "status": _tuned(busy),
+        "vchannel": busy.number,
+        "lockkey": busy.target or "none",  # who holds it: the viewer's address
+    }.get(what)
+
+
+def _tuned(busy: Busy) -> str:
+    """A tuner in use, in the fields of an idle one: without a frequency, the virtual channel stands for it."""
+    return f"ch=auto:v{busy.number} lock=8vsb ss=100 snq=100 seq=100 bps={busy.rate_bps} pps=0"
 
 
 def _reply(device: Device) -> bytes:
@@ -239,10 +266,10 @@ async def _tcp(
 ) -> None:
     async with stream:
         try:
-            peer = stream.socket.getpeername()[0]
+            peer, here = stream.socket.getpeername()[0], stream.socket.getsockname()[0]
         except OSError:
             return
-        if limit.available_tokens < 1 or not admits(peer) or not (found := devices()):
+        if limit.available_tokens < 1 or not admits(peer):
             return
         async with limit:
             try:
@@ -256,7 +283,9 @@ async def _tcp(
                     while len(buffer) >= 4 and len(buffer) >= (
                         size := int.from_bytes(buffer[2:4], "big") + 8
                     ):
-                        reply = control(buffer[:size], found[0])
+                        if not (found := devices()):
+                            return
+                        reply = control(buffer[:size], device_at(found, here))
                         buffer = buffer[size:]
                         if not reply:
                             return

@@ -25,7 +25,7 @@ from reconciler.serving.drift import DriftLog
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.ffmpeg import find_ffmpeg
 from reconciler.serving.front import Front
-from reconciler.serving.generations import Live, Stamp, current_stamp, load_generation, needs_muxer
+from reconciler.serving.generations import Live, Stamp, Tuner, current_stamp, load_generation, needs_muxer
 from reconciler.serving.handover import Hypercorn
 from reconciler.serving.health import Health
 from reconciler.serving.leases import Leases
@@ -68,10 +68,10 @@ class Serving:
         """Where each DVR listens; in layout `path` nothing."""
         return {name: places[0] for name, places in self._bound.items() if name and places}
 
-    def offered(self) -> list[DvrManifest]:
-        """The DVRs that discovery may tell of: none while draining."""
+    def offered(self) -> list[Tuner]:
+        """The tuners that discovery may tell of: none while draining."""
         generation = self.live.generation
-        return [t.dvr for t in generation.tuners.values()] if generation and not self.live.draining else []
+        return list(generation.tuners.values()) if generation and not self.live.draining else []
 
     def drain(self) -> None:
         """Take no new streams, let running ones end (at most `settings.drain_s`), then end."""

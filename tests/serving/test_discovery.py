@@ -12,11 +12,13 @@ from reconciler.serving.discovery import (
     Device,
     answers,
     control,
+    device_at,
     device_of,
     packed,
     serve_discovery,
     unpacked,
 )
+from reconciler.serving.hdhr import Busy
 from tests.conftest import Run
 from tests.serving.stage import discovery_is_free
 
@@ -68,6 +70,34 @@ def test_control_answers_the_model() -> None:
     assert unknown == (5, ((5, b"ERROR: unknown getset variable\0"),))
     setting = unpacked(control(packed(4, ((3, b"/sys/model\0"), (4, b"x\0"))), DEVICE))
     assert setting == unknown
+
+
+def test_control_tells_which_tuners_are_in_use() -> None:
+    """A tuned tuner names its channel, viewer and rate; the others are idle; one too many is unknown."""
+    busy = (Busy(1, "1000", "News", 4_200_000, "192.168.1.20"),)
+    dvr = DvrManifest("n", "n", "12345674", "n", 5004, "http://127.0.0.1:5004", 2, False, {})
+    device = device_of(dvr, busy)
+    assert device is not None
+
+    def said(name: str) -> bytes:
+        found = unpacked(control(packed(4, ((3, name.encode() + b"\0"),)), device))
+        assert found is not None
+        return found[1][-1][1].rstrip(b"\0")
+
+    assert b"ch=none lock=none ss=0 snq=0 seq=0 bps=0 pps=0" == said("/tuner0/status")
+    assert b"ch=auto:v1000 lock=8vsb ss=100 snq=100 seq=100 bps=4200000 pps=0" == said("/tuner1/status")
+    assert (b"1000", b"192.168.1.20") == (said("/tuner1/vchannel"), said("/tuner1/lockkey"))
+    assert said("/tuner2/status").startswith(b"ERROR")
+
+
+def test_control_means_the_device_at_the_address_that_was_asked() -> None:
+    """An address of its own tells devices apart; on a shared one, the one in use, else the first."""
+    own = Device(0x1040ABC5, "http://127.0.0.2:5004", 1)
+    used = Device(0x10203040, "http://127.0.0.1:5005", 1, {0: Busy(0, "7", "Seven", 1, "127.0.0.1")})
+    assert DEVICE == device_at([DEVICE, own], "127.0.0.1")
+    assert own == device_at([DEVICE, own], "127.0.0.2")
+    assert used == device_at([DEVICE, own, used], "127.0.0.1")
+    assert DEVICE == device_at([DEVICE, own], "10.0.0.9")
 
 
 @given(st.binary(max_size=200))
