@@ -248,7 +248,7 @@ class Relay:
         rows = []
         for seat in self.seats.of(tuner.dvr.name):
             session = self.sessions.get(seat.channel)
-            rate = int(session.rate_bps) if session is not None else 0
+            rate = int(session.shown_bps) if session is not None else 0
             name = tuner.names.get(seat.number, "")
             rows.append(Busy(seat.tuner, seat.number, name, rate, seat.clients[0] if seat.clients else ""))
         return rows

@@ -39,6 +39,7 @@ SWITCH_WINDOW_S: Final = 600.0
 CHILD_LINGER_S: Final = 1.0
 TUNE_GRACE_S: Final = 0.5
 RING_S: Final = 6.0
+SHOWN_MARKS: Final = 11
 FOREIGN_BYTES: Final = 10 * PACKET_BYTES
 SERVICE_PIDS: Final = frozenset(range(0x20)) | {0x1FFF}
 MOST_RING_BYTES: Final = 32 << 20
@@ -98,6 +99,7 @@ class Session:
         self._null_at = 0.0
         self._recent: deque[float] = deque()
         self._rate_mark = (trio.current_time(), 0)
+        self._marks = deque([self._rate_mark], maxlen=SHOWN_MARKS)
         self._tune_s = TimeLimits().tune_s
         self._pids_of: Psi | None = None
         self._pids: frozenset[int] = frozenset()
@@ -261,6 +263,7 @@ class Session:
         if now - since >= 1.0:
             self.rate_bps = (self.channel.published_bytes - taken) * 8 / (now - since)
             self._rate_mark = (now, self.channel.published_bytes)
+            self._marks.append(self._rate_mark)
             if self.plan.ring_bytes is None:
                 self.channel.widen(min(MOST_RING_BYTES, int(self.rate_bps / 8 * RING_S)))
         won, scope = self.won, self._play_scope
@@ -289,6 +292,12 @@ class Session:
             # Players drop a stream that says nothing for three to five seconds (Dispatcharr #1038).
             self._null_at = now
             self.channel.publish([NULL_PACKET])
+
+    @property
+    def shown_bps(self) -> float:
+        """The mean rate of the last ten seconds, for people: segments come in bursts, with whole seconds of nothing."""
+        (since, had), (now, have) = self._marks[0], self._marks[-1]
+        return (have - had) * 8 / (now - since) if now > since else 0.0
 
     def _is_stuck(self, now: float) -> bool:
         if self.channel.waiting_for_viewers:

@@ -55,7 +55,7 @@ def _upstream(session: Session, now: float) -> dict[str, Any]:
         if session.ready.is_set()
         else "tuning",
         "seconds": round(now - session.created_at, 1),
-        "rate_bps": int(session.rate_bps),
+        "rate_bps": int(session.shown_bps),
         "bytes": session.channel.published_bytes,
         "source": won.way.source.name if won else "",
         "host": won.way.host if won else "",
