@@ -1,8 +1,8 @@
 """What one run of `serve`'s loop is: `ptctl refresh` or `apply` in a child process, and word of what came of it.
 
 A child, because parsing must not share the thread that relays, and because its memory goes back when it ends. It takes
-the lock like anybody else; where another run holds it, this one is over (that run does the same work). This module
-refuses to lift anything: the loop always skips what is blocked (design.md 4).
+the lock like anybody else; where another run holds it, this one is over and comes again: what the other one does may be
+less. This module refuses to lift anything: the loop always skips what is blocked (design.md 4).
 """
 
 import json
@@ -28,7 +28,7 @@ __all__ = ["Reconciling"]
 log = logging.getLogger(__name__)
 
 RUN_LIMIT_S: Final = 2 * 3600.0
-FINE: Final = frozenset({Exit.DONE, Exit.SKIPPED_BLOCKED, Exit.REFUSED, Exit.LOCKED})
+FINE: Final = frozenset({Exit.DONE, Exit.SKIPPED_BLOCKED, Exit.REFUSED})
 
 
 class Reconciling:
@@ -59,7 +59,7 @@ class Reconciling:
                 {"dvr": d["dvr"], "path": d["path"], "found": d["found"], "note": d["note"]}
                 for d in planned.get("drift", ())
             ]
-        log.info("run ended with exit %d", code)
+        _tell(code, again=self._spec.serve.refresh_every_s > 0)
         if self._spec.plex is not None and self._spec.serve.reconcile != "off" and code != Exit.LOCKED:
             self.seen(_drift(report))
         if self._spec.notify and code != Exit.LOCKED:
@@ -89,7 +89,12 @@ class Reconciling:
         code, out = int(Exit.FAILED), b""
         with trio.move_on_after(RUN_LIMIT_S):
             done = await trio.run_process(
-                full, capture_stdout=True, stderr=None, stdin=subprocess.DEVNULL, check=False
+                full,
+                capture_stdout=True,
+                stderr=None,
+                stdin=subprocess.DEVNULL,
+                check=False,
+                start_new_session=True,  # a terminal's Ctrl-C is for us, and we end the child: one word about it
             )
             code, out = done.returncode, done.stdout
         try:
@@ -97,6 +102,19 @@ class Reconciling:
         except ValueError:
             report = {"exit": code, "error": f"{command[0]} ended with exit {code}"}
         return code, report
+
+
+def _tell(code: int, *, again: bool) -> None:
+    """How a run ended, for people; `again`: whether the loop comes back to one that failed."""
+    later = "it is tried again" if again else "ask for another with SIGHUP"
+    if code == Exit.LOCKED:
+        log.info("another run of ptctl is at work here; this one did nothing, %s", later)
+    elif code in {Exit.SKIPPED_BLOCKED, Exit.REFUSED}:
+        log.warning("run ended; what is blocked was left as it is:  ptctl plan  shows it")
+    elif code == Exit.DONE:
+        log.info("run ended")
+    else:
+        log.warning("run failed with exit %d; %s", code, later)
 
 
 def _drift(report: dict[str, Any]) -> DriftSeen:  # Any: our own JSON report

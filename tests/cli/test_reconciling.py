@@ -1,0 +1,47 @@
+"""The loop's job beside another run: it says so, and it counts as one to be tried again."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.reconciling import Reconciling
+from reconciler.ledger.lock import hold
+from reconciler.spec.loading import load
+from tests.conftest import Run
+
+SPEC = """\
+version: 1
+name: home
+sources:
+  list: {kind: m3u, path: list.m3u}
+buckets:
+  - {name: every, match: {}}
+dvrs:
+  every: {}
+serve: {listen: "127.0.0.1:5004", advertise: "http://127.0.0.1:5004", ports: 5005-5009}
+"""
+LIST = '#EXTM3U\n#EXTINF:-1 tvg-id="a",A\nhttp://127.0.0.1:1/a.ts\n'
+
+
+def test_a_run_beside_another_is_tried_again(
+    run: Run[None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While another holds the lock nothing is done and nothing alarms; afterwards the same job does its work."""
+    (tmp_path / "list.m3u").write_text(LIST)
+    path = tmp_path / "ptctl.yaml"
+    path.write_text(SPEC)
+    spec, found, _ = load(path)
+    assert spec is not None, found
+    job = Reconciling(spec, str(path), env=None, allow_exec=False)
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        with hold(Path(spec.state), "somebody", "apply", since="2026-01-01T00:00:00Z"):
+            assert not await job.run("no artifacts yet")
+        assert "another run of ptctl is at work here; this one did nothing, it is tried again" in caplog.text
+        assert "exit 7" not in caplog.text
+        assert await job.run("retry")
+        assert (Path(spec.state) / "artifacts" / "current").exists()
+
+    run(main)
