@@ -44,6 +44,8 @@ class Reconciling:
         self._allow_exec = allow_exec
         self.seen: Callable[[DriftSeen], None] = lambda _: None
         """Who is told what was found in Plex: pages and metrics show it."""
+        self.trouble: Callable[[str], None] = lambda _: None
+        """Who is told why a run failed, or "" when one did its work. One that found another at work tells nothing."""
 
     async def run(self, cause: str) -> bool:
         """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
@@ -60,6 +62,9 @@ class Reconciling:
                 for d in planned.get("drift", ())
             ]
         _tell(code, again=self._spec.serve.refresh_every_s > 0)
+        if code != Exit.LOCKED:
+            failed = f"the last run failed with exit {code}; its log says why, what is published is served on"
+            self.trouble("" if code in FINE else failed)
         if self._spec.plex is not None and self._spec.serve.reconcile != "off" and code != Exit.LOCKED:
             self.seen(_drift(report))
         if self._spec.notify and code != Exit.LOCKED:

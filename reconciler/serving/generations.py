@@ -128,13 +128,15 @@ def _bytes(path: Path) -> bytes:
 class Live:
     """What is served at this moment: one generation or none, and whether new work is still taken."""
 
-    __slots__ = ("changed", "draining", "generation", "problems")
+    __slots__ = ("changed", "draining", "generation", "problems", "run_trouble")
 
     def __init__(self) -> None:
         self.generation: Generation | None = None
         self.draining = False
         self.problems: dict[str, str] = {}
         """What keeps a part from being served, by DVR name ("" for the generation itself)."""
+        self.run_trouble = ""
+        """Why the last run of the loop did not do its work, for people. What is published is served all the same."""
         self.changed = trio.Event()
         """Set when the generation was replaced; a new event takes its place."""
 
@@ -143,6 +145,10 @@ class Live:
         self.generation = generation
         self.changed.set()
         self.changed = trio.Event()
+
+    def note_run(self, trouble: str) -> None:
+        """How the last run went: what is wrong, or "" for well."""
+        self.run_trouble = trouble
 
     @property
     def ready(self) -> bool:

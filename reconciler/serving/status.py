@@ -240,6 +240,8 @@ def status_of(
 
 def _problems(live: Live, relay: Relay) -> tuple[tuple[str, str], ...]:
     found = dict(live.problems)
+    if live.run_trouble:
+        found["refresh"] = live.run_trouble
     if relay.pool.trouble:
         found["pool"] = f"the shared pool is out of reach: {relay.pool.trouble}"
     return tuple(sorted(found.items()))

@@ -34,6 +34,8 @@ def test_a_run_beside_another_is_tried_again(
     spec, found, _ = load(path)
     assert spec is not None, found
     job = Reconciling(spec, str(path), env=None, allow_exec=False)
+    heard: list[str] = []
+    job.trouble = heard.append
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
@@ -43,5 +45,9 @@ def test_a_run_beside_another_is_tried_again(
         assert "exit 7" not in caplog.text
         assert await job.run("retry")
         assert (Path(spec.state) / "artifacts" / "current").exists()
+        (tmp_path / "list.m3u").unlink()
+        assert not await job.run("schedule")
+        assert "" == heard[0], "a run that found another at work says nothing of lists"
+        assert "the last run failed with exit" in heard[1]
 
     run(main)

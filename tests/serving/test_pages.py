@@ -176,6 +176,25 @@ def test_what_nobody_knows_is_unknown(tmp_path: Path, run: Run[None]) -> None:
     run(main)
 
 
+def test_a_failed_run_is_told_until_one_works(tmp_path: Path, run: Run[None]) -> None:
+    """A refresh that failed is a problem on the page, though the tuners are ready; the next good one takes it away."""
+    house = House(tmp_path, int(time.time()))
+
+    async def main() -> None:
+        house.publish()
+        async with served(house.stage) as serving:
+            assert "serving" == region((await ask(serving.hub, "/")).body, "pulse")
+            serving.live.note_run("the last run failed with exit 1")
+            body = (await ask(serving.hub, "/")).body
+            assert "1 problem" == region(body, "pulse")
+            assert b"the last run failed with exit 1" in body
+            assert 200 == (await ask(serving.hub, "/readyz")).status
+            serving.live.note_run("")
+            assert "serving" == region((await ask(serving.hub, "/")).body, "pulse")
+
+    run(main)
+
+
 @pytest.mark.accepts("WEB-1")
 def test_shows_what_is_known(tmp_path: Path, run: Run[None]) -> None:
     """DVRs with tuners, sources with lists, drift and the last run stand on the page, from memory and from disk."""
