@@ -63,7 +63,7 @@ class Reconciling:
             ]
         _tell(code, again=self._spec.serve.refresh_every_s > 0)
         if code != Exit.LOCKED:
-            failed = f"the last run failed with exit {code}; its log says why, what is published is served on"
+            failed = f"the last run failed with exit {code}; the log of serve says why"
             self.trouble("" if code in FINE else failed)
         if self._spec.plex is not None and self._spec.serve.reconcile != "off" and code != Exit.LOCKED:
             self.seen(_drift(report))
