@@ -119,7 +119,8 @@ async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gath
     """What to compute with where Plex has DVRs with our DeviceIDs that the ledger does not know, or knows only as planned.
 
     The ledger of the returned `Gathered` has them as adopted. The other one is the ledger as it is, with what those
-    channels were before: a plan compares with it. Where the names of a DVR's channels cannot be read, that DVR is unknown.
+    channels were before: a plan compares with it. A DVR whose channels' names cannot be read, or that cannot be adopted
+    (two tuners in it), is unknown.
     Costs a request for each such DVR, and the desired state once more; nothing where there is none.
     """
     observed = seen.observed
@@ -128,9 +129,14 @@ async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gath
     now = _moment(request).strftime("%Y-%m-%dT%H:%M:%SZ")
     desired = await _desired(spec, request, seen)
     ledger = seen.ledger
+    by_device = {record.device_id.casefold(): record for record in ledger.dvrs.values()}
     for target in desired.dvrs:
-        known = seen.ledger.dvrs.get(target.record.name)
-        found = None if known is not None and _learned(known) else _sighted(target, observed)
+        name = target.record.name
+        # By DeviceID first: a DVR that the spec has renamed (`moved:`) is in the ledger under its old name.
+        known = by_device.get(target.record.device_id.casefold()) or seen.ledger.dvrs.get(name)
+        if known is not None and (_learned(known) or known.name != name):
+            continue
+        found = _sighted(target, observed)
         if found is None or not found[1].enabled:
             continue
         dvr, device = found
@@ -139,7 +145,13 @@ async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gath
             why = Unknown(f"the names of the channels of DVR {dvr.key}: {names.why}")
             observed = replace(observed, details={**observed.details, dvr.key: why})
             continue
-        ledger = _of_plex(spec, target, desired, ledger, observed, dvr, device, names, now).ledger
+        try:
+            ledger = _of_plex(spec, target, desired, ledger, observed, dvr, device, names, now).ledger
+        except OperatorError as problem:
+            # One that a person has to put right first is no reason to refuse the others.
+            why = Unknown(f"it cannot be adopted: {problem}")
+            observed = replace(observed, details={**observed.details, dvr.key: why})
+            continue
         if known is not None:
             # Made by a `refresh` without a look at Plex, or by a run that died: the numbers count, the rest is as planned.
             ledger = replace(ledger, dvrs={**ledger.dvrs, known.name: known})
