@@ -133,7 +133,7 @@ def adopt(
 
     `desired` was computed for the spec over `ledger`; `names` are the live channels' names by number, `normal` makes names
     comparable, `channels` is the import file: channel ids by number. Raises OperatorError when the DVR is another's, is
-    not there, or its DeviceID is not the one the spec says.
+    not there, its DeviceID is not the one the spec says, or the one that it would take the place of is protected.
     """
     dvr, device = found_dvr(observed, key)
     name = target.record.name
@@ -165,7 +165,7 @@ def adopt(
         channels=dict(sorted(kept.items())),
         retired=tuple(sorted((*others, *free), key=lambda r: (r.dvr, r.number, r.id))),
     )
-    return Adoption(after, matches, _keeps(dvr, device))
+    return Adoption(after, matches, (*_keeps(dvr, device), *_lets_go(ledger.dvrs.get(name), device)))
 
 
 def _allowed(target: DvrTarget, ledger: Ledger, dvr: Dvr, device: Device) -> None:
@@ -180,6 +180,22 @@ def _allowed(target: DvrTarget, ledger: Ledger, dvr: Dvr, device: Device) -> Non
             raise OperatorError(
                 f'that tuner is "{name}" in the ledger already', next_step=f"ptctl explain dvr {name}"
             )
+    former = ledger.dvrs.get(target.record.name)
+    if former is not None and former.protected and _lets_go(former, device):
+        raise OperatorError(
+            f"{former.name} is DVR {former.dvr_key} with tuner {former.device_id}, which the ledger protects (S203)",
+            next_step=f"write  protect: false  under dvrs.{former.name} and its old device_id, apply once, then adopt again",
+        )
+
+
+def _lets_go(former: DvrRecord | None, device: Device) -> tuple[str, ...]:
+    """What was ours under this name until now and is in Plex: only a word of the spec may delete it, so it is let go."""
+    if former is None or former.device_id.casefold() == device.device_id.casefold():
+        return ()
+    if not (former.device_key or former.dvr_key):
+        return ()
+    held = f"DVR {former.dvr_key}" if former.dvr_key else f"device {former.device_key}"
+    return (f"{held} with tuner {former.device_id}, as it is in Plex: it is not ours any more",)
 
 
 def _matches(

@@ -12,7 +12,7 @@ from reconciler.planning.adoption import Adoption, adopt, is_unmatched
 from reconciler.planning.plan import compose
 from reconciler.plex.model import ChannelPair, Device, Dvr, Observed
 from reconciler.plex.requests import lineup_uri
-from tests.planning.worlds import HOST, NOW, Home, channel, port
+from tests.planning.worlds import HOST, NOW, Home, channel, port, record_of
 
 LIVE = {1: "BBC One", 2: "CNN", 3: "Sky", 4: "Sky", 5: "Gone TV"}
 WANTED = {1000: "BBC ONE", 1001: "cnn", 1002: "sky", 1003: "Sky", 1004: "New"}
@@ -37,7 +37,9 @@ def old_dvr(home: Home, **changes: Any) -> Observed:
     return replace(home.observed(), devices=(device,), dvrs=(dvr,), details={"41": dvr})
 
 
-def take(channels: dict[int, str] | None = None, **spec: Any) -> tuple[Home, Adoption]:
+def take(
+    channels: dict[int, str] | None = None, *, ledger: Ledger | None = None, **spec: Any
+) -> tuple[Home, Adoption]:
     dvr = {"device_id": "2019-01-DEF-000:2", "guide_path": "xmltv/threadfin.xml", **spec}
     home = Home({}, {"news": WANTED}, dvr={"news": dvr})
     desired = home.desired()
@@ -50,7 +52,7 @@ def take(channels: dict[int, str] | None = None, **spec: Any) -> tuple[Home, Ado
     made = adopt(
         target,
         desired,
-        Ledger("L1", 3),
+        ledger or Ledger("L1", 3),
         old_dvr(home),
         "41",
         names={str(n): name for n, name in LIVE.items()},
@@ -116,6 +118,24 @@ def test_what_cannot_be_adopted_is_said() -> None:
     two = replace(seen.dvrs[0], devices=(*seen.dvrs[0].devices, *seen.dvrs[0].devices))
     with pytest.raises(OperatorError, match="2 tuners"):
         adopt(desired.dvrs[0], desired, Ledger("L1"), replace(seen, details={"41": two}), "41", **words)
+
+
+@pytest.mark.accepts("OWN-1", "PLN-7")
+def test_adopting_over_another_tuner_says_what_is_let_go() -> None:
+    """What had this name until now stays in Plex and is named; a protected one is not given up; one never made is no loss."""
+    ours = record_of("news", 17)
+    _, made = take(ledger=Ledger("L1", 3, {"news": ours}))
+    assert "2019-01-DEF-000:2" == made.ledger.dvrs["news"].device_id
+    said = f"DVR 18 with tuner {ours.device_id}, as it is in Plex: it is not ours any more"
+    assert said == made.keeps[-1]
+    with pytest.raises(OperatorError, match="protects") as caught:
+        take(ledger=Ledger("L1", 3, {"news": replace(ours, protected=True)}))
+    assert "protect: false" in str(caught.value.next_step)
+    same = replace(ours, device_id="2019-01-DEF-000:2", protected=True)
+    planned = replace(ours, device_key="", dvr_key="", dvr_uuid="", machine="")
+    for record in (same, planned):
+        _, made = take(ledger=Ledger("L1", 3, {"news": record}))
+        assert "not ours any more" not in " ".join(made.keeps)
 
 
 @pytest.mark.accepts("MIG-1")
