@@ -9,7 +9,7 @@ from reconciler.applying.done import Done
 from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.planning.model import Action
 from reconciler.plex.database import refuses_connections
-from reconciler.plex.database_writer import RowChange, copy_database, update_rows
+from reconciler.plex.database_writer import RowChange, copy_database, restore_command, update_rows
 from reconciler.plex.model import Unknown
 
 __all__ = ["database_update"]
@@ -47,12 +47,10 @@ async def database_update(run: Run, action: Action) -> Done:
     if run.copied is None:
         run.copied = await trio.to_thread.run_sync(copy_database, place.data, place.copies)
     done = await trio.to_thread.run_sync(update_rows, place.data, changes)
-    notes = (
-        (
-            f"the database was copied to {run.copied} first; to go back: stop Plex, then "
-            f'cp "{run.copied}"/com.plexapp.plugins.library.db* "{place.data}/Plug-in Support/Databases/"'
-        ),
+    note = (
+        f"the database was copied to {run.copied} first; to go back: stop Plex, then  "
+        f"{restore_command(run.copied, place.data)}"
     )
     return Done(
-        f"{done} values of Plex's database changed, read back" if done else "the rows were as wanted", notes
+        f"{done} values of Plex's database changed, read back" if done else "the rows were as wanted", (note,)
     )

@@ -5,6 +5,7 @@ Nothing is inserted, no other row and no other table is touched, and no maintena
 this module. It refuses to work on a database that somebody has open.
 """
 
+import shlex
 import shutil
 import sqlite3
 import time
@@ -17,7 +18,7 @@ from reconciler.errors import PlexRefused, StateError
 from reconciler.plex.database import exclusive, library_path
 from reconciler.plex.extra_data import pairs_of, text_of
 
-__all__ = ["RowChange", "copy_database", "update_rows"]
+__all__ = ["RowChange", "copy_database", "restore_command", "update_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,18 @@ def copy_database(data: Path, folder: Path) -> Path:
             f"Plex's database could not be copied to {target}: {error.strerror or error}"
         ) from error
     return target
+
+
+def restore_command(copied: Path, data: Path) -> str:
+    """The shell command that puts a copy back while Plex is stopped.
+
+    What a Plex that was killed has left in `-wal` goes first: SQLite would replay it over the copy.
+    """
+    library = library_path(data)
+    left = " ".join(shlex.quote(f"{library}{end}") for end in ("-wal", "-shm"))
+    return (
+        f"rm -f {left} && cp {shlex.quote(f'{copied}/{library.name}')}* {shlex.quote(f'{library.parent}/')}"
+    )
 
 
 def update_rows(data: Path, changes: Sequence[RowChange]) -> int:

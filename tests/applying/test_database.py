@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from reconciler.plex.database import (
     refuses_connections,
     stopped_plex,
 )
-from reconciler.plex.database_writer import RowChange, update_rows
+from reconciler.plex.database_writer import RowChange, copy_database, restore_command, update_rows
 from reconciler.plex.extra_data import pairs_of, text_of
 from reconciler.plex.model import DatabaseView, Unknown
 from tests.applying.house import House, house
@@ -113,6 +115,33 @@ def drift(connection: sqlite3.Connection, device: int, dvr: int, known: dict[int
     connection.execute(
         "UPDATE media_provider_resources SET extra_data=? WHERE id=?", (text_of(pairs, like=text), dvr)
     )
+
+
+@pytest.mark.accepts("DBP-4")
+def test_the_command_puts_the_copy_back(tmp_path: Path) -> None:
+    """Also over what a killed Plex has left behind (SQLite would replay that), and in folders with odd names."""
+    data, copies = tmp_path / "Plex's $HOME data", tmp_path / 'the "copies"'
+    library = library_path(data)
+    library.parent.mkdir(parents=True)
+    with sqlite3.connect(library) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE media_provider_resources (id INTEGER PRIMARY KEY, uri TEXT)")
+        connection.execute("INSERT INTO media_provider_resources VALUES (1, 'before')")
+    connection.close()
+    copied = copy_database(data, copies)
+    later = (
+        "import os, signal, sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "connection.execute(\"UPDATE media_provider_resources SET uri='after'\")\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", later, str(library)], check=False)
+    assert library.with_name(f"{library.name}-wal").stat().st_size
+    subprocess.run(["sh", "-c", restore_command(copied, data)], check=True)
+    with sqlite3.connect(library) as connection:
+        found = connection.execute("SELECT uri FROM media_provider_resources").fetchall()
+    connection.close()
+    assert [("before",)] == found
 
 
 @pytest.mark.accepts("DBP-3")
