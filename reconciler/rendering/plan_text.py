@@ -410,6 +410,13 @@ def _summary(plan: Plan, saved: Saved | None, *, color: bool) -> Iterator[str]:
         yield f"Saved as {saved.path} (sha256 {saved.sha256[:6]}…{saved.sha256[-4:]}); refused if the spec, the selection or Plex changes."
 
 
+_NO_WORD: Final = {
+    "S203": "; with  protect: false  in the spec, applied once, it can",
+    "S401": "; ptctl doctor, and plan again when it can be read",
+}
+"""What to do about a block that no word lifts."""
+
+
 def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
     blocks = [(c.dvr, b, c) for c in plan.changes for b in c.blocks]
     everywhere = [b for b in plan.blocks if all(b != other for _, other, _ in blocks)]
@@ -419,9 +426,8 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
     for dvr, block, change in blocks:
         losses = ", ".join(_loss(x).removesuffix(" with it") for x in change.loses) if block.lift else ""
-        lift = (
-            f"plan again with  --allow {block.lift}" if block.lift else f"{block.message}: cannot be lifted"
-        )
+        held = f"cannot be lifted{_NO_WORD.get(block.code, '')}"
+        lift = f"plan again with  --allow {block.lift}" if block.lift else f"{block.message}: {held}"
         yield f"  {pad(dvr, width)} {block.code}  {lift}" + (f"    ({losses})" if losses else "")
     for block in everywhere:
         lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.lineups.model import Block
 from reconciler.planning.model import Counts, Plan
 from reconciler.rendering import plan_markdown, plan_text
 from reconciler.rendering.ink import cells, cut
@@ -90,6 +91,16 @@ def test_every_block_ends_with_its_word() -> None:
     text = plan_text.render(busy_plan(), color=False)
     assert all(f"--allow {b.lift}" in text for b in busy_plan().blocks if b.lift)
     assert "cannot be lifted" in text
+
+
+@pytest.mark.parametrize(("code", "words"), [("S203", "protect: false"), ("S401", "ptctl doctor")])
+def test_a_block_without_a_word_says_what_to_do(code: str, words: str) -> None:
+    """No word lifts it, yet there is a way on."""
+    (first, *_) = busy_plan().changes
+    blocked = replace(first, blocks=(Block(code, first.dvr, "held", ""),))
+    text = plan_text.render(replace(busy_plan(), changes=(blocked,), blocks=()), color=False)
+    (line,) = [line for line in text.splitlines() if "cannot be lifted" in line]
+    assert words in line
 
 
 @pytest.mark.parametrize("count", [10, 2_000, 20_000])
