@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from reconciler.catalog.entry import SourceReport
-from reconciler.lineups.model import Lineup
+from reconciler.lineups.model import Block, Lineup
 from reconciler.planning.safety import judge, standings
 from reconciler.plex.model import Device, Dvr
 from reconciler.plex.requests import lineup_uri
-from reconciler.spec.model import Bucket, Safety
+from reconciler.spec.model import Bucket, Removed, Safety
 from tests.planning.worlds import NOW, Home, device_id, pairs
 
 TEN = {1000 + i: f"c{i}" for i in range(10)}
@@ -45,8 +45,37 @@ def test_a_peak_counts_for_seven_days(day: str, counted: bool) -> None:
 def test_the_largest_of_a_day_is_kept() -> None:
     """A second loss on the same day is measured against the day's first count."""
     peaks = ((NOW[:10], 130),)
-    home = Home({"big": BIG}, {"big": without(BIG, 1)}, records={"big": {"peaks": peaks}})
+    home = Home(
+        {"big": BIG}, {"big": without(BIG, 1)}, records={"big": {"peaks": peaks}}, spec={"safety": WIDE}
+    )
+    assert set() == codes(home)
     assert peaks == home.planned().ledger.dvrs["big"].peaks
+
+
+def test_peaks_move_with_counts_alone() -> None:
+    """A run that changes no count leaves the record as it is, old days too; an allowed loss begins anew."""
+    peaks = (("2026-02-10", 101), ("2026-02-27", 102))
+    home = Home({"big": BIG}, {"big": BIG}, records={"big": {"peaks": peaks}})
+    assert peaks == home.planned().ledger.dvrs["big"].peaks
+    assert home.planned().plan.empty
+    less = replace(home, after={"big": without(BIG, 50)}, changes={"allow": ("shrink:big",)})
+    assert ((NOW[:10], 50),) == less.planned().ledger.dvrs["big"].peaks
+
+
+def test_a_skipped_dvr_has_no_block_of_numbering() -> None:
+    """What `lineups` found for a DVR that is left alone is no matter of this run."""
+    full = Block("S301", "news", "no place", "")
+    home = Home({"news": TEN, "big": BIG}, {"news": TEN, "big": BIG}, blocks=(full,))
+    assert {"S301"} == codes(home)
+    assert set() == codes(replace(home, changes={"skip": ("news",)}))
+
+
+def test_a_refresh_lets_go_at_once() -> None:
+    """`removed: keep` needs no look at Plex; what is to be deleted there stays until one was had."""
+    home = Home({"news": TEN, "big": BIG}, {"big": BIG}, changes={"observed": None})
+    for keep, stays in ((True, False), (False, True)):
+        removed = replace(home, spec={"safety": WIDE, "removed": (Removed("news", keep=keep),)})
+        assert stays == ("news" in judge(removed.world()).ledger.dvrs)
 
 
 def test_exactly_at_a_limit_is_no_refusal() -> None:
