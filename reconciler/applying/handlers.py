@@ -273,10 +273,20 @@ async def _dvr_of(run: Run, target: Target) -> Dvr:
     if device is None or not device.parent:
         raise PlexRefused("Plex has no DVR for the tuner", status=404, next_step="ptctl plan")
     dvr = await read_dvr(run.connection, device.parent)
-    if dvr is None or isinstance(dvr, Unknown):
-        why = dvr.why if isinstance(dvr, Unknown) else "Plex does not list it"
-        raise PlexUnreachable(f"DVR {device.parent} could not be read: {why}")
+    if isinstance(dvr, Unknown):
+        raise PlexUnreachable(f"DVR {device.parent} could not be read: {dvr.why}")
+    if dvr is None:
+        raise _forgotten(device.parent)
     return dvr
+
+
+def _forgotten(key: str) -> PlexRefused:
+    """The tuner is in this DVR, and Plex does not know it: one whose guide cannot be loaded may vanish so (3.2)."""
+    return PlexRefused(
+        f"Plex no longer lists DVR {key}; it forgets one whose guide did not load",
+        status=404,
+        next_step="restart Plex, which lists it again, then: ptctl apply",
+    )
 
 
 # --- writing -------------------------------------------------------------------------------------------------
@@ -309,7 +319,12 @@ async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...
         ticket = await run.watch.before(action.dvr)
         try:
             activity = await writer.reload_guide(dvr.key)
-        except (PlexRefused, PlexUnreachable):
+        except PlexRefused as error:
+            run.watch.forget(ticket)
+            if error.status != 404:
+                raise
+            raise _forgotten(dvr.key) from error
+        except PlexUnreachable:
             run.watch.forget(ticket)
             raise
         await run.watch.asked(ticket, activity)

@@ -1,0 +1,29 @@
+"""A DVR that Plex forgets until its next start, because its first guide load failed (plex-livetv.md 3.2)."""
+
+from pathlib import Path
+
+from reconciler.sandbox.plex import PlexOptions
+from tests.applying.house import house
+from tests.conftest import Run
+
+ONE = {"news": {1000: "BBC", 1001: "CNN"}}
+
+
+def test_a_forgotten_dvr_is_explained_and_finished_after_a_restart(tmp_path: Path, run: Run[None]) -> None:
+    """The run says what happened and what to do; after Plex's restart the next one finishes it, and makes no second."""
+
+    async def main() -> None:
+        options = PlexOptions(load_delay_s=0.05, ghost_on_failed_load=True, failing_load=True)
+        async with house(tmp_path, options=options) as home:
+            result = await home.apply(ONE)
+            (failed,) = [o for o in result.outcomes if o.state == "failed"]
+            assert "forgets one whose guide did not load" in failed.text
+            assert "restart Plex" in failed.next_step
+            home.plex.set(failing_load=False)
+            await home.plex.restart()
+            again = await home.apply(ONE)
+            assert again.complete, again.outcomes
+            assert 1 == len(home.plex.state()["dvrs"])
+            assert (await home.planned(ONE)).plan.empty
+
+    run(main)
