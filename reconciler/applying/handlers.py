@@ -123,6 +123,9 @@ async def create_dvr(run: Run, action: Action) -> Done:
             next_step="ptctl plan",
         )
     run.keep(action.dvr, dvr_key=dvr.key, dvr_uuid=dvr.uuid, machine=run.planned.plan.server_machine)
+    if made:
+        # What was applied to an earlier DVR says nothing of this one: should its guide not load now, the next run loads it.
+        run.keep(action.dvr, applied=None)
     if ticket is not None and made and await _took_guide(run, action, since, began):
         ending = await run.watch.ended(ticket, lambda: _proved(run, target, dvr, since))
         run.loaded.add(action.dvr)

@@ -27,3 +27,22 @@ def test_a_forgotten_dvr_is_explained_and_finished_after_a_restart(tmp_path: Pat
             assert (await home.planned(ONE)).plan.empty
 
     run(main)
+
+
+def test_a_dvr_made_again_is_loaded_by_the_next_run(tmp_path: Path, run: Run[None]) -> None:
+    """Deleted by hand, created again, and its guide does not load: the next run loads it, whatever was applied before."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            assert (await home.apply(ONE)).complete
+            await home.plex.loads_done()
+            record = home.tuned("news")
+            home.plex.remove_dvr(home.plex.dvr_of(record.device_id))
+            home.plex.set(failing_load=True)
+            assert not (await home.apply(ONE)).complete
+            home.plex.set(failing_load=False)
+            again = await home.apply(ONE)
+            assert again.complete, again.outcomes
+            assert (await home.planned(ONE)).plan.empty
+
+    run(main)
