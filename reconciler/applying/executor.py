@@ -171,6 +171,7 @@ class _Executor:
         assert why is not None
         raise _NotServed(
             f"serve does not serve this generation after {self.run.timing.ready_s:g} s ({why.why}); "
+            "where serve runs already, serve.advertise has to be its address; "
             "the files are published, nothing was written to Plex",
             next_step=command(self.run.planned.plan, "serve"),
         )

@@ -47,7 +47,7 @@ class ServeClient:
         """None when `discover.json` there answers with this DeviceID (DVR-7); else why not."""
         answer = await self._json(f"{base_url.rstrip('/')}/discover.json")
         if isinstance(answer, Unknown):
-            return Unknown(f"the tuner does not answer: {answer.why}")
+            return Unknown(f"the tuner at {base_url} does not answer: {answer.why}")
         found = str(answer.get("DeviceID", ""))
         if found.casefold() != device_id.casefold():
             return Unknown(f"another device answers there: DeviceID {found or 'none'} instead of {device_id}")
@@ -91,13 +91,13 @@ class ServeClient:
         )
 
     async def _hub(self, target: str) -> dict[str, Any] | Unknown:  # Any: JSON
-        why = Unknown("no address of serve is known (serve.advertise)")
+        asked = []
         for address in self.addresses:
             answer = await self._json(address.rstrip("/") + target)
             if not isinstance(answer, Unknown):
                 return answer
-            why = answer
-        return why
+            asked.append(f"{address}: {answer.why}")
+        return Unknown("; ".join(asked) or "no address of serve is known (serve.advertise)")
 
     async def _json(self, url: str) -> dict[str, Any] | Unknown:
         try:
@@ -110,9 +110,9 @@ class ServeClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Unknown(f"no answer ({type(error).__name__})")
         except ValueError:
-            return Unknown("the answer is not JSON")
+            return Unknown("what answers there is not ptctl serve (no JSON)")
         if not isinstance(body, dict):
-            return Unknown(f"the answer has status {answer.status_code}")
+            return Unknown(f"what answers there is not ptctl serve (status {answer.status_code})")
         return body
 
 

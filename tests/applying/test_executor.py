@@ -417,6 +417,12 @@ def test_without_serve_nothing_goes_to_plex(tmp_path: Path, run: Run[None]) -> N
             assert home.writes() == []
             assert home.ledger().dvrs.keys() == {"news"}
             assert (home.state / "artifacts" / "current" / "manifest.json").exists()
+            # a wrong `advertise` leads nowhere, or to somebody else
+            assert "http://127.0.0.1:9: no answer (ConnectError)" in result.failed[0].text
+            home.client.addresses = (home.plex.url,)
+            wrong = (await home.apply(ONE)).failed[0].text
+            assert f"{home.plex.url}: what answers there is not ptctl serve" in wrong
+            assert "serve.advertise" in wrong
 
     run(main)
 
