@@ -117,7 +117,7 @@ class _Run:
             self.links.ensure(of)
         funnels = {name: _caught(name, of) for name, of in caught.items()}
         self._special_filters(filters, assigned, homes, ledger)
-        merged = {name: len(of) for name, of in assigned.by_bucket.items()}
+        came_by = {i.id: name for name, of in assigned.by_bucket.items() for i in of}
         numbers = Numbers(ledger, self.today)
         placed = place(
             spec,
@@ -164,7 +164,7 @@ class _Run:
             dvrs=targets,
             exports=exports,
             ledger=after,
-            funnels=_funnels(spec, funnels, merged, targets, exports=exports, homes=homes),
+            funnels=_funnels(spec, funnels, came_by, placed, targets),
             filtered=tuple((name, count) for name, count in tally.dropped.items() if count),
             held=tuple(assigned.held),
             unbucketed=_unbucketed(assigned.unbucketed),
@@ -340,18 +340,15 @@ def _caught(name: str, items: Sequence[Item]) -> Funnel:
 def _funnels(
     spec: Spec,
     caught: Mapping[str, Funnel],
-    merged: Mapping[str, int],
+    came_by: Mapping[str, str],
+    placed: Placed,
     targets: Iterable[DvrTarget],
-    *,
-    exports: Iterable[Export],
-    homes: Homes,
 ) -> tuple[Funnel, ...]:
-    kept: Counter[str] = Counter()
-    for target in targets:
-        home = homes.bucket_of.get(target.record.name) or target.dvr.bucket
-        kept[home] += len(target.lineup.rows)
-    for export in exports:
-        kept[export.name.removeprefix("dvr-")] += len(export.channels)
+    """`came_by` is the bucket of each item id: one that overflowed is kept of its own bucket, wherever it sits."""
+    merged = Counter(came_by.values())
+    kept = Counter(came_by[i.id] for of in placed.exports.values() for i in of)
+    for part, target in zip(placed.parts, targets, strict=True):
+        kept.update(came_by[part.items[row.number].id] for row in target.lineup.rows)
     return tuple(replace(caught[b.name], merged=merged[b.name], kept=kept[b.name]) for b in spec.buckets)
 
 

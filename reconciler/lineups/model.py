@@ -125,7 +125,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """What became of the entries a bucket's rule caught. Counts fall from left to right."""
+    """What became of the entries a bucket's rule caught (SPL-5).
+
+    `with_id` and `in_guide` count among the `caught`. `merged` are the channels that filters and merging make of them, and
+    `kept` those of these that have a place, in whichever DVR; `caught`, `merged` and `kept` fall.
+    """
 
     bucket: str
     caught: int

@@ -79,22 +79,21 @@ def render_dvr(
         lines.append(f"  {pad('not on in Plex', _STAGE)} {record.applied.unmatched}: {why}")
     lines += [paint(f"  {pad(f'run {run}', _STAGE)} {text}", "danger", color=color) for run, text in failed]
     if funnel:
-        stages = (
-            ("caught", funnel.caught),
-            ("with guide id", funnel.with_id),
-            ("in a guide", funnel.in_guide),
-            ("merged", funnel.merged),
-            ("kept", funnel.kept),
-        )
-        lines.append(
-            f"  {pad(f'bucket {funnel.bucket}', _STAGE)} "
-            + " -> ".join(f"{number(count)} {word}" for word, count in stages)
-        )
+        lines.append(f"  {pad(f'bucket {funnel.bucket}', _STAGE)} {_funnel(funnel)}")
     lines += [f"  {pad('held', _STAGE)} {one.name}: would now be in {one.would_be}" for one in held]
     lines += [
         f"  {n:>6}  {cut(name, 60)}" + ("   off: its guide is empty" if off else "") for n, name, off in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _funnel(funnel: Funnel) -> str:
+    """SPL-5. Entries become channels and channels rows, so those counts fall; what has a guide is a part of the first."""
+    return (
+        f"{plural(funnel.caught, 'entry')} ({number(funnel.with_id)} with a guide id, "
+        f"{number(funnel.in_guide)} in a guide) -> {plural(funnel.merged, 'channel')} after merging -> "
+        f"{number(funnel.kept)} kept"
+    )
 
 
 def render_unbucketed(groups: Sequence[tuple[str, int]]) -> str:

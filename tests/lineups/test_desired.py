@@ -158,6 +158,8 @@ def test_overflow_to_a_later_bucket_and_no_way_back() -> None:
     assert ["main/1", "main/2", "main/3"] == list(numbers(first, "a"))
     assert ["main/4", "main/5"] == list(numbers(first, "b"))
     assert (("b", 2),) == first.dvrs[0].overflowed
+    # who sits next door is still kept of the bucket whose rule caught it
+    assert [(5, 5, 5), (0, 0, 0)] == [(f.caught, f.merged, f.kept) for f in first.funnels]
     second = run(spec, many(5)[1:], first.ledger)
     assert numbers(first, "b") == numbers(second, "b")
     assert () == second.held
