@@ -135,7 +135,7 @@ def _why(row: PublishedRow, causes: Mapping[str, Cause]) -> str:
         "source": f"gone from source {source}",
         "spec": "no longer selected by the spec",
         "guide": "has no programmes",
-        "probe": "failed its probes",
+        "probe": "failed its probes, or is on a list of bad streams",
         "version": "left out by this version",
         "drift": "changed in Plex",
     }

@@ -78,6 +78,14 @@ def test_from_nothing() -> None:
     assert "4 switch on 3 channels (1000-1002)" in change_of(planned, "news").details[0]
 
 
+def test_channels_of_a_blacklist_did_not_fail_a_probe() -> None:
+    """Probes and lists of bad streams give one cause, so its words leave both open."""
+    after = {"news": {1000: "BBC"}, "sport": TWO["sport"]}
+    planned = Home(TWO, after, causes={"news": {"main/Sky": "probe"}}).planned()
+    whys = {c.name: c.why for c in change_of(planned, "news").counts.removed}
+    assert "failed its probes, or is on a list of bad streams" == whys["Sky"]
+
+
 @pytest.mark.accepts("PLN-4")
 def test_channels_come_and_go() -> None:
     """Counts, causes, map bytes and costs of a change; a load because Plex must read the new channel first."""
