@@ -77,6 +77,8 @@ class SourceReport:
     hosts: int = 0
     via: str = ""
     notes: tuple[str, ...] = ()
+    failure: str = ""
+    """Why nothing fresh came: what each attempt met, in order; "" where it came, or nobody asked."""
     dropped: tuple[Dropped, ...] = ()
     guide_urls: tuple[str, ...] = ()
     connections: int | None = None

@@ -128,7 +128,7 @@ async def offers(
             try:
                 indexes[name] = await trio.to_thread.run_sync(guide_index, file.path, cache)
             except ProviderError as error:
-                progress(Step(name, "done", detail=error.message))
+                progress(Step(f"guide {name}", "done", detail=error.message))
     return found, indexes
 
 

@@ -73,7 +73,7 @@ async def look(provider: Provider, *, base: Path, cache: Path, now: float, progr
             try:
                 indexes[name] = guide_index(file.path, cache)
             except ProviderError as error:
-                progress(Step(name, "done", detail=error.message))
+                progress(Step(f"guide {name}", "done", detail=error.message))
     return Look(spec, found, indexes, report)
 
 

@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from reconciler.catalog.entry import SourceReport
 from reconciler.planning.inputs import World
 from reconciler.planning.model import Change, PlanWarning
 
@@ -38,25 +39,9 @@ WARNINGS: Final[Mapping[str, str]] = {
 def catalog_warnings(world: World) -> Iterator[PlanWarning]:
     """What sources, guides and bucketing have to say."""
     for _, report in sorted(world.reports.items()):
-        name = report.name
         if report.fetched in {"fresh", "unchanged"} or (world.cached and report.fetched == "cached"):
             continue
-        age = (
-            f"{report.age_s / 3600:.0f} h old" if report.age_s >= 3600 else f"{report.age_s / 60:.0f} min old"
-        )
-        if report.kind == "xmltv":
-            text = f'guide "{name}" could not be fetched' + (
-                "" if report.fetched == "absent" else f"; the copy in use is {age}"
-            )
-            yield PlanWarning("W121", text, "ptctl doctor")
-        elif report.fetched == "absent":
-            yield PlanWarning(
-                "W120", f'source "{name}" could not be fetched and there is no copy', "ptctl doctor"
-            )
-        else:
-            yield PlanWarning(
-                "W120", f'source "{name}" could not be fetched; the copy in use is {age}', "ptctl doctor"
-            )
+        yield _not_fetched(report)
     yield from _silent(world)
     groups = world.desired.unbucketed.groups
     if groups:
@@ -71,6 +56,24 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
             went = f"go to {where}" if where else "are left out"
             text = f"{name} is full; {count} new {'match' if count == 1 else 'matches'} {went}"
             yield PlanWarning("W311", text, f"ptctl explain dvr {name}", name)
+
+
+def _not_fetched(report: SourceReport) -> PlanWarning:
+    """W120, W121: what was asked, what came instead of it, and what stands in."""
+    guide = report.kind == "xmltv"
+    text = f'{"guide" if guide else "source"} "{report.name}" could not be fetched'
+    text += f" ({report.failure})" if report.failure else ""
+    if report.fetched == "cached":
+        text += f"; the copy in use is {_age(report.age_s)} old"
+    elif not guide:
+        text += " and there is no copy"
+    return PlanWarning("W121" if guide else "W120", text, "ptctl doctor")
+
+
+def _age(seconds: float) -> str:
+    if seconds < 60:
+        return "less than a minute"
+    return f"{seconds / 3600:.0f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _silent(world: World) -> Iterator[PlanWarning]:

@@ -33,7 +33,7 @@ from reconciler.sources.host_health import Health, load_health, order_of, save_h
 from reconciler.sources.lists import fetch_list, read_list_file
 from reconciler.sources.outcome import Outcome, PanelSeen
 from reconciler.sources.panel import PanelLists, fetch_lists
-from reconciler.sources.progress import Progress, Step, silent
+from reconciler.sources.progress import Progress, Step, about, silent
 from reconciler.sources.web import FetchFailed, Limits, open_web
 from reconciler.spec.model import Source, Spec
 
@@ -69,6 +69,7 @@ async def load_catalog(
     """
     access = Access(os.environ if environ is None else environ, allow_exec)
     copies = Copies(cache / "lists")
+    progress = about("source", progress)
     sources = [s for s in spec.sources.values() if only is None or s.name in only]
     results: dict[str, tuple[SourceReport, tuple[Entry, ...]]] = {}
     if cached_only:
@@ -150,9 +151,11 @@ async def _timed(
     """The result with its duration and all notes."""
     begun = trio.current_time()
     report, entries = await loading
-    notes = tuple(dict.fromkeys((*sorted(errand.notes, key=_by_host), *report.notes)))
+    met = sorted(errand.notes, key=_by_host)
+    notes = tuple(dict.fromkeys((*met, *report.notes)))
+    failure = "; ".join(met) if report.fetched in {"cached", "absent"} else ""
     errand.tell(Step(errand.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
-    return replace(report, seconds=trio.current_time() - begun, notes=notes), entries
+    return replace(report, seconds=trio.current_time() - begun, notes=notes, failure=failure), entries
 
 
 async def _load_panel(

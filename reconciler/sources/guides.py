@@ -27,7 +27,7 @@ from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.entrance import panel_address, xtream_hosts
 from reconciler.sources.errand import Errand, Spooled
 from reconciler.sources.hosts import label
-from reconciler.sources.progress import Progress, Step, silent
+from reconciler.sources.progress import Progress, Step, about, silent
 from reconciler.sources.web import FetchFailed, Limits, is_private_host, open_web
 from reconciler.spec.model import Guide, Source, Spec
 
@@ -74,6 +74,7 @@ async def load_guides(
     """
     access = Access(os.environ if environ is None else environ, allow_exec)
     copies = Copies(cache / "guides")
+    progress = about("guide", progress)
     results: dict[str, GuideFile] = {}
     if cached_only:
         for guide in spec.guides.values():
@@ -143,7 +144,9 @@ def _own_file(guide: Guide) -> GuideFile | None:
             pass
     except OSError as error:
         note = f"{path}: {(error.strerror or 'cannot be read').lower()}"
-        return GuideFile(None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=(note,)))
+        return GuideFile(
+            None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=(note,), failure=note)
+        )
     return GuideFile(path, SourceReport(guide.name, "xmltv", "fresh", size_bytes=size, via="path"))
 
 
@@ -153,9 +156,13 @@ def _identity(guide: Guide) -> str:
 
 def _from_copy(guide: Guide, copies: Copies, now: float, notes: Sequence[str]) -> GuideFile:
     head = copies.head(guide.name, _identity(guide))
+    failure = "; ".join(notes)
     if head is None:
         notes = (*notes, "no guide and no copy")
-        return GuideFile(None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=tuple(notes)))
+        return GuideFile(
+            None,
+            SourceReport(guide.name, "xmltv", "absent", stale=True, notes=tuple(notes), failure=failure),
+        )
     age = max(0.0, now - head.fetched_at)
     path = copies.file(head)
     report = SourceReport(
@@ -167,6 +174,7 @@ def _from_copy(guide: Guide, copies: Copies, now: float, notes: Sequence[str]) -
         size_bytes=path.stat().st_size,
         via=head.via,
         notes=tuple(notes),
+        failure=failure,
     )
     return GuideFile(path, report)
 

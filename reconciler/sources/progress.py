@@ -1,15 +1,15 @@
 """Word of how a fetch goes, for whoever shows it: values, never text with a URL in it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Progress", "Step", "silent"]
+__all__ = ["Progress", "Step", "about", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something moved. `name` is the source or guide; `host` counts from 1 (0: not about a host).
+    """Something moved. `name` is `source NAME`, `guide NAME` or the channel that is probed; `host` counts from 1 (0: not about a host).
 
     `total_bytes` is None where the server does not say. `detail` is a short sentence without secrets.
     """
@@ -23,6 +23,11 @@ class Step:
 
 
 Progress = Callable[[Step], None]
+
+
+def about(kind: Literal["source", "guide"], progress: Progress) -> Progress:
+    """Tells `progress` of sources, or of guides, by kind and name: a guide may bear the name of its source (design.md 2)."""
+    return lambda step: progress(replace(step, name=f"{kind} {step.name}"))
 
 
 def silent(step: Step) -> None:

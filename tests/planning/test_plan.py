@@ -328,16 +328,17 @@ def test_artifacts_only() -> None:
 def test_catalogue_warnings() -> None:
     """Stand-in copies, leftovers and groups that vanish as a whole are said."""
     reports = {
-        "main": SourceReport("main", "m3u", "cached", 5, age_s=7200),
-        "g": SourceReport("g", "xmltv", "absent"),
+        "main": SourceReport("main", "m3u", "cached", 5, age_s=7200, failure="/tv/list.m3u: no such file"),
+        "g": SourceReport("g", "xmltv", "absent", failure="host 1: 403"),
     }
     home = Home(TWO, TWO)
     desired = replace(home.desired(), unbucketed=Unbucketed((("AF|Arabic", 41), ("AS|Hindi", 36), ("x", 1))))
     planned = replace(home, changes={"reports": reports, "desired": desired}).planned()
     texts = {w.code: w.message for w in planned.plan.warnings}
     assert "78 channels fit no bucket (AF|Arabic 41, AS|Hindi 36, 1 more)" == texts["W110"]
-    assert 'source "main" could not be fetched; the copy in use is 2 h old' == texts["W120"]
-    assert 'guide "g" could not be fetched' == texts["W121"]
+    cause = "could not be fetched (/tv/list.m3u: no such file)"
+    assert f'source "main" {cause}; the copy in use is 2 h old' == texts["W120"]
+    assert 'guide "g" could not be fetched (host 1: 403)' == texts["W121"]
 
 
 @pytest.mark.accepts("PLN-2")
