@@ -68,14 +68,29 @@ def resolve(ref: SecretRef, *, environ: Mapping[str, str], base: Path, allow_exe
         case "exec":
             value = _from_command(ref, environ, base, allow_exec=allow_exec)
     if not value:
-        raise _missing(ref, "the value is empty", "")
+        raise _missing(ref, "the value is empty", _fill(ref))
     if "\n" in value or "\r" in value or "\x00" in value:
         raise _missing(ref, "the value has several lines", "keep one value in one place")
     return Secret(value)
 
 
 def _missing(ref: SecretRef, why: str, next_step: str) -> CredentialError:
-    return CredentialError(f"credential '{ref}': {why}", next_step=next_step or None)
+    return CredentialError(f"credential '{ref}': {why}", next_step=next_step)
+
+
+def _fill(ref: SecretRef) -> str:
+    """What to do where a reference leads to an empty value."""
+    match ref.scheme:
+        case "env":
+            return f"export {ref.place}=…"
+        case "envfile":
+            return f"write the value behind {ref.name}= in {ref.place}"
+        case "file" | "subscription":
+            return f"write the value into {ref.place}"
+        case "plexprefs":
+            return "sign the server in to Plex"
+        case "exec":
+            return "run the command by hand: it has to print the value"
 
 
 def _path(place: str, environ: Mapping[str, str], base: Path) -> Path:
@@ -92,7 +107,9 @@ def _read(ref: SecretRef, path: Path) -> str:
         reason = error.strerror or "cannot be read"
         raise _missing(ref, f"{path}: {reason.lower()}", "check the path and its permissions") from None
     if len(data) > FILE_LIMIT_BYTES:
-        raise _missing(ref, f"{path} is larger than 1 MiB and no secret", "")
+        raise _missing(
+            ref, f"{path} is larger than 1 MiB and no secret", "name the file that holds the value"
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -129,7 +146,11 @@ def subscription_file(ref: SecretRef, *, environ: Mapping[str, str], base: Path)
         matches = [p for p in fixed.glob(rest) if p.is_file()] if rest != "." else [fixed]
         newest = max(matches, key=lambda p: (p.stat().st_mtime_ns, p.name), default=None)
     except OSError as error:
-        raise _missing(ref, f"{fixed}: {(error.strerror or 'cannot be read').lower()}", "") from None
+        raise _missing(
+            ref,
+            f"{fixed}: {(error.strerror or 'cannot be read').lower()}",
+            "check the path and its permissions",
+        ) from None
     if newest is None:
         raise _missing(ref, f"no file matches {pattern}", "check the path")
     return newest
@@ -150,7 +171,8 @@ def _from_subscription(ref: SecretRef, environ: Mapping[str, str], base: Path) -
     part = ref.part or "password"
     found = _PART[part].search(text)
     if found is None:
-        raise _missing(ref, f"{path} has no line '{part.capitalize()}:'", "")
+        word = part.capitalize()
+        raise _missing(ref, f"{path} has no line '{word}:'", f"add a line {word}: …")
     return found[1]
 
 
@@ -190,7 +212,7 @@ def _from_command(ref: SecretRef, environ: Mapping[str, str], base: Path, *, all
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise _missing(ref, f"the command took longer than {EXEC_LIMIT_S:.0f} s", "") from None
+        raise _missing(ref, f"the command took longer than {EXEC_LIMIT_S:.0f} s", "run it by hand") from None
     except OSError as error:
         raise _missing(ref, (error.strerror or "cannot be run").lower(), "check the command") from None
     if done.returncode:

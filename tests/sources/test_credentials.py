@@ -134,20 +134,21 @@ def test_commands_need_permission(tmp_path: Path) -> None:
     assert "status 1" in caught.value.message
 
 
-@pytest.mark.accepts("UPD-2")
+@pytest.mark.accepts("UPD-2", "DOC-2")
 @pytest.mark.parametrize(
     "text",
-    ["env:NONE", "envfile:env#NONE", "envfile:none#A", "file:none", "file:empty", "subscription:none.*",
+    ["env:NONE", "env:EMPTY", "envfile:env#NONE", "envfile:env#EMPTY", "envfile:none#A", "file:none", "file:empty", "subscription:none.*",
      "subscription:env", "plexprefs:env"],
 )  # fmt: skip
 def test_errors_name_the_reference_only(tmp_path: Path, text: str) -> None:
-    """Whatever is missing, the message holds the reference and no value that was read on the way."""
-    (tmp_path / "env").write_text("A=s3cret-value\n")
+    """Whatever is missing, the message holds the reference and no value that was read on the way, and says what to do."""
+    (tmp_path / "env").write_text("A=s3cret-value\nEMPTY=\n")
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(CredentialError) as caught:
         value(text, tmp_path)
     assert text in caught.value.message
-    assert "s3cret-value" not in caught.value.message
+    assert caught.value.next_step
+    assert "s3cret-value" not in caught.value.message + caught.value.next_step
 
 
 def test_a_line_must_be_an_account(tmp_path: Path) -> None:
