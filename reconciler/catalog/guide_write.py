@@ -9,10 +9,11 @@ bytes whatever the order of the input. This module refuses to ask what time it i
 """
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from reconciler.catalog.guide_channel import Wish, channel_lines, lines_of
 from reconciler.catalog.guide_gather import Gathered
@@ -20,9 +21,11 @@ from reconciler.catalog.guide_index import Coverage, unavailable_titles
 from reconciler.catalog.guide_places import Places
 from reconciler.catalog.guide_programme import Airing, Programme, day_and_time
 from reconciler.catalog.guide_text import attribute, plain_text, text
-from reconciler.catalog.guide_times import time_text
+from reconciler.catalog.guide_times import time_text, time_value
 
 __all__ = ["DvrGuide", "GuideInput", "GuideReport", "GuideWanted", "write_guides"]
+
+_TIME: Final = re.compile(rb"""\s(?:start|stop)\s*=\s*["']([^"'<>]*)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,14 @@ class DvrGuide:
 class GuideReport:
     """What was written: per DVR the bytes, and per number what its guide said inside the window.
 
-    Filler counts as nothing. `notes` are per guide, short sentences about damage; `damaged` are the guides whose end is
+    Filler counts as nothing. `ended` has the channels whose every programme was over before the window: when the newest
+    ended, seconds since 1970. `notes` are per guide, short sentences about damage; `damaged` are the guides whose end is
     missing.
     """
 
     size_bytes: Mapping[str, int]
     rows: Mapping[str, Mapping[int, Coverage]]
+    ended: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
 
@@ -112,6 +117,7 @@ def write_guides(
     damaged: list[str] = []
     sizes: dict[str, int] = {}
     covered: dict[str, Mapping[int, Coverage]] = {}
+    ended: dict[str, Mapping[int, int]] = {}
     shifts = {guide.name: guide.shift_s for guide in guides}
     with ExitStack() as stack:
         if gc.isenabled():
@@ -126,30 +132,40 @@ def write_guides(
                     damaged.append(guide.name)
         for dvr in dvrs:
             of_dvr = sorted(rows[dvr.name], key=lambda row: row.number)
-            sizes[dvr.name], covered[dvr.name] = _write_one(dvr, of_dvr, shifts, gathered)
-    return GuideReport(sizes, covered, notes, tuple(damaged))
+            sizes[dvr.name], covered[dvr.name], ended[dvr.name] = _write_one(dvr, of_dvr, shifts, gathered)
+    return GuideReport(sizes, covered, ended, notes, tuple(damaged))
 
 
 def _write_one(
     dvr: DvrGuide, rows: Sequence[GuideWanted], shifts: Mapping[str, float], gathered: Gathered
-) -> tuple[int, dict[int, Coverage]]:
+) -> tuple[int, dict[int, Coverage], dict[int, int]]:
     size = dvr.out.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<tv generator-info-name="ptctl">\n')
     size += dvr.out.write("".join(map(_channel, rows)).encode())
     says_nothing = unavailable_titles(dvr.unavailable) if dvr.unavailable else None
     covered: dict[int, Coverage] = {}
+    ended: dict[int, int] = {}
     for row in rows:
         shift_s = round(row.shift_s + shifts.get(row.guide, 0.0))
         wish = Wish(str(row.number), _shown(row), shift_s, says_nothing)
         data, count = (b"", 0) if row.off else gathered.raw(row.guide, row.xmltv_id)
         written = channel_lines(data, count, wish, dvr.window)
         covered[row.number] = Coverage(written.real, written.unavailable)
+        newest = _newest(data) if count and not written.lines else None
+        if newest is not None and newest + shift_s <= dvr.window[0]:
+            ended[row.number] = newest + shift_s
         if not written.lines and dvr.filler_s and not row.off:
             written = lines_of(
                 list(_filler(row, dvr.window, round(dvr.filler_s))), Wish(wish.channel, wish.name)
             )
         size += dvr.out.write(written.lines)
     size += dvr.out.write(b"</tv>\n")
-    return size, covered
+    return size, covered, ended
+
+
+def _newest(data: bytes) -> int | None:
+    """The latest time that raw programmes name; None where none can be read."""
+    times = (time_value(text.decode("utf-8", "replace")) for text in set(_TIME.findall(data)))
+    return max((t for t in times if t is not None), default=None)
 
 
 def _shown(row: GuideWanted) -> str:

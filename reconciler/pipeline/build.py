@@ -7,22 +7,24 @@ refuses to publish.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconciler import __version__
 from reconciler.catalog.guide_bytes import open_guide
 from reconciler.catalog.guide_times import day_window
-from reconciler.catalog.guide_write import DvrGuide, GuideInput, write_guides
+from reconciler.catalog.guide_write import DvrGuide, GuideInput, GuideWanted, write_guides
 from reconciler.ledger import generations
 from reconciler.lineups import artifacts
 from reconciler.lineups.manifest import DvrManifest, Manifest, manifest_bytes
 from reconciler.lineups.model import Desired, DvrTarget
 from reconciler.pipeline.gather import Gathered
-from reconciler.planning.inputs import Judgement
+from reconciler.planning.inputs import GuideEnded, Judgement
 from reconciler.spec.model import Spec
 
 __all__ = ["Built", "build"]
@@ -39,6 +41,7 @@ class Built:
     manifest: Manifest
     generation: str
     files: tuple[str, ...]
+    ended: tuple[GuideEnded, ...] = ()
 
 
 def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *, now: float) -> Built:
@@ -50,9 +53,10 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
     desired = judgement.desired
     kept = _carried(judgement, gathered)
     key = _key(spec, desired, kept, gathered, now)
-    if gathered.generation and _remembered(state) == {"key": key, "generation": gathered.generation}:
+    known = _remembered(state)
+    if known and gathered.generation and (known.key, known.generation) == (key, gathered.generation):
         assert gathered.published is not None
-        return Built(gathered.published, gathered.generation, ())
+        return Built(gathered.published, gathered.generation, (), known.ended)
     digests: dict[str, str] = {}
     for name, data in artifacts.files(spec, desired).items():
         generations.write(staged, name, data)
@@ -60,18 +64,18 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
     for entry in kept.values():
         generations.carry_over(state, staged, entry.slug)
     fresh = [t for t in artifacts.served(desired) if t.record.name not in kept]
-    guides = _guides(spec, desired, fresh, gathered, staged, now)
+    guides, ended = _guides(spec, desired, fresh, gathered, staged, now)
     digests.update({f"{t.record.slug}/guide.xml": guides[t.record.name] for t in fresh})
     manifest = artifacts.manifest(spec, desired, guides, kept)
     generations.write(staged, "manifest.json", manifest_bytes(manifest))
-    known = {
+    made = {
         name: digest
         for name, digest in digests.items()
         if not name.startswith(tuple(f"{e.slug}/" for e in kept.values()))
     }
-    generation = generations.finish(staged, known)
-    _remember(state, {"key": key, "generation": generation})
-    return Built(manifest, generation, _new_files(state, staged, known))
+    generation = generations.finish(staged, made)
+    _remember(state, _Memory(key, generation, ended))
+    return Built(manifest, generation, _new_files(state, staged, made), ended)
 
 
 def _carried(judgement: Judgement, gathered: Gathered) -> dict[str, DvrManifest]:
@@ -83,8 +87,8 @@ def _carried(judgement: Judgement, gathered: Gathered) -> dict[str, DvrManifest]
 
 def _guides(
     spec: Spec, desired: Desired, targets: list[DvrTarget], gathered: Gathered, staged: Path, now: float
-) -> dict[str, str]:
-    """Write the guide of each target; their SHA-256 by DVR name."""
+) -> tuple[dict[str, str], tuple[GuideEnded, ...]]:
+    """Write the guide of each target; their SHA-256 by DVR name, and which guides have ended for some channel."""
     names = {t.record.name for t in targets}
     inputs = [
         GuideInput(
@@ -110,9 +114,25 @@ def _guides(
             )
             for t in targets
         ]
-        write_guides(inputs, wanted, outputs, stack.enter_context(scratch.open("w+b")))
+        report = write_guides(inputs, wanted, outputs, stack.enter_context(scratch.open("w+b")))
     scratch.unlink()
-    return {name: _digest(path) for name, path in paths.items()}
+    return {name: _digest(path) for name, path in paths.items()}, _ended(wanted, report.ended)
+
+
+def _ended(wanted: Iterable[GuideWanted], ended: Mapping[str, Mapping[int, int]]) -> tuple[GuideEnded, ...]:
+    told: Counter[str] = Counter()
+    over: dict[str, list[int]] = {}
+    for row in wanted:
+        if row.guide and not row.off:
+            told[row.guide] += 1
+            if (at := ended[row.dvr].get(row.number)) is not None:
+                over.setdefault(row.guide, []).append(at)
+    return tuple(
+        GuideEnded(
+            guide, len(times), told[guide], f"{datetime.fromtimestamp(max(times), UTC):%Y-%m-%dT%H:%M:%SZ}"
+        )
+        for guide, times in sorted(over.items())
+    )
 
 
 def _opener(path: Path) -> Callable[[], Iterable[bytes]]:
@@ -153,17 +173,28 @@ def _key(
     return total.hexdigest()
 
 
-def _remembered(state: Path) -> dict[str, str] | None:
+class _Memory(NamedTuple):
+    """What was built last: the hash of what went in, the generation that came out, and what there was to say."""
+
+    key: str
+    generation: str
+    ended: tuple[GuideEnded, ...]
+
+
+def _remembered(state: Path) -> _Memory | None:
     try:
         found = json.loads((state / "cache" / MEMORY).read_bytes())
-    except (OSError, ValueError):
+        return _Memory(found["key"], found["generation"], tuple(GuideEnded(*one) for one in found["ended"]))
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found if isinstance(found, dict) else None
 
 
-def _remember(state: Path, what: dict[str, str]) -> None:
+def _remember(state: Path, what: _Memory) -> None:
+    ended = [[one.guide, one.channels, one.of, one.newest] for one in what.ended]
     path = state / "cache" / MEMORY
-    path.with_suffix(".new").write_text(json.dumps(what), "utf-8")
+    path.with_suffix(".new").write_text(
+        json.dumps({"key": what.key, "generation": what.generation, "ended": ended}), "utf-8"
+    )
     path.with_suffix(".new").replace(path)
 
 

@@ -105,6 +105,7 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
             version=__version__,
             env=request.env,
             arguments=arguments_of(request),
+            ended=built.ended,
             requests=getattr(gathered.observed, "requests", 0),
             seconds=trio.current_time() - began,
         )

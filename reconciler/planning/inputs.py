@@ -15,7 +15,7 @@ from reconciler.planning.model import PlanWarning
 from reconciler.plex.model import DatabaseView, Observed, Unknown
 from reconciler.spec.model import Spec
 
-__all__ = ["Estimate", "Judgement", "PlanInputs", "PublishedRow", "World"]
+__all__ = ["Estimate", "GuideEnded", "Judgement", "PlanInputs", "PublishedRow", "World"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,16 @@ class Estimate:
 
     load_s: float
     basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuideEnded:
+    """A guide whose programmes are over for `channels` of the `of` channels it tells. `newest`: an ISO second in UTC."""
+
+    guide: str
+    channels: int
+    of: int
+    newest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +120,7 @@ class PlanInputs:
     `manifest` and `generation` are the new ones; `published_generation` is "" before the first. `before` has the rows of
     each DVR as last applied (by its old name), `manifests` those of generations the ledger names, where they still
     exist. `files` are the names of files that publishing writes. `arguments` is the canonical text of all command-line
-    arguments that matter. `requests` and `seconds` are what gathering cost.
+    arguments that matter. `ended` are guides that ended (of DVRs whose files are made anew). `requests` and `seconds` are what gathering cost.
     """
 
     world: World
@@ -125,6 +135,7 @@ class PlanInputs:
     version: str = ""
     env: str = ""
     arguments: str = ""
+    ended: tuple[GuideEnded, ...] = ()
     base: str = ""
     requests: int = 0
     seconds: float = 0.0

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from reconciler.catalog.entry import SourceReport
-from reconciler.planning.inputs import World
+from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Change, PlanWarning
 
-__all__ = ["WARNINGS", "catalog_warnings", "group_warnings", "unused_words"]
+__all__ = ["WARNINGS", "catalog_warnings", "ended_warnings", "group_warnings", "unused_words"]
 
 WARNINGS: Final[Mapping[str, str]] = {
     "W110": "channels fit no bucket and are in no DVR",
     "W120": "a source could not be fetched; its last good copy stands in",
     "W121": "a guide could not be fetched; its last good copy stands in, or there is none",
+    "W122": "a guide has ended: its newest programme is over for most of its channels",
     "W207": "all removals of a DVR had a group that the source no longer sends",
     "W301": "a tuner in Plex has the DeviceID of a DVR of the spec and is adopted",
     "W302": "a DVR in Plex has the same guide and could be adopted",
@@ -91,6 +92,17 @@ def _silent(world: World) -> Iterator[PlanWarning]:
         source = world.spec.sources.get(name)
         if source is not None and source.stream.profile == "salvage":
             yield PlanWarning("W321", f'no audio on {count} channels of source "{name}": {why}')
+
+
+def ended_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
+    """W122: where half of a guide's channels or more have nothing left. A few end every day: events, and stations."""
+    for ended in inputs.ended:
+        if 2 * ended.channels >= ended.of:
+            text = (
+                f'guide "{ended.guide}" has ended for {ended.channels} of {ended.of} channels; '
+                f"its newest programme there was over at {ended.newest.replace('T', ' ')[:16]} UTC"
+            )
+            yield PlanWarning("W122", text, "ptctl refresh, or another address under guides")
 
 
 def group_warnings(world: World, changes: Iterable[Change]) -> Iterator[PlanWarning]:

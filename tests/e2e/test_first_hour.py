@@ -43,3 +43,26 @@ def test_a_list_that_is_gone_says_so(run: Run[None], tmp_path: Path) -> None:
             assert f"({tmp_path / 'list.m3u'}: no such file or directory)" in line, found.text
 
     run(main)
+
+
+def test_a_guide_that_has_ended_is_warned_about(run: Run[None], tmp_path: Path) -> None:
+    """W122 with the channels it concerns and the time, in each plan; a channel without any programme is not counted."""
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            home.write_spec(FILES)
+            more = [
+                f'#EXTINF:-1 tvg-id="{i}" group-title="News",{i}\nhttp://127.0.0.1:9/{i}.ts' for i in "ab"
+            ]
+            (tmp_path / "list.m3u").write_text(LIST + "\n".join(more) + "\n")
+            (tmp_path / "more.m3u").write_text("#EXTM3U\n")
+            old = '<programme channel="{}" start="20200101100000 +0100" stop="20200101110000 +0100"><title>x</title></programme>'
+            ids = "".join(f'<channel id="{i}"/>' for i in ("one", "a", "b"))
+            (tmp_path / "guide.xml").write_text(f"<tv>{ids}{old.format('one')}{old.format('a')}</tv>")
+            expected = 'guide "nz" has ended for 2 of 3 channels; its newest programme there was over at 2020-01-01 10:00 UTC'
+            for command in ("plan", "refresh", "plan"):  # the last one builds nothing anew
+                found = await home.ptctl(command)
+                assert found.code == 0, found.text
+                assert command == "refresh" or expected in found.out, found.text
+
+    run(main)
