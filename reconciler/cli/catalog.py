@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -82,7 +82,10 @@ def catalog(
     if format_ == "json":
         console.data(_json(what or "groups", entries, reports, match))
     else:
-        table = _channels(entries, console) if what == "channels" else _groups(entries, console)
+        if match is not None and not entries:
+            table: Iterable[str] = ["Nothing matches.", "", "Next:  ptctl catalog groups"]
+        else:
+            table = _channels(entries, console) if what == "channels" else _groups(entries, console)
         console.data("\n".join([*_sources(reports, entries, console, match), "", *table]))
 
 

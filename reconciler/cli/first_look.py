@@ -12,7 +12,14 @@ from pathlib import Path
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.drafting.provider import Given, Provider
-from reconciler.errors import CredentialError, PlexRefused, ProviderError, UsageError
+from reconciler.errors import (
+    CredentialError,
+    PlexDenied,
+    PlexRefused,
+    PlexUnreachable,
+    ProviderError,
+    UsageError,
+)
 from reconciler.plex.connection import connected
 from reconciler.plex.model import Observed, Unknown
 from reconciler.plex.reader import observe, read_device_channels
@@ -122,11 +129,19 @@ def value_of(given: Given, base: Path) -> Secret:
 async def look_at_plex(url: str, token: Secret, *, name: str) -> Observed:
     """Plex as it is now; reads only. `name` tells the installation's client identifier.
 
-    Raises PlexUnreachable, PlexDenied, and PlexRefused where it answers with something else.
+    Raises PlexUnreachable, PlexDenied, and PlexRefused where it answers with something else. There is no spec yet, so
+    the errors speak of the address and of the flags.
     """
     try:
         async with connected(url, token, client_id=f"ptctl-{name}") as connection:
             return await observe(connection)
+    except PlexDenied:
+        raise PlexDenied(
+            f"{url}: Plex refused the token",
+            next_step="check --plex-token-env, --plex-token-file or --plex-prefs",
+        ) from None
+    except PlexUnreachable as error:
+        raise PlexUnreachable(error.message.replace("plex.url", url), next_step="check --plex-url") from None
     except PlexRefused as error:
         raise PlexRefused(
             f"{url} does not answer like Plex: {error.message}",

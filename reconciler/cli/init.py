@@ -21,6 +21,7 @@ from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwri
 from reconciler.cli.first_look import Look, look, look_at_plex, value_of
 from reconciler.cli.progress import fetching
 from reconciler.cli.provider_input import (
+    PLEX_TOKENS,
     PlexInput,
     plex_input,
     plex_options,
@@ -83,6 +84,9 @@ def init(
     refuse_overwriting((out, env_path(out)), overwrite=overwrite)
     base = out.absolute().parent
     called = slug(name or base.name, "home")
+    of_plex = [f"--{k.replace('_', '-')}" for k in ("plex_url", *PLEX_TOKENS) if flags[k]]
+    if no_plex and of_plex:
+        raise UsageError(f"--no-plex and {of_plex[0]} exclude each other", next_step="leave one of them out")
     provider, missing = provider_input(console, flags, base=base)
     plex: PlexInput | None = None
     if not no_plex:
@@ -101,10 +105,14 @@ def init(
     address = tuners_address(console, advertise, plex)
     if not provider.hosts:  # a panel always has a guide, a playlist only if it names one
         provider = replace(provider, own_guide=bool(found.report.guide_urls))
-    counts = group_counts(whereabouts(found.spec, found.catalog, found.guides, Ledger()))
-    live = [g for g in counts if g.kind == "live"]
+    places = whereabouts(found.spec, found.catalog, found.guides, Ledger())
+    live = [g for g in group_counts(places) if g.kind == "live"]
     adult = sorted({g.group for g in live if is_adult_group(g.group)})
-    buckets = proposed((Group(g.group, g.entries, g.listed) for g in live if g.group not in adult), most=most)
+    left = group_counts([p for p in places if not is_separator(p.name)])  # as the proposed filters will
+    buckets = proposed(
+        (Group(g.group, g.entries, g.listed) for g in left if g.kind == "live" and g.group not in adult),
+        most=most,
+    )
     if format_ == "text":
         console.data("\n".join([*_offer(live, found, console), "", *_proposal(buckets, console), ""]))
         if server is not None and plex is not None:

@@ -6,10 +6,12 @@ refuses to fetch.
 """
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,11 +21,15 @@ from reconciler.drafting.provider import Given, Provider, provider_from
 from reconciler.errors import UsageError
 from reconciler.secret import Secret, SecretRef
 
-__all__ = ["PlexInput", "plex_input", "plex_options", "provider_input", "provider_options"]
+__all__ = ["PLEX_TOKENS", "PlexInput", "plex_input", "plex_options", "provider_input", "provider_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click hands each command its own arguments
 PATH = click.Path(path_type=Path)
 LISTS: Final = (".m3u", ".m3u8", ".gz", ".xz", ".zip")
+PLEX_TOKENS: Final = ("plex_token_env", "plex_token_file", "plex_prefs")
+"""The flags that say where Plex's token is."""
+_BARE_HOST: Final = re.compile(r"[\w.-]+:[0-9]{1,5}")
+"""`tv.example.net:8080`: what people copy from a provider's letter."""
 LOOPBACK: Final = "http://127.0.0.1:32400"
 
 
@@ -122,15 +128,7 @@ def plex_input(
     console: Console, flags: dict[str, Any], *, wanted: bool = True
 ) -> tuple[PlexInput | None, list[str]]:
     """Plex as flags and answers give it, None for no Plex, and the flags that are missing."""
-    ways = [
-        w
-        for w, given in (
-            ("--plex-token-env", flags["plex_token_env"]),
-            ("--plex-token-file", flags["plex_token_file"]),
-            ("--plex-prefs", flags["plex_prefs"]),
-        )
-        if given
-    ]
+    ways = [f"--{key.replace('_', '-')}" for key in PLEX_TOKENS if flags[key]]
     if len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} exclude each other", next_step="say once where the token is")
     token = _given("token", flags["plex_token_env"], flags["plex_token_file"], "--plex-token")
@@ -158,6 +156,8 @@ def _asked(base: Path) -> Provider:
     while True:
         question = "Provider: a panel's address (http://host:port), or a playlist (address or file)"
         answer = str(click.prompt(question, err=True)).strip()
+        if _BARE_HOST.fullmatch(answer) and not (base / answer).exists():
+            answer = f"http://{answer}"
         if panel_of(answer) is not None:
             return provider_from(Secret(answer))
         path = answer.partition("?")[0].lower()
@@ -195,12 +195,22 @@ def _playlist(given: str, base: Path, *, on_command_line: bool) -> Provider:
 
 
 def _host(text: str) -> str:
-    text = text.strip().rstrip("/")
+    text = text.strip()
     if panel_of(text) is not None:
         raise UsageError(
             "--host takes an address without an account", next_step="--username-env, --password-env"
         )
-    return text if is_web(text) else f"http://{text}"
+    address = text if "://" in text else f"http://{text}"
+    try:
+        parts = urlsplit(address)
+        good = is_web(address) and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        good = False
+    if not good:
+        raise UsageError(
+            f'--host: "{text}" is no http or https address', next_step="--host http://tv.example.net:8080"
+        )
+    return address.rstrip("/")
 
 
 def _hidden(what: str, *, hide: bool = True) -> Secret:

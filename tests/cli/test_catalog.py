@@ -96,6 +96,19 @@ def test_a_matcher_catches_what_a_bucket_would(tmp_path: Path, run: Run[None]) -
     run(main)
 
 
+def test_a_matcher_that_catches_nothing(tmp_path: Path, run: Run[None]) -> None:
+    """An empty table says nothing: the sentence does, and where the groups are listed."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=40) as there:
+            for what in ("groups", "channels"):
+                found = await there.ptctl("catalog", what, "--match", '{group: "NOTHING|*"}')
+                assert 0 == found.code, found.text
+                assert "Nothing matches.\n\nNext:  ptctl catalog groups\n" in found.out
+
+    run(main)
+
+
 def test_a_matcher_that_asks_for_the_guide(tmp_path: Path, run: Run[None]) -> None:
     """`guide: listed` works here as in a filter."""
 

@@ -183,6 +183,47 @@ def test_plex_that_does_not_answer(tmp_path: Path, run: Run[None]) -> None:
     run(main)
 
 
+@pytest.mark.accepts("INI-1", "DOC-2")
+def test_mistakes_are_told_in_words_of_the_command_line(tmp_path: Path, run: Run[None]) -> None:
+    """There is no spec yet: nothing speaks of its keys, or of commands that need one; contradictions ask nobody."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=40, spec=None) as there:
+            refused = await there.ptctl(*flags(there), env={"TEST_TOKEN": "wrong"})
+            assert 1 == refused.code, refused.text
+            assert f"{there.plex.url}: Plex refused the token" in refused.err
+            assert "--plex-token-env" in refused.err
+            stranger = there.provider.urls[0]
+            asked = await there.ptctl(*flags(there, "--plex-url", stranger))
+            assert f"{stranger} does not answer like Plex" in asked.err, asked.text
+            assert "Next:  check --plex-url" in asked.err
+            both = await there.ptctl(*flags(there, "--no-plex"))
+            assert (64, True) == (both.code, "--no-plex and --plex-url exclude each other" in both.err), (
+                both.text
+            )
+            for host in ("ftp://tv.example.net", "http://tv.example.net:80800", "http://"):
+                wrong = await there.ptctl("init", "--host", host, *FLAGS, "--no-plex")
+                assert (64, True) == (wrong.code, "is no http or https address" in wrong.err), wrong.text
+                assert "again in" not in wrong.err
+            assert [] == [n for n in names_in(tmp_path) if n.startswith("ptctl")]
+
+    run(main)
+
+
+@pytest.mark.accepts("INI-1")
+def test_init_counts_what_plan_will_count(tmp_path: Path, run: Run[None]) -> None:
+    """The channels that init says it wrote are those that the first plan has: separators and adult groups are out."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=84, spec=None) as there:
+            made = await there.ptctl(*flags(there))
+            plan = json.loads((await there.ptctl("plan", "-f", "json")).out)
+            after = sum(c["counts"]["after"] for c in plan["changes"])
+            assert f"1 DVR, {after} channels" in made.out, made.text
+
+    run(main)
+
+
 def test_files_stay_where_secrets_are(tmp_path: Path, run: Run[None]) -> None:
     """A secret that lies in a file is referred to and not copied; Plex's own preferences serve as well."""
 
