@@ -74,7 +74,7 @@ class Listed(Shape):
             if self.single and not (isinstance(node, Scalar) and core_kind(node) == "null"):
                 value = self.item.walk(walk, node, where)
                 return Val(node, [value])
-            return self.wrong(walk, node, where)
+            return self.wrong(walk, node, where, hints=self._as_items(node))
         if len(node.items) < self.least:
             walk.findings.error("V110", node, f"{where.label} must not be an empty list", path=where.path)
             return Val(node, INVALID)
@@ -87,6 +87,16 @@ class Listed(Shape):
             if via is not None:
                 walk.findings.leave()
         return Val(node, values)
+
+    def _as_items(self, node: Node) -> tuple[str, ...]:
+        """How to write what stands there as a list: `dvrs` is a mapping of names, so people write `buckets` like it."""
+        if not isinstance(node, Mapping) or not node.pairs or not self.noun:
+            return ()
+        first = node.pairs[0].key.text
+        named = isinstance(node.pairs[0].value, Mapping) and first != "name"
+        return (
+            f"begin each with a dash: - {{name: {first}, …}}" if named else "begin each with a dash: - …",
+        )
 
     def _where(self, item: Node, index: int, where: Where) -> Where:
         path = (*where.path, index)
@@ -122,7 +132,13 @@ class Named(Shape):
 
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
         if not isinstance(node, Mapping):
-            return self.wrong(walk, node, where)
+            listed = isinstance(node, Sequence)
+            return self.wrong(
+                walk,
+                node,
+                where,
+                hints=("write each name as a key, without a dash: NAME: {…}",) if listed else (),
+            )
         if len(node.pairs) < self.least:
             walk.findings.error(
                 "V110", node, f"{where.label} must name at least one {self.noun}", path=where.path
@@ -194,9 +210,10 @@ class Record(Shape):
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
         if not isinstance(node, Mapping):
             empty = isinstance(node, Scalar) and core_kind(node) == "null"
-            return self.wrong(
-                walk, node, where, hints=("write {} for one without settings",) if empty else ()
-            )
+            hints = ("write {} for one without settings",) if empty else ()
+            if self.noun == "matcher" and isinstance(node, Scalar) and 0 < len(node.text) <= 40:
+                hints = (f'say what shall match: {{group: "{node.text}"}} or {{name: "{node.text}"}}',)
+            return self.wrong(walk, node, where, hints=hints)
         values: dict[str, Val] = {}
         absent: list[str] | None = None
         for index, (key, item, via) in enumerate(node.pairs):

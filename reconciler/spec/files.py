@@ -35,6 +35,12 @@ def find(argument: str | None, environ: Mapping[str, str]) -> Path:
 
     Raises `SpecError`, saying where the path came from, if no file is there. Reads nothing.
     """
+    if argument and "://" in argument:
+        # not shown: playlists' addresses hold passwords
+        raise SpecError(
+            "an address is given as argument, where a spec's path belongs",
+            next_step="put the address into a variable, and let `ptctl init --m3u-env NAME` write a spec for it",
+        )
     if argument:
         path, origin = Path(argument), "given as argument"
     elif environ.get("PTCTL_SPEC"):

@@ -13,6 +13,7 @@ from typing import Final
 import yaml
 
 from reconciler.diagnostics import Related, Span
+from reconciler.spec import strangers
 from reconciler.spec.findings import Findings
 from reconciler.spec.nodes import Mapping, Node, Pair, Scalar, Sequence
 
@@ -26,6 +27,11 @@ DEEPEST: Final = 60
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _BREAK: Final = "\r\n|[\r\n\x85\u2028\u2029]"
+_TIGHT: Final = re.compile(r"\s*([a-z_]+):([^\s:/]+)")
+"""`version:1`: YAML reads it as one text."""
+_BRACES: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[^}\s]*\}?")
+_CURLY: Final = ("\u201c\u201e\u201f\u2018\u201a\u201b", "\u201d\u201c\u201f\u2019\u2018")
+"""Quotes that word processors and web pages make of straight ones, by where they stand."""
 _STR_TAGS: Final = ("!", "tag:yaml.org,2002:str")
 
 # The C loader does 24,000 lines in 0.7 s, the other needs twice as long; both give the same events.
@@ -107,13 +113,25 @@ def parse(file: str, text: str, findings: Findings, *, nodes: int = MOST_NODES) 
         findings.error("V100", Span(file, 1, 1, 1, 1), "this is not valid YAML")
         return None
     if isinstance(root, Mapping):
-        return root
+        if (stranger := strangers.of_keys(pair.key.text for pair in root.pairs)) is None:
+            return root
+        _no_spec(root.pairs[0].key.span, stranger, findings)
+        return None
     if root is None or (isinstance(root, Scalar) and root.plain and not root.text):
         findings.error(
             "V100",
             Span(file, 1, 1, 1, 1),
             "this file is empty",
             hints=("begin with `version: 1`; `ptctl init` writes a whole spec",),
+        )
+    elif (stranger := strangers.of_text(text)) is not None:
+        _no_spec(Span(file, 1, 1, 1, 1), stranger, findings)
+    elif isinstance(root, Scalar) and (tight := _TIGHT.match(root.text)):
+        findings.error(
+            "V100",
+            Span(file, root.line, root.column, root.line, root.column + len(root.text.split()[0])),
+            "a colon without a space after it",
+            label=f"write {tight[1]}: {tight[2]}",
         )
     else:
         findings.error(
@@ -123,6 +141,11 @@ def parse(file: str, text: str, findings: Findings, *, nodes: int = MOST_NODES) 
             hints=("begin with `version: 1`",),
         )
     return None
+
+
+def _no_spec(at: Span, stranger: tuple[str, str], findings: Findings) -> None:
+    what, instead = stranger
+    findings.error("V110", at, f"this is {what}, not a spec", hints=(instead,))
 
 
 class _Stopped(Exception):
@@ -219,6 +242,14 @@ class _Builder:
             plain=plain,
             style=event.style or "",
         )
+        if plain and len(node.text) > 1 and node.text[0] in _CURLY[0] and node.text[-1] in _CURLY[1]:
+            self._findings.error(
+                "V100",
+                node.span,
+                f"{node.text[0]} is no quote in YAML: it would be a part of the text",
+                label=f'write "{node.text[1:-1]}"',
+                hints=(f"where it is a part of it, put straight quotes around: '{node.text}'",),
+            )
         self._spend(1, None, event)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
@@ -399,6 +430,15 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             hints=("close it with the same quote",),
         )
     elif context in ("while parsing a flow sequence", "while parsing a flow mapping"):
+        if (braces := _BRACES.search(lines[begin.line - 1])) is not None:
+            findings.error(
+                "V100",
+                Span(file, begin.line, braces.start() + 1, begin.line, braces.end() + 1),
+                f"a spec does not replace {braces[0]}: it names where a secret is",
+                label=f"write env:{braces[1]}",
+                hints=("where it is meant as it stands, put it in quotes",),
+            )
+            return
         bracket = "[" if "sequence" in context else "{"
         closing = "]" if bracket == "[" else "}"
         findings.error(
@@ -414,6 +454,18 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             at,
             f'a value cannot begin with "{sign}"',
             hints=("put the value in quotes",),
+        )
+    elif (
+        "mapping values are not allowed" in problem
+        and line > 1
+        and (tight := _TIGHT.fullmatch(lines[line - 2].rstrip()))
+    ):
+        # the line above is no key, so this one was read as its end
+        findings.error(
+            "V100",
+            Span(file, line - 1, tight.start(1) + 1, line - 1, tight.end(2) + 1),
+            "a colon without a space after it",
+            label=f"write {tight[1]}: {tight[2]}",
         )
     elif "mapping values are not allowed" in problem:
         findings.error(
