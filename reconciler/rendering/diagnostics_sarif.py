@@ -58,19 +58,19 @@ def _result(found: Diagnostic, codes: list[str]) -> dict[str, Any]:
         "ruleId": found.code,
         "ruleIndex": codes.index(found.code),
         "level": found.severity,
-        "message": {"text": message},
+        "message": _message(message),
         "locations": [] if found.span is None else [{"physicalLocation": _physical(found.span)}],
     }
     related = [place for place in found.related if place.label]
     if related:
         result["relatedLocations"] = [
-            {"id": number, "physicalLocation": _physical(place.span), "message": {"text": place.label}}
+            {"id": number, "physicalLocation": _physical(place.span), "message": _message(place.label)}
             for number, place in enumerate(related, 1)
         ]
     if found.suggestions:
         result["fixes"] = [
             {
-                "description": {"text": f"write {change.text}"},
+                "description": _message(f"write {change.text}"),
                 "artifactChanges": [
                     {
                         "artifactLocation": {"uri": _uri(change.span.file)},
@@ -83,6 +83,11 @@ def _result(found: Diagnostic, codes: list[str]) -> dict[str, Any]:
             for change in found.suggestions
         ]
     return result
+
+
+def _message(text: str) -> dict[str, str]:
+    """A message object. In its strings a brace is written twice, placeholders or not (SARIF 2.1.0, 3.11.5)."""
+    return {"text": text.replace("{", "{{").replace("}", "}}")}
 
 
 def _physical(span: Span) -> dict[str, Any]:

@@ -306,6 +306,18 @@ def test_sarif_is_sarif() -> None:
     assert empty["runs"][0]["results"] == []
 
 
+@pytest.mark.accepts("VAL-5")
+def test_braces_in_messages_are_no_placeholders() -> None:
+    """In message strings SARIF writes a brace twice (3.11.5); what a fix inserts is content and stays as it is."""
+    found = error(at(2, 17, 3), label="write {}", suggestions=(Suggestion("{0}", at(2, 17, 3)),))
+    log = json.loads(diagnostics_sarif.render(Diagnostics([found]), texts()))
+    (result,) = log["runs"][0]["results"]
+    assert "write {{}}" in result["message"]["text"]
+    (fix,) = result["fixes"]
+    assert fix["description"] == {"text": "write {{0}}"}
+    assert fix["artifactChanges"][0]["replacements"][0]["insertedContent"] == {"text": "{0}"}
+
+
 # --- junit ---------------------------------------------------------------------------------------------------
 
 
