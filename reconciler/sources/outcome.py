@@ -5,7 +5,7 @@ what did not come is replaced by its copy, and the report says how old that is. 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final, cast
 
 from reconciler.catalog.entry import Entry, Fetched, Kind, SourceReport
@@ -15,7 +15,7 @@ from reconciler.sources.panel import PanelLists, total_dropped
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Source
 
-__all__ = ["Outcome", "PanelSeen"]
+__all__ = ["Came", "Outcome", "PanelSeen"]
 
 _RANK: Final[dict[Fetched, int]] = {"fresh": 0, "unchanged": 1, "cached": 2, "absent": 3}
 
@@ -33,6 +33,19 @@ class PanelSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Came:
+    """What came of a source's lists, by the names of their copies. Nothing in it: the copies stand in.
+
+    `entries` None: those of the copy still hold, and need not be read to know that. `seen`: what a login showed.
+    """
+
+    heads: Mapping[str, tuple[Head, Fetched]] = field(default_factory=dict)
+    entries: Mapping[str, tuple[Entry, ...] | None] = field(default_factory=dict)
+    size_bytes: int = 0
+    seen: PanelSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """From what came, or did not, to report and entries; the only place that reads and writes copies."""
 
@@ -41,7 +54,7 @@ class Outcome:
     now: float
     progress: Progress
 
-    def _lists(self) -> list[tuple[str, str, Kind | None]]:
+    def lists(self) -> list[tuple[str, str, Kind | None]]:
         """Names of the copies of this source, what they are of, and their kind."""
         if self.source.kind == "m3u":
             return [(f"{self.source.name}.m3u", list_identity(self.source), None)]
@@ -49,23 +62,22 @@ class Outcome:
 
     def has_copy(self) -> bool:
         """Whether every list of this source has a copy."""
-        return all(self.copies.head(name, of) is not None for name, of, _ in self._lists())
+        return all(self.copies.head(name, of) is not None for name, of, _ in self.lists())
 
-    def from_copies(self) -> tuple[SourceReport, tuple[Entry, ...]]:
-        """Nothing came: the copies, if there are any."""
+    def nothing_came(self) -> Came:
+        """The copies, if there are any."""
         self.progress(Step(self.source.name, "read"))
-        return self._report({}, {})
+        return Came()
 
-    def from_list(self, found: ListFetched) -> tuple[SourceReport, tuple[Entry, ...]]:
-        """An M3U list came."""
+    def list_came(self, found: ListFetched) -> Came:
+        """An M3U list came: it is kept."""
         name = f"{self.source.name}.m3u"
         before = self.copies.head(name, list_identity(self.source))
         entries, fetched = self._kept(name, before, found.head, found.entries)
-        report, entries = self._report({name: (found.head, fetched)}, {name: entries})
-        return replace(report, size_bytes=found.size_bytes), entries
+        return Came({name: (found.head, fetched)}, {name: entries}, found.size_bytes)
 
-    def from_lists(self, lists: PanelLists) -> tuple[SourceReport, tuple[Entry, ...]]:
-        """Some or all of a panel's lists came."""
+    def lists_came(self, lists: PanelLists) -> Came:
+        """Some or all of a panel's lists came: they are kept."""
         heads: dict[str, tuple[Head, Fetched]] = {}
         entries: dict[str, tuple[Entry, ...] | None] = {}
         for kind, (head, fresh) in lists.found.items():
@@ -73,8 +85,15 @@ class Outcome:
             before = self.copies.head(name, "xtream")
             entries[name], fetched = self._kept(name, before, head, fresh)
             heads[name] = head, fetched
-        report, all_entries = self._report(heads, entries)
-        return replace(report, size_bytes=lists.size_bytes), all_entries
+        return Came(heads, entries, lists.size_bytes)
+
+    def report(self, came: Came) -> SourceReport:
+        """The report from the heads alone: `entries` counts what the lists hold, of whatever kind. Reads no list."""
+        return self._told(came, read=False)[0]
+
+    def read(self, came: Came) -> tuple[SourceReport, tuple[Entry, ...]]:
+        """Report and entries; copies are read where nothing newer came."""
+        return self._told(came, read=True)
 
     def _kept(
         self, name: str, before: Head | None, head: Head, fresh: tuple[Entry, ...] | None
@@ -88,24 +107,21 @@ class Outcome:
         self.copies.keep(name, head, fresh)
         return fresh, "fresh"
 
-    def _report(
-        self,
-        heads: Mapping[str, tuple[Head, Fetched]],
-        entries: Mapping[str, tuple[Entry, ...] | None],
-    ) -> tuple[SourceReport, tuple[Entry, ...]]:
+    def _told(self, came: Came, *, read: bool) -> tuple[SourceReport, tuple[Entry, ...]]:
         """One report over all lists of the source: the worst of them decides."""
         source, used, states, notes = self.source, [], [], []
         found: list[Entry] = []
+        count = 0
         oldest = self.now
-        for name, of, kind in self._lists():
-            head, state = heads.get(name, (None, "absent"))
-            own = entries.get(name)
+        for name, of, kind in self.lists():
+            head, state = came.heads.get(name, (None, "absent"))
+            own = came.entries.get(name)
             if head is None:
                 head = self.copies.head(name, of)
                 state = "cached"
-            if head is not None and own is None:
+            if head is not None and own is None and read:
                 own = self.copies.entries(head, source.name)
-            if head is None or own is None:
+            if head is None or (own is None and read):
                 states.append("absent")
                 notes.append(
                     f"no {kind} list and no copy"
@@ -117,11 +133,16 @@ class Outcome:
             used.append(head)
             oldest = min(oldest, head.fetched_at)
             notes.extend(head.notes)
-            if kind is None:
-                own = tuple(e for e in own if e.kind in source.content)
             if state == "cached":
                 notes.append(f"the copy of {_ago(self.now - head.fetched_at)} ago is used")
-            found.extend(own)
+            if own is None:
+                count += head.count
+                continue
+            if kind is None:
+                own = tuple(e for e in own if e.kind in source.content)
+            count += len(own)
+            if read:
+                found.extend(own)
         worst = cast("Fetched", max(states, key=lambda s: _RANK[cast("Fetched", s)]))
         if worst == "absent" and used:
             worst = "cached"  # a part is there: the note says which part is not
@@ -130,7 +151,8 @@ class Outcome:
             source.name,
             source.kind,
             worst,
-            entries=len(found),
+            entries=count,
+            size_bytes=came.size_bytes,
             age_s=age,
             stale=worst in {"cached", "absent"} and (age > source.max_age_s or not used),
             via=used[0].via if used else "",
@@ -139,13 +161,14 @@ class Outcome:
             dropped=total_dropped(used),
             guide_urls=tuple(dict.fromkeys(u for h in used for u in h.guide_urls)),
         )
-        return self._with_seen(report), tuple(found)
+        told = self._with(report, came.seen) if came.seen else self._with_seen(report)
+        return told, tuple(found)
 
-    def with_panel(self, report: SourceReport, seen: PanelSeen) -> SourceReport:
-        """The report with what today's login showed, which is remembered."""
+    def with_panel(self, came: Came, seen: PanelSeen) -> Came:
+        """What came, with what today's login showed, which is remembered."""
         hosts = self.source.hosts
         self.copies.remember(f"{self.source.name}.panel", {"hosts": hosts, **asdict(seen)})
-        return self._with(report, seen)
+        return replace(came, seen=seen)
 
     def _with_seen(self, report: SourceReport) -> SourceReport:
         """The report with what an earlier login at the same hosts showed."""
