@@ -17,11 +17,12 @@ from typing import Final
 import trio
 
 from reconciler.applying.context import ApplyContext, PlexDatabase
-from reconciler.applying.events import Progress, RunResult
+from reconciler.applying.events import Progress
 from reconciler.applying.executor import run
 from reconciler.applying.serve import ServeClient, serve_client
+from reconciler.applying.settled import Settled
 from reconciler.applying.timing import Timing
-from reconciler.applying.verify import Verdict, verify
+from reconciler.applying.verify import verify
 from reconciler.errors import ApplyIncomplete, StalePlan
 from reconciler.ledger import generations, store
 from reconciler.ledger.guide_history import save_history
@@ -63,29 +64,6 @@ class Orders:
     """Told the number of the run before its first action."""
     progress: Callable[[Progress], None] = lambda _: None
     timing: Timing | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """How it ended. `result` None: nothing was begun (`why` says it). `verdict` None: not proven, the run is incomplete."""
-
-    plan: Plan
-    result: RunResult | None = None
-    verdict: Verdict | None = None
-    why: str = ""
-    run: int = 0
-    waiting: frozenset[str] = frozenset()
-    """DVRs that a run for content alone left to a whole one."""
-
-    @property
-    def converged(self) -> bool:
-        """Everything of the plan that may be done is done, and planning again found nothing left."""
-        return self.verdict is not None and self.verdict.converged
-
-    @property
-    def blocked(self) -> bool:
-        """Whether something of the plan was blocked."""
-        return bool(self.plan.blocks) or any(change.blocks for change in self.plan.changes)
 
 
 async def asked_busy(spec: Spec) -> "dict[str, int] | Unknown":

@@ -84,6 +84,20 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         LEAVES | {"pipeline", "applying", "planning", "ledger", "lineups", "plex", "spec.model"},
         {"hypercorn", "httpx", "rich"},
     ),
+    "standing": (
+        LEAVES
+        | {
+            "sources",
+            "catalog.entry",
+            "catalog.guide_times",
+            "ledger.generations",
+            "planning.document",
+            "planning.model",
+            "spec.model",
+            "state_db",
+        },
+        {"hypercorn", "httpx", "rich"},
+    ),
     "serving": (
         LEAVES
         | {

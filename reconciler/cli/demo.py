@@ -21,11 +21,12 @@ import click
 import httpx
 import trio
 
-from reconciler.cli.apply import report, run_once
+from reconciler.cli.apply import run_once
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
 from reconciler.cli.plan import make_plan
 from reconciler.cli.planning import request_from, show
+from reconciler.cli.run_report import report
 from reconciler.cli.sandbox import Running, running
 from reconciler.cli.serve import settings_of
 from reconciler.cli.specs import console_of, load_or_fail

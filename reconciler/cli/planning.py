@@ -3,20 +3,22 @@
 import os
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
 from reconciler.errors import UsageError
-from reconciler.pipeline import Request
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
 from reconciler.rendering import plan_text
 from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
 from reconciler.spec.suggest import closest
+
+if TYPE_CHECKING:
+    from reconciler.pipeline import Request
 
 __all__ = ["check_addresses", "exit_of", "request_from", "selection_options", "show"]
 
@@ -45,10 +47,13 @@ def request_from(
     renumber: tuple[str, ...] = (),
     allow_exec: bool = False,
     progress: Progress = silent,
-) -> Request:
-    """The request of this command line, at this moment."""
+    now: float | None = None,
+) -> "Request":
+    """The request of this command line, at this moment, or at the one that the command began with."""
+    from reconciler.pipeline import Request  # half of what a refresh with nothing to do would load
+
     return Request(
-        now=time.time(),
+        now=time.time() if now is None else now,
         environ=dict(os.environ),
         allow=tuple(sorted(set(allow))),
         only=only,

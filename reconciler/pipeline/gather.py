@@ -21,10 +21,10 @@ from reconciler.plex.database import stopped_plex
 from reconciler.plex.model import DatabaseView, Dvr, Observed, Unknown
 from reconciler.plex.reader import observe
 from reconciler.secret import Secret
-from reconciler.sources.catalogue import load_catalog
+from reconciler.sources.catalogue import load_catalog, read_catalog
 from reconciler.sources.credentials import token
 from reconciler.sources.guide_indexes import guide_index
-from reconciler.sources.guides import load_guides
+from reconciler.sources.guides import Offered, load_guides
 from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
 
@@ -52,6 +52,8 @@ class Request:
     progress: Progress = silent
     ask_busy: Callable[[Spec], Awaitable[Mapping[str, int] | Unknown]] | None = None
     """Asks `serve` who watches; None: nobody asked, which is unknown."""
+    offered: Offered | None = None
+    """What was fetched a moment ago, so that nobody is asked twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,26 +130,29 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
 
 async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
     """What sources and guides offer; the rest is not looked at."""
-    catalog = await load_catalog(
-        spec,
-        cache,
-        state=cache.parent,
-        now=request.now,
-        environ=request.environ,
-        allow_exec=request.allow_exec,
-        cached_only=request.cached,
-        progress=request.progress,
-    )
-    files = await load_guides(
-        spec,
-        catalog,
-        cache,
-        now=request.now,
-        environ=request.environ,
-        allow_exec=request.allow_exec,
-        cached_only=request.cached,
-        progress=request.progress,
-    )
+    if request.offered is not None:
+        catalog, files = read_catalog(request.offered.sources), request.offered.guides
+    else:
+        catalog = await load_catalog(
+            spec,
+            cache,
+            state=cache.parent,
+            now=request.now,
+            environ=request.environ,
+            allow_exec=request.allow_exec,
+            cached_only=request.cached,
+            progress=request.progress,
+        )
+        files = await load_guides(
+            spec,
+            catalog,
+            cache,
+            now=request.now,
+            environ=request.environ,
+            allow_exec=request.allow_exec,
+            cached_only=request.cached,
+            progress=request.progress,
+        )
     paths = {name: found.path for name, found in files.items() if found.path is not None}
     guides = {}
     for name, path in paths.items():

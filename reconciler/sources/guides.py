@@ -22,7 +22,7 @@ from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.access import Access, request_headers, source_accounts
 from reconciler.sources.accounts import Account, concealer
-from reconciler.sources.catalogue import one_error, spooling
+from reconciler.sources.catalogue import FetchedSource, one_error, spooling
 from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.entrance import panel_address, xtream_hosts
 from reconciler.sources.errand import Errand, Spooled
@@ -31,7 +31,7 @@ from reconciler.sources.progress import Progress, Step, about, silent
 from reconciler.sources.web import FetchFailed, Limits, is_private_host, open_web
 from reconciler.spec.model import Guide, Source, Spec
 
-__all__ = ["GuideFile", "load_guides"]
+__all__ = ["GuideFile", "Offered", "guide_copy", "load_guides"]
 
 DEFAULT_LIMITS: Final = Limits()
 TAIL_BYTES: Final = 4096
@@ -44,6 +44,14 @@ class GuideFile:
 
     path: Path | None
     report: SourceReport
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Sources and guides after asking and before reading."""
+
+    sources: Sequence[FetchedSource]
+    guides: Mapping[str, GuideFile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,13 @@ def _own_file(guide: Guide) -> GuideFile | None:
 
 def _identity(guide: Guide) -> str:
     return f"guide source {guide.source}" if guide.source else f"guide url {guide.url}"
+
+
+def guide_copy(guide: Guide, cache: Path) -> tuple[Head | None, Path | None]:
+    """The copy there is of a guide that is fetched: what is known of it, and its file; None where there is none."""
+    copies = Copies(cache / "guides")
+    head = copies.head(guide.name, _identity(guide))
+    return head, copies.file(head) if head else None
 
 
 def _from_copy(guide: Guide, copies: Copies, now: float, notes: Sequence[str]) -> GuideFile:

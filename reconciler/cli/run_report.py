@@ -1,0 +1,77 @@
+"""How a run ended, for people and as JSON, and the exit status that says so. Refuses to run anything.
+
+Apart from the commands, because a refresh with nothing to do shows its end without loading what a run needs.
+"""
+
+import json
+from collections.abc import Iterator
+
+from reconciler.applying.settled import Settled
+from reconciler.cli.console import Console
+from reconciler.cli.exits import Exit
+from reconciler.cli.planning import show
+from reconciler.rendering import run_text
+
+__all__ = ["report"]
+
+
+def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: str = "text") -> Exit:
+    """Say how it ended; the exit status."""
+    code = _exit(settled, skip_blocked=skip_blocked)
+    if format_ == "json":
+        console.data(json.dumps(_document(settled, code), indent=1))
+    elif settled.result is not None:
+        console.data(run_text.summary(settled.result, color=console.color_out, run=settled.run))
+        for line in _proof(settled):
+            console.data(line)
+    elif settled.why == "declined":
+        console.note("nothing was changed")
+    else:
+        show(console, settled.plan)
+    if settled.waiting:
+        names = ", ".join(sorted(settled.waiting))
+        console.note(f"more than content is to be done for {names}: that waits for  ptctl apply")
+    return code
+
+
+def _exit(settled: Settled, *, skip_blocked: bool) -> Exit:
+    if settled.result is None and settled.why == "blocked":
+        return Exit.REFUSED
+    if settled.result is not None and not settled.converged:
+        return Exit.INCOMPLETE
+    if settled.blocked and settled.why != "declined":
+        return Exit.SKIPPED_BLOCKED if skip_blocked else Exit.REFUSED
+    return Exit.DONE
+
+
+def _proof(settled: Settled) -> Iterator[str]:
+    if settled.verdict is None:
+        return
+    if settled.verdict.converged:
+        yield "Planned again: nothing is left."
+        return
+    yield "Planned again, and something is left:"
+    yield from (f"  {left}" for left in settled.verdict.left)
+    yield "Next:  ptctl plan"
+
+
+def _document(settled: Settled, code: Exit) -> dict[str, object]:
+    """The run as `ptctl-run-report/1`: what `serve`'s loop and scripts read."""
+    plan, result = settled.plan, settled.result
+    blocks = dict.fromkeys([*plan.blocks, *(b for c in plan.changes for b in c.blocks)])
+    return {
+        "format": "ptctl-run-report/1",
+        "run": settled.run,
+        "exit": int(code),
+        "why": settled.why,
+        "generation": plan.digests.generation,
+        "blocked": [{"code": b.code, "dvr": b.dvr, "message": b.message, "lift": b.lift} for b in blocks],
+        "stale": [s.name for s in plan.sources if s.stale or s.fetched in {"cached", "absent"}],
+        "drift": [{"dvr": d.dvr, "path": d.path, "found": d.found, "note": d.note} for d in plan.drift],
+        "actions": [
+            {"id": o.action, "dvr": o.dvr, "state": o.state, "text": o.text, "seconds": o.seconds}
+            for o in (result.outcomes if result else ())
+        ],
+        "left": list(settled.verdict.left) if settled.verdict else [],
+        "waiting": sorted(settled.waiting),
+    }
