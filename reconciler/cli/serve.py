@@ -116,6 +116,7 @@ async def _main(
         job.trouble = serving.live.note_run
         await _make_known(nursery, spec, serving, Access(settings.allow, None))
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
+        serving.runs.ask = loop.ask
         nursery.start_soon(loop.run)
         nursery.start_soon(_ask_on_hangup, loop)
         nursery.start_soon(_drain_on_term, serving, nursery, console, manager)

@@ -19,6 +19,7 @@ from reconciler.serving.leases import Leases
 from reconciler.serving.measures import Measures
 from reconciler.serving.pages.site import Pages
 from reconciler.serving.relay import Relay
+from reconciler.serving.runs import RUNS_PATH, Runs
 from reconciler.serving.streams import stream_rows
 
 __all__ = ["App", "Asked"]
@@ -63,6 +64,7 @@ class App:
         pages: Pages | None = None,
         measures: Measures | None = None,
         leases: Leases | None = None,
+        runs: Runs | None = None,
         refused: Mapping[str, int] | None = None,
     ) -> None:
         self._live = live
@@ -71,6 +73,7 @@ class App:
         self._pages = pages
         self._measures = measures
         self._leases = leases
+        self._runs = runs
         self._refused: Mapping[str, int] = {} if refused is None else refused
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
@@ -125,6 +128,8 @@ class App:
     def _answer(self, asked: Asked) -> Answer:
         if self._leases is not None and asked.path == LEASES_PATH:
             return Answer(405, headers=(("Allow", "POST"),))
+        if self._runs is not None and asked.path == RUNS_PATH:
+            return self._runs.answer(asked.method, asked.headers)
         path = self._paths.get(asked.path)
         if path is None:
             return Answer(404, b"not found\n", "text/plain")

@@ -5,7 +5,7 @@
         nursery.start_soon(loop.run)
         loop.ask("SIGHUP")
 
-Whatever asks (the clock, a signal, a request, a start without artifacts) rings one bell: triggers that come while a run is
+Whatever asks (the clock, a signal, a webhook, a start without artifacts) rings one bell: triggers that come while a run is
 under way become one further run (STM-3). A run that fails is tried again after a pause that doubles, at most every
 `every_s`. The job itself runs elsewhere (a child process): parsing a gigabyte of guide must not share the relay's
 thread. This module refuses to know what a run does.

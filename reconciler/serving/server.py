@@ -35,6 +35,7 @@ from reconciler.serving.pages.site import Pages
 from reconciler.serving.pool import Pool
 from reconciler.serving.records import Records
 from reconciler.serving.relay import Relay
+from reconciler.serving.runs import Runs
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ways import CredentialReader
 from reconciler.serving.wire import Wire
@@ -50,11 +51,12 @@ RETRY_BIND_S: Final = 10.0
 class Serving:
     """A running server, as whoever started it sees it."""
 
-    def __init__(self, live: Live, relay: Relay, fetches: GuideFetches, drift: DriftLog) -> None:
+    def __init__(self, live: Live, relay: Relay, fetches: GuideFetches, drift: DriftLog, runs: Runs) -> None:
         self.live = live
         self.relay = relay
         self.fetches = fetches
         self.drift = drift
+        self.runs = runs
         self._bound: dict[str, list[tuple[str, int]]] = {}
         self._drain = trio.Event()
 
@@ -115,6 +117,7 @@ async def serve(
     pages = Pages(live, relay, health, fetches, Records(state), drift)
     access = Access(settings.allow, settings.admin_token)
     leases = Leases(live, attempt.pool, access)
+    runs = Runs(access)
     hypercorn = Hypercorn(
         App(
             live,
@@ -123,11 +126,12 @@ async def serve(
             pages=pages,
             measures=measures,
             leases=leases,
+            runs=runs,
             refused=access.refused,
         )
     )
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
-    serving = Serving(live, relay, fetches, drift)
+    serving = Serving(live, relay, fetches, drift, runs)
     doors = _Doors(settings, front, Acceptor(raise_file_limit()), serving)
     follower = _Follower(state, live, doors, only)
     taken: OperatorError | None = None

@@ -1,0 +1,41 @@
+"""A run asked for over HTTP: what a provider's or a repository's webhook rings.
+
+    POST /api/v1/runs        Authorization: Bearer TOKEN
+
+202: the loop knows, and runs when it may: bells that ring while one run waits are one run, and two begin a minute apart at
+least (STM-3). Needs the admin token. This module refuses to read a body: what is run is the spec's business.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from reconciler.serving.access import Access
+from reconciler.serving.answers import JSON, Answer
+
+__all__ = ["RUNS_PATH", "Runs"]
+
+RUNS_PATH: Final = "/api/v1/runs"
+
+
+class Runs:
+    """The endpoint. `ask` is the loop's, None while there is no loop."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.ask: Callable[[str], object] | None = None
+
+    def answer(self, method: str, headers: Mapping[str, str]) -> Answer:
+        """One request."""
+        if method != "POST":
+            return Answer(405, headers=(("Allow", "POST"),))
+        if not self._access.is_admin(headers):
+            return _said(401, {"error": "the admin token is needed"})
+        if self.ask is None:
+            return _said(503, {"error": "this process starts no runs"})
+        self.ask("webhook")
+        return _said(202, {"asked": True})
+
+
+def _said(status: int, what: object) -> Answer:
+    return Answer(status, json.dumps(what).encode() + b"\n", JSON, (("Cache-Control", "no-store"),))
