@@ -23,6 +23,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "P": "Planning",
     "C": "The channel-map request",
     "V": "Starting",
+    "F": "Failing providers",
 }
 MEASURED: Final[Mapping[str, str]] = {
     "R1": "one reader as fast as it can: CPU per GB, beside nginx with its defaults",
@@ -46,6 +47,7 @@ MEASURED: Final[Mapping[str, str]] = {
     "C1": "the channel-map request of 480 channels: bytes, time to build it",
     "V1": "a cold `ptctl validate` beside an empty Python",
     "V2": "`ptctl --version` beside an empty Python",
+    "FAILOVER": "every way in which a provider fails: time to the next good packet, breaks that ffmpeg sees",
 }
 INTRO: Final = """\
 # Benchmarks

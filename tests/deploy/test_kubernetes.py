@@ -315,7 +315,7 @@ def test_the_network_policy_lets_through_what_is_needed() -> None:
     """In: the hub's and every tuner's port, from the cluster and from every network that `serve` lets in by itself.
     Out: any port, so DNS, Plex and providers, but not the cloud's metadata.
     """
-    (policy,) = of_kind("NetworkPolicy")
+    (policy,) = (p for p in of_kind("NetworkPolicy") if p["metadata"]["name"] == "ptctl")
     labels = [d["spec"]["template"]["metadata"]["labels"] for d in of_kind("Deployment")]
     labels += [c["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"] for c in of_kind("CronJob")]
     wanted = policy["spec"]["podSelector"]["matchLabels"].items()

@@ -111,6 +111,15 @@ HOSTILE = {
 PEAK_KIB = "next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM'))"
 
 
+def second_s() -> float:
+    """A second, or what takes as long here as a second where a million turns of a loop take 50 ms: CPU time differs by the
+    machine and by what else runs on it.
+    """
+    begin = time.process_time()
+    sum(i * i for i in range(1_000_000))
+    return max(1.0, 20 * (time.process_time() - begin))
+
+
 @pytest.mark.accepts("VAL-4")
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_no_spec_gives_a_finding_in_a_moment(name: str, tmp_path: Path) -> None:
@@ -118,10 +127,12 @@ def test_what_is_no_spec_gives_a_finding_in_a_moment(name: str, tmp_path: Path) 
     data, code = HOSTILE[name]
     path = tmp_path / "ptctl.yaml"
     path.write_bytes(data)
+    before = second_s()
     begin = time.process_time()
     diagnostics, texts = check(path)
     shown = diagnostics_format.render("text", diagnostics, texts, color=False)
-    assert time.process_time() - begin < 1.0
+    took = time.process_time() - begin
+    assert took < max(before, second_s())
     assert diagnostics.errors
     assert code is None or code in [finding.code for finding in diagnostics]
     assert all(finding.span for finding in diagnostics)
