@@ -7,9 +7,11 @@ cloud's metadata service. One judgement for downloads, probes and streams. Pure;
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
 
-__all__ = ["Reach", "reach_of"]
+__all__ = ["EVERYWHERE", "Reach", "reach_of", "reaches_of"]
 
 Reach = Literal["public", "private", "never"]
+
+EVERYWHERE: Final[frozenset[Reach]] = frozenset({"public", "private", "never"})
 
 # Services that hand out a machine's credentials at addresses that are not link-local: AWS and Google over IPv6, Alibaba, Oracle.
 METADATA: Final = frozenset(
@@ -32,6 +34,11 @@ def reach_of(address: str) -> Reach:
     if not ip.is_global or (isinstance(ip, IPv6Address) and ip.is_site_local):
         return "private"
     return "public"
+
+
+def reaches_of(*, private_ok: bool) -> frozenset[Reach]:
+    """How far a list or a redirect may lead."""
+    return frozenset({"public", "private"}) if private_ok else frozenset({"public"})
 
 
 def _plain(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -15,6 +15,8 @@ import trio
 
 from reconciler.secret import Secret
 from reconciler.sources.classify import Cause
+from reconciler.sources.reach import reaches_of
+from reconciler.sources.sockets import Inside, may_reach
 from reconciler.sources.web import FetchFailed, broken_off, failure_of, next_address, refuse_inside
 
 __all__ = ["Sampled", "sampled"]
@@ -51,7 +53,7 @@ async def sampled(
             )
     except FetchFailed as failure:
         return Sampled(failure.status, {}, Secret(""), b"", failure.cause, failure.detail)
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError, OSError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, Inside, UnicodeError, ValueError, OSError) as error:
         other = failure_of(error)
         return Sampled(0, {}, Secret(""), b"", other.cause, other.detail)
     data = b"".join(kept)
@@ -80,7 +82,8 @@ async def _read(
             if own or not isinstance(v, Secret)
         }
         request = client.build_request("GET", at, headers=sent)
-        reply = await client.send(request, stream=True)
+        with may_reach(reaches_of(private_ok=private_ok)):
+            reply = await client.send(request, stream=True)
         try:
             location = reply.headers.get("location")
             if reply.status_code in {301, 302, 303, 307, 308} and location and left > 0:

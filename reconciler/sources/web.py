@@ -11,13 +11,14 @@ import contextlib
 import logging
 import ssl
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 import httpx
 import trio
@@ -26,7 +27,8 @@ from reconciler.secret import Secret
 from reconciler.sources.classify import Cause, behind_cloudflare, classify_response, retry_after_s
 from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
-from reconciler.sources.reach import Reach, reach_of
+from reconciler.sources.reach import EVERYWHERE, Reach, reach_of, reaches_of
+from reconciler.sources.sockets import Inside, may_reach, transport
 
 __all__ = [
     "Answer",
@@ -173,7 +175,8 @@ class Web:
             }
             if at != wish.own:  # what the spec itself names, its author may
                 await refuse_inside(urlsplit(at).hostname or "", private_ok=private_ok)
-            async with self._sent(at, sent, scope) as reply:
+            allowed = EVERYWHERE if at == wish.own and private_ok else reaches_of(private_ok=private_ok)
+            async with self._sent(at, sent, scope, allowed) as reply:
                 if reply.status_code in _REDIRECTS and "location" in reply.headers:
                     at = next_address(at, reply.headers["location"])
                     continue
@@ -182,7 +185,7 @@ class Web:
 
     @asynccontextmanager
     async def _sent(
-        self, at: str, headers: Mapping[str, str], scope: trio.CancelScope
+        self, at: str, headers: Mapping[str, str], scope: trio.CancelScope, allowed: frozenset[Reach]
     ) -> AsyncIterator[httpx.Response]:
         begun = trio.current_time()
         try:
@@ -190,10 +193,11 @@ class Web:
                 # waiting for others' requests is not this server's slowness
                 scope.deadline += trio.current_time() - begun
                 request = self.client.build_request("GET", at, headers=dict(headers))
-                reply = await self._bounded(self.client.send(request, stream=True))
+                with may_reach(allowed):
+                    reply = await self._bounded(self.client.send(request, stream=True))
         except PaceExceeded as error:
             raise FetchFailed("denied", str(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ssl.SSLError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, Inside, UnicodeError, ssl.SSLError, ValueError) as error:
             raise failure_of(error) from None
         try:
             yield reply
@@ -349,6 +353,8 @@ def _decoded(data: bytes, coding: str, limit_bytes: int) -> bytes:
 def failure_of(error: Exception) -> FetchFailed:
     """What an error of the client means, in words without an address."""
     match error:
+        case Inside():
+            return _inside({error.reach})
         case httpx.ConnectTimeout():
             return FetchFailed("timeout", "no connection in time")
         case httpx.TimeoutException():
@@ -381,10 +387,13 @@ async def is_private_host(host: str) -> bool:
 async def refuse_inside(host: str, *, private_ok: bool) -> None:
     """Raise FetchFailed where a list or a redirect leads inside: to link-local metadata in any case (SEC-1)."""
     reaches = await _reaches(host)
-    if "never" in reaches:
-        raise FetchFailed("elsewhere", "leads to a link-local or reserved address")
-    if "private" in reaches and not private_ok:
-        raise FetchFailed("elsewhere", "leads to an address of a private network")
+    if not reaches <= reaches_of(private_ok=private_ok):
+        raise _inside(reaches)
+
+
+def _inside(reaches: Collection[Reach]) -> FetchFailed:
+    where = "a link-local or reserved address" if "never" in reaches else "an address of a private network"
+    return FetchFailed("elsewhere", f"leads to {where}")
 
 
 async def _reaches(host: str) -> set[Reach]:
@@ -414,7 +423,9 @@ async def open_web(limits: Limits) -> AsyncIterator[Web]:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at INFO they print whole URLs
     timeout = httpx.Timeout(limits.answer_s, connect=limits.connect_s)
+    # A proxy of the environment, where there is one, makes the connections itself; httpx asks for one only without ours
+    own = None if getproxies() else transport(_tls())
     async with httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, headers={}, verify=_tls()
+        timeout=timeout, follow_redirects=False, headers={}, verify=_tls(), transport=own
     ) as client:
         yield Web(client, limits)

@@ -73,7 +73,8 @@ def main(words: Sequence[str]) -> int:
         begun = time.monotonic()
         print(f"{name} …", file=sys.stderr, flush=True)
         found[name] = list(every[name].run())
-        print(f"{name} took {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        print(f"{name} took {time.monotonic() - begun:.0f} s", file=sys.stderr)
+        print(table(found[name]), file=sys.stderr, flush=True)  # a run of half an hour that dies leaves these
     print(table([row for rows in found.values() for row in rows]))
     if as_page:
         PATH.write_text(page(found, where), "utf-8")

@@ -159,14 +159,24 @@ class Spent(NamedTuple):
     peak_mb: float
 
 
+# A new process begins with the peak of the one that started it, so a small one in between starts the measured one.
+_LAUNCH: Final = """\
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, os.waitstatus_to_exitcode(status))
+"""
+
+
 def spent(arguments: list[str]) -> Spent:
     """Run a program to its end; what it took. Fails where it fails."""
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments)
-    return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCH, *arguments]
+    said = subprocess.run(launcher, stdout=subprocess.PIPE, text=True, check=True).stdout
+    cpu_s, peak_mb, code = said.split()
+    if int(code):
+        raise subprocess.CalledProcessError(int(code), arguments)
+    return Spent(float(cpu_s), float(peak_mb))
 
 
 def median_of(arguments: list[str]) -> Spent:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import lzma
+import socket
 import zipfile
 import zlib
 from collections.abc import Awaitable, Callable
@@ -320,6 +321,37 @@ def test_private_hosts_are_known(run: Run[Any]) -> None:
         ]
         assert [True] * len(private) == [await is_private_host(h) for h in private]
         assert [False, False] == [await is_private_host(h) for h in ("1.1.1.1", "2606:4700::1111")]
+
+    run(main)
+
+
+class _TwoFaced(trio.abc.HostnameResolver):
+    """A name that leads into the world when asked first, and to this machine from then on."""
+
+    asked = 0
+
+    async def getaddrinfo(self, host: Any, port: Any, *_: int) -> Any:
+        assert "panel.example" in str(host)
+        self.asked += 1
+        address = "1.1.1.1" if self.asked == 1 else "127.0.0.1"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, int(port or 0)))]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+        raise NotImplementedError
+
+
+@pytest.mark.accepts("SEC-1")
+def test_a_rebound_name_gets_no_request(run: Run[Any], tmp_path: Path) -> None:
+    """A name judged as public that is dialled as private is refused before a byte is sent."""
+
+    async def main() -> None:
+        async with serving(body(LIST)) as server:
+            trio.socket.set_custom_hostname_resolver(_TwoFaced())
+            port = server.url.rpartition(":")[2]
+            report, names = await load(list_at(f"http://panel.example:{port}/list"), tmp_path)
+            assert ("absent", []) == (report.fetched, names)
+            assert "leads to an address of a private network" in " ".join(report.notes)
+            assert [] == server.requests
 
     run(main)
 
