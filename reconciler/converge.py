@@ -28,7 +28,6 @@ from reconciler.ledger import generations, store
 from reconciler.ledger.guide_history import save_history
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.model import Ledger
-from reconciler.lineups.manifest import routes_bytes
 from reconciler.pipeline import Prepared, Request, prepared
 from reconciler.pipeline.gather import client_id, plex_token
 from reconciler.planning.model import Plan
@@ -181,9 +180,7 @@ async def _again(ready: Prepared) -> Plan:
 
 
 def _publish(ready: Prepared) -> object:
-    return generations.publish(
-        Path(ready.spec.state), ready.staged, ready.built.generation, routes_bytes(ready.routes)
-    )
+    return generations.publish(Path(ready.spec.state), ready.staged, ready.built.generation, ready.routes)
 
 
 def _remember(ready: Prepared) -> None:

@@ -105,13 +105,17 @@ class _Run:
         filters = Filters(spec, self.hosts, self.links.ensure, self.watch)
         override(items, spec.overrides, ledger, self.watch)
         left = without_dropped(filters.run(items), filters.tally, self.watch)
+        entries = sum(i.entry.kind == "live" for i in items)
         live = [i for i in left if i.entry.kind == "live"]
+        others = [i for i in left if i.entry.kind != "live"]
+        del items, left  # the peak of memory is still to come
         homes = Homes.of(spec, {d: split_names(d, ledger) for d in spec.dvrs})
         assigned = self._assigned(live, ledger, homes)
         found = self._swapped(ledger, live, assigned, homes, present)
         if found is not ledger:
             ledger = found
             assigned = self._assigned(live, ledger, homes)
+        del live
         caught = {name: list(of) for name, of in assigned.by_bucket.items()}
         for of in caught.values():
             self.links.ensure(of)
@@ -136,7 +140,6 @@ class _Run:
         )
         seated = [i for p in placed.parts for i in p.items.values()]
         exported = [i for of in placed.exports.values() for i in of]
-        others = [i for i in left if i.entry.kind != "live"]
         self.links.ensure(seated)
         ids = final_ids([*seated, *exported, *others])
         after = ledger_after(
@@ -169,7 +172,7 @@ class _Run:
             held=tuple(assigned.held),
             unbucketed=_unbucketed(assigned.unbucketed),
             blocks=(*self.blocks, *(b for p in placed.parts for b in p.blocks)),
-            entries=sum(i.entry.kind == "live" for i in items),
+            entries=entries,
             without_guide=tally.without_guide,
             rematches=self.rematch.pairs,
             ambiguous=self.rematch.ambiguous,

@@ -122,7 +122,7 @@ def identify(entries: Iterable[Entry], ledger: Ledger) -> list[Item]:
     Ids of lists without stream ids come from the ledger where it knows the channel, else they are minted from the
     entry's facts; equal inputs give equal ids whatever the order of the list.
     """
-    keyed: dict[str, Entry] = {}
+    keyed: dict[str, Item] = {}
     doubled: defaultdict[str, list[Entry]] = defaultdict(list)
     unkeyed: defaultdict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -131,12 +131,14 @@ def identify(entries: Iterable[Entry], ledger: Ledger) -> list[Item]:
             unkeyed[entry.source].append(entry)
             continue
         id_ = f"{entry.source}/{key}" if entry.kind == "live" else f"{entry.source}/{entry.kind}/{key}"
-        first = keyed.setdefault(id_, entry)
-        if first is not entry:
+        if id_ in keyed:
             doubled[id_].append(entry)
+        else:
+            keyed[id_] = Item(entry, id_)
     for id_, more in doubled.items():
-        keyed[id_] = _folded([keyed[id_], *more])
-    items = [Item(entry, id_) for id_, entry in keyed.items()]
+        keyed[id_] = Item(_folded([keyed[id_].entry, *more]), id_)
+    items = list(keyed.values())
+    del keyed
     for source in sorted(unkeyed):
         items += _without_keys(source, unkeyed[source], ledger)
     return items

@@ -5,6 +5,7 @@ and a frozen value per step would cost ten times as much. This module refuses to
 """
 
 from collections.abc import Container
+from typing import Final
 
 from reconciler.catalog.entry import Entry
 from reconciler.catalog.names import quality_of
@@ -12,6 +13,9 @@ from reconciler.ledger.model import ChannelRecord, Retired
 from reconciler.lineups.model import Channel, GuideLink
 
 __all__ = ["Item", "channel_of"]
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+"""One for all: each `frozenset()` is an object of 216 bytes."""
 
 
 class Item:
@@ -56,7 +60,7 @@ class Item:
         self.link: GuideLink | None = None
         self.linked = False
         self.members: tuple[Item, ...] = ()
-        self.fixed: frozenset[str] = frozenset()
+        self.fixed: frozenset[str] = _NOTHING
         self.wanted: int | None = None
         self.dropped = ""
         self.record: ChannelRecord | None = None

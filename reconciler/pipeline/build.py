@@ -52,13 +52,14 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
     state = Path(spec.state)
     desired = judgement.desired
     kept = _carried(judgement, gathered)
-    key = _key(spec, desired, kept, gathered, now)
+    small = artifacts.files(spec, desired)
+    key = _key(spec, desired, kept, small, gathered, now)
     known = _remembered(state)
     if known and gathered.generation and (known.key, known.generation) == (key, gathered.generation):
         assert gathered.published is not None
         return Built(gathered.published, gathered.generation, (), known.ended)
     digests: dict[str, str] = {}
-    for name, data in artifacts.files(spec, desired).items():
+    for name, data in small.items():
         generations.write(staged, name, data)
         digests[name] = hashlib.sha256(data).hexdigest()
     for entry in kept.values():
@@ -148,17 +149,21 @@ def _digest(path: Path) -> str:
 
 
 def _key(
-    spec: Spec, desired: Desired, kept: Mapping[str, DvrManifest], gathered: Gathered, now: float
+    spec: Spec,
+    desired: Desired,
+    kept: Mapping[str, DvrManifest],
+    files: Mapping[str, bytes],
+    gathered: Gathered,
+    now: float,
 ) -> str:
-    """The hash of all that goes into the files: the small files themselves, and what the guides are made of.
+    """The hash of all that goes into a generation: the small `files` themselves, and what the guides are made of.
 
     Nothing else of the ledger counts: a record also holds what was applied, which each run changes.
     """
     total = hashlib.sha256(__version__.encode())
     no_digests = {t.record.name: "" for t in desired.dvrs}
-    small = artifacts.files(spec, desired)
-    small["manifest.json"] = manifest_bytes(artifacts.manifest(spec, desired, no_digests, kept))
-    for name, data in sorted(small.items()):
+    head = {"manifest.json": manifest_bytes(artifacts.manifest(spec, desired, no_digests, kept))}
+    for name, data in sorted({**files, **head}.items()):
         total.update(f"{name}\0{len(data)}\0".encode() + data)
     total.update(repr(artifacts.guide_wanted(desired)).encode())
     for target in desired.dvrs:

@@ -28,7 +28,7 @@ from reconciler.sources.guides import Offered, load_guides
 from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
 
-__all__ = ["Gathered", "Request", "client_id", "gather", "plex_token"]
+__all__ = ["Gathered", "Request", "client_id", "gather", "plex_token", "published_routes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,6 @@ class Gathered:
     observed: Observed | Unknown | None
     generation: str
     published: Manifest | None
-    published_routes: Routes | None
     busy: Mapping[str, int] | Unknown
     database: DatabaseView | None = None
     """What a stopped Plex left behind, where the spec allows to look; `observed` is Unknown then."""
@@ -97,7 +96,7 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
     ledger = store.load(state)
     newest.refuse_older(state, ledger, seen_before)
     generation = generations.current(state) or ""
-    published, routes = _published(state, generation)
+    published = _published(state, generation)
     seen: list[Observed | Unknown | None] = [None]
     left: list[DatabaseView | None] = [None]
     busy: list[Mapping[str, int] | Unknown] = [Unknown("serve was not asked")]
@@ -122,7 +121,6 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
         observed=seen[0],
         generation=generation,
         published=published,
-        published_routes=routes,
         busy=busy[0],
         database=left[0],
     )
@@ -163,7 +161,7 @@ async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
         **{f"guide {name}": _told(found.report, guides.get(name)) for name, found in files.items()},
     }
     unseen = Unknown("not looked at")
-    return Gathered(catalog, guides, paths, reports, Ledger(), unseen, "", None, None, unseen)
+    return Gathered(catalog, guides, paths, reports, Ledger(), unseen, "", None, unseen)
 
 
 def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:
@@ -173,17 +171,20 @@ def _told(report: SourceReport, found: GuideIndex | None) -> SourceReport:
     return replace(report, entries=len(found.channels), notes=(*report.notes, *found.notes))
 
 
-def _published(state: Path, generation: str) -> tuple[Manifest | None, Routes | None]:
+def _published(state: Path, generation: str) -> Manifest | None:
     if not generation:
-        return None, None
+        return None
     folder = generations.current_path(state)
     assert folder is not None
-    manifest = read_manifest((folder / "manifest.json").read_bytes())
-    path = generations.routes_path(state)
+    return read_manifest((folder / "manifest.json").read_bytes())
+
+
+def published_routes(state: Path) -> Routes | None:
+    """Where the published channels come from; None where that cannot be read: only carried DVRs miss it."""
     try:
-        return manifest, read_routes(path.read_bytes())
+        return read_routes(generations.routes_path(state).read_bytes())
     except (OSError, StateError):
-        return manifest, None  # private routes are made anew each run; only carried DVRs miss them
+        return None
 
 
 async def _database(spec: Spec) -> DatabaseView | None:

@@ -13,12 +13,12 @@ from reconciler import __version__
 from reconciler.catalog.pause import collector_paused
 from reconciler.errors import ProviderError
 from reconciler.ledger import generations
-from reconciler.lineups.manifest import Routes
+from reconciler.lineups.manifest import routes_bytes
 from reconciler.lineups.model import Verdict
 from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.adopting import taken_over
 from reconciler.pipeline.build import Built, build
-from reconciler.pipeline.gather import Gathered, Request, gather
+from reconciler.pipeline.gather import Gathered, Request, gather, published_routes
 from reconciler.pipeline.published import load_seconds, manifests_of, rows_of
 from reconciler.pipeline.verdicts import History, desired_state
 from reconciler.planning.estimates import estimate_of
@@ -40,7 +40,8 @@ class Prepared:
     gathered: Gathered
     planned: Planned
     built: Built
-    routes: Routes
+    routes: bytes
+    """The routes to publish with it, written out: a tenth of the memory."""
     staged: Path
     history: History
     """How long guides have been empty: for the run that publishes to write down."""
@@ -65,6 +66,12 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
     spec = _unpinned(spec) if request.ignore_pin else spec
     gathered = await gather(spec, request, known=known)
     _some_source(spec, gathered, cached=request.cached)
+    with generations.staging(Path(spec.state)) as staged:
+        # In a function of its own: of what the lineups were made from, nothing lives on while the plan is carried out
+        yield await _compared(spec, request, gathered, staged, began)
+
+
+async def _compared(spec: Spec, request: Request, gathered: Gathered, staged: Path, began: float) -> Prepared:
     seen, ledger = await taken_over(spec, request, gathered)
     gathered = replace(seen, ledger=gathered.ledger)
     moment = datetime.fromtimestamp(request.now, UTC)
@@ -88,34 +95,32 @@ async def prepared(spec: Spec, request: Request, *, known: Gathered | None = Non
     )
     with collector_paused():
         judgement = judge(world)
-    with generations.staging(Path(spec.state)) as staged:
-        built = await trio.to_thread.run_sync(
-            lambda: build(spec, judgement, gathered, staged, now=request.now)
-        )
-        inputs = PlanInputs(
-            world=world,
-            judgement=judgement,
-            manifest=built.manifest,
-            generation=built.generation,
-            published_generation=gathered.generation,
-            before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
-            manifests=manifests_of(Path(spec.state), ledger),
-            files=built.files,
-            estimate=estimate_of(load_seconds(Path(spec.state))),
-            version=__version__,
-            env=request.env,
-            arguments=arguments_of(request),
-            ended=built.ended,
-            requests=getattr(gathered.observed, "requests", 0),
-            seconds=trio.current_time() - began,
-        )
-        made = routes(spec, judgement.desired, gathered.catalog, built.generation)
-        for dvr in built.manifest.dvrs:
-            if dvr.name in judgement.carried:
-                made = with_carried(made, gathered.published_routes, dvr.channels)
-        with collector_paused():
-            planned = compose(inputs)
-        yield Prepared(spec, request, gathered, planned, built, made, staged, history, verdicts)
+    built = await trio.to_thread.run_sync(lambda: build(spec, judgement, gathered, staged, now=request.now))
+    inputs = PlanInputs(
+        world=world,
+        judgement=judgement,
+        manifest=built.manifest,
+        generation=built.generation,
+        published_generation=gathered.generation,
+        before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
+        manifests=manifests_of(Path(spec.state), ledger),
+        files=built.files,
+        estimate=estimate_of(load_seconds(Path(spec.state))),
+        version=__version__,
+        env=request.env,
+        arguments=arguments_of(request),
+        ended=built.ended,
+        requests=getattr(gathered.observed, "requests", 0),
+        seconds=trio.current_time() - began,
+    )
+    made = routes(spec, judgement.desired, gathered.catalog, built.generation)
+    carried = [dvr for dvr in built.manifest.dvrs if dvr.name in judgement.carried]
+    old = published_routes(Path(spec.state)) if carried else None
+    for dvr in carried:
+        made = with_carried(made, old, dvr.channels)
+    with collector_paused():
+        planned = compose(inputs)
+    return Prepared(spec, request, gathered, planned, built, routes_bytes(made), staged, history, verdicts)
 
 
 def _unpinned(spec: Spec) -> Spec:
