@@ -25,7 +25,7 @@ from reconciler.catalog.guide_times import time_text, time_value
 
 __all__ = ["DvrGuide", "GuideInput", "GuideReport", "GuideWanted", "write_guides"]
 
-_TIME: Final = re.compile(rb"""\s(?:start|stop)\s*=\s*["']([^"'<>]*)""")
+_TIME: Final = re.compile(rb"""st(?:art|op)\s*=\s*["']([^"'<>]*)""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,8 @@ class _List:
                 continue
             if self._bulk and self._stretch():
                 continue
-            if not self._one_object():
+            # what no brace closes is the beginning of a record: to find that out by decoding costs more
+            if self._text.find("}", self._position) < 0 or not self._one_object():
                 return False
 
     def _skip_scalar(self) -> bool:

@@ -200,6 +200,8 @@ def _texts(column: Sequence[Scalar]) -> list[str]:
         return list(map(text, column))
     if not joined.isprintable() or ("&" in joined and has_entity(joined)):
         return list(map(tidy, texts))  # type: ignore[arg-type]
+    if " " not in joined:
+        return list(texts)  # type: ignore[arg-type]
     return list(map(str.strip, texts))  # type: ignore[arg-type]
 
 
