@@ -19,9 +19,9 @@ from html import unescape
 from itertools import accumulate
 from typing import Final
 
+from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.guide_block import START, Block
 from reconciler.catalog.guide_bytes import GuideBytes
-from reconciler.catalog.guide_encoding import Utf8
 from reconciler.errors import ProviderError
 
 __all__ = ["BLOCK_BYTES", "ELEMENT_LIMIT_BYTES", "END", "PAIR", "Splitter", "has_markup"]

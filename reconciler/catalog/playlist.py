@@ -14,6 +14,7 @@ from typing import Final
 from reconciler.catalog.address import Concealer
 from reconciler.catalog.assembly import Assembly
 from reconciler.catalog.directives import kodi_headers, split_pipe, vlc_header
+from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.extinf import Said, attributes, read_extinf
 from reconciler.catalog.pause import collector_paused
@@ -25,7 +26,6 @@ BLOCK_BYTES: Final = 1 << 18
 LINE_LIMIT_CHARS: Final = 1 << 20
 """A longer line is left out and counted; the longest seen in the wild are a few kilobytes."""
 
-_BOM: Final = b"\xef\xbb\xbf"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _NOTHING_SAID: Final = Said("", "", "", "", {}, "")
 _GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
@@ -70,8 +70,9 @@ def parse(
 def _texts(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[str]:
     """The list as text in blocks that end at line ends (the last one may not), each line end being one line feed."""
     held = bytearray()
-    first, skipping = True, False
-    for chunk in chunks:
+    skipping = False
+    # UTF-16 is what an editor on Windows calls Unicode
+    for chunk in Utf8(chunks, lambda _: None):
         for start in range(0, len(chunk), BLOCK_BYTES):
             held += chunk[start : start + BLOCK_BYTES]
             if len(held) < BLOCK_BYTES:
@@ -81,8 +82,7 @@ def _texts(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[str]:
                 skipping = False
             cut = 0 if skipping else max(held.rfind(b"\n"), held.rfind(b"\r", 0, -1)) + 1
             if cut:
-                yield _decoded(bytes(held[:cut]), reader, first=first)
-                first = False
+                yield _decoded(bytes(held[:cut]), reader)
                 del held[:cut]
             if skipping:
                 held.clear()
@@ -93,7 +93,7 @@ def _texts(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[str]:
     if skipping:
         del held[: _first_end(held) or len(held)]
     if held:
-        yield _decoded(bytes(held), reader, first=first)
+        yield _decoded(bytes(held), reader)
 
 
 def _first_end(held: bytearray) -> int:
@@ -101,9 +101,7 @@ def _first_end(held: bytearray) -> int:
     return min(ends) + 1 if ends else 0
 
 
-def _decoded(block: bytes, reader: "_Reader", *, first: bool) -> str:
-    if first:
-        block = block.removeprefix(_BOM)
+def _decoded(block: bytes, reader: "_Reader") -> str:
     try:
         text = block.decode()
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ from typing import Final
 import trio
 
 from reconciler.catalog.address import PASSWORD, USERNAME, fill
+from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Entry
 from reconciler.catalog.guide_bytes import GuideBytes
 from reconciler.catalog.playlist import Playlist, parse
@@ -108,8 +109,8 @@ async def _fetch_once(
 
 
 def _read(errand: Errand, source: Source, found: Spooled) -> Playlist:
-    head = found.head()
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = b"".join(Utf8([found.head()], lambda _: None))
+    start = head.lstrip()
     if not start[:7].upper().startswith(b"#EXTM3U") and b"#EXTINF" not in head.upper():
         raise errand.unwanted(found, start, "a playlist")
     return parse(found.chunks(), source=source.name, concealer=errand.concealer)

@@ -107,7 +107,7 @@ def test_fields(field: str, value: object, line: str) -> None:
 
 
 def test_encodings_and_line_ends() -> None:
-    """A BOM, CRLF, lone CR and cp1252 bytes do not change what is read; wrong bytes are noted."""
+    """A BOM, UTF-16, CRLF, lone CR and cp1252 bytes do not change what is read; wrong bytes are noted."""
     text = '#EXTM3U\n#EXTINF:-1 tvg-id="x",Süd\nhttp://h/a.ts\n#EXTINF:-1,Zwei\nhttp://h/b.ts\n'
     plain = read(text)
     assert plain.entries[0].name == "Süd"
@@ -117,6 +117,11 @@ def test_encodings_and_line_ends() -> None:
     latin = read(text.encode("cp1252"))
     assert plain.entries == latin.entries
     assert latin.notes == ("1 lines are not UTF-8 and were read as cp1252",)
+    for name in ("utf-16-le", "utf-16-be"):
+        data = ("\ufeff" + text).encode(name)
+        assert plain == read(data)
+        for size in (1, 3, 7):  # a piece may end within a character
+            assert plain == parse([data[i : i + size] for i in range(0, len(data), size)], source="m")
 
 
 def test_a_list_without_its_header_is_read() -> None:

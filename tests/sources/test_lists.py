@@ -109,6 +109,17 @@ def test_packed_lists_are_known_by_their_bytes(run: Run[Any], tmp_path: Path, ho
     run(main)
 
 
+def test_a_list_of_a_windows_editor_is_read(run: Run[Any], tmp_path: Path) -> None:
+    """UTF-16 with its mark is a playlist, not a page of something else."""
+
+    async def main() -> None:
+        async with serving(body(LIST.decode().encode("utf-16"))) as server:
+            report, names = await load(list_at(f"{server.url}/list.m3u"), tmp_path)
+            assert ("fresh", ["Eins", "Zwei"], ("guide.xml",)) == (report.fetched, names, report.guide_urls)
+
+    run(main)
+
+
 def test_content_coding_and_file_packing_add_up(run: Run[Any], tmp_path: Path) -> None:
     """A packed file that a server packs once more on the way is unpacked twice."""
 
