@@ -5,6 +5,7 @@ lies ready as one piece of memory. Header values come from our own files and con
 end in one is refused here. This module refuses to touch sockets.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -13,7 +14,7 @@ from typing import Final
 
 from reconciler.serving.hdhr import HDHR_ERRORS
 
-__all__ = ["Answer", "Document", "answer_head", "refusal"]
+__all__ = ["Answer", "Document", "answer_head", "json_answer", "refusal"]
 
 JSON: Final = 'application/json; charset="utf-8"'
 XML: Final = "application/xml"
@@ -51,6 +52,12 @@ class Answer:
             lines.append(("Content-Type", self.content_type))
         head = answer_head(self.status, lines, close=close)
         return head if head_only else head + self.body
+
+
+def json_answer(value: object, status: int = 200) -> Answer:
+    """A value as JSON, of this moment alone."""
+    body = json.dumps(value, indent=1).encode() + b"\n"
+    return Answer(status, body, JSON, (("Cache-Control", "no-store"),))
 
 
 def refusal(code: int) -> Answer:

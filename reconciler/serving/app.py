@@ -5,14 +5,13 @@ names (SEC-1). Every answer closes its connection (see `handover`). This module 
 path has a function that does.
 """
 
-import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from reconciler.serving.answers import JSON, Answer
+from reconciler.serving.answers import Answer, json_answer
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.generations import Live
 from reconciler.serving.leases import Leases
@@ -115,7 +114,7 @@ class App:
         if self._pages is None or asked.method not in READS:
             return None
         document = asdict(await self._pages.status())
-        return _json({"format": STATUS_FORMAT, **document, "refused": dict(self._refused)})
+        return json_answer({"format": STATUS_FORMAT, **document, "refused": dict(self._refused)})
 
     async def _metrics(self, asked: Asked) -> Answer | None:
         if self._measures is None or self._pages is None or asked.method not in READS:
@@ -154,7 +153,7 @@ class App:
     # --- paths -----------------------------------------------------------------------------------------------
 
     def _health(self, _: Asked) -> Answer:
-        return _json({"alive": True})
+        return json_answer({"alive": True})
 
     def _ready(self, _: Asked) -> Answer:
         live = self._live
@@ -167,20 +166,14 @@ class App:
             "why": why,
             "problems": dict(live.problems),
         }
-        return _json(state, 200 if live.ready else 503)
+        return json_answer(state, 200 if live.ready else 503)
 
     def _streams(self, _: Asked) -> Answer:
-        return _json({"streams": stream_rows(self._live, self._relay)})
+        return json_answer({"streams": stream_rows(self._live, self._relay)})
 
     def _guide_fetches(self, asked: Asked) -> Answer:
         try:
             since = float(asked.query.get("since", "0"))
         except ValueError:
-            return _json({"error": "since is no number of seconds"}, 400)
-        return _json({"now": time.time(), "fetches": self._fetches.since(since)})
-
-
-def _json(value: object, status: int = 200) -> Answer:
-    return Answer(
-        status, json.dumps(value, indent=1).encode() + b"\n", JSON, (("Cache-Control", "no-store"),)
-    )
+            return json_answer({"error": "since is no number of seconds"}, 400)
+        return json_answer({"now": time.time(), "fetches": self._fetches.since(since)})

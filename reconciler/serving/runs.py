@@ -6,12 +6,11 @@
 least (STM-3). Needs the admin token. This module refuses to read a body: what is run is the spec's business.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from reconciler.serving.access import Access
-from reconciler.serving.answers import JSON, Answer
+from reconciler.serving.answers import Answer, json_answer
 
 __all__ = ["RUNS_PATH", "Runs"]
 
@@ -30,12 +29,8 @@ class Runs:
         if method != "POST":
             return Answer(405, headers=(("Allow", "POST"),))
         if not self._access.is_admin(headers):
-            return _said(401, {"error": "the admin token is needed"})
+            return json_answer({"error": "the admin token is needed"}, 401)
         if self.ask is None:
-            return _said(503, {"error": "this process starts no runs"})
+            return json_answer({"error": "this process starts no runs"}, 503)
         self.ask("webhook")
-        return _said(202, {"asked": True})
-
-
-def _said(status: int, what: object) -> Answer:
-    return Answer(status, json.dumps(what).encode() + b"\n", JSON, (("Cache-Control", "no-store"),))
+        return json_answer({"asked": True}, 202)
