@@ -180,7 +180,13 @@ async def _again(ready: Prepared) -> Plan:
 
 
 def _publish(ready: Prepared) -> object:
-    return generations.publish(Path(ready.spec.state), ready.staged, ready.built.generation, ready.routes)
+    return generations.publish(
+        Path(ready.spec.state),
+        ready.staged,
+        ready.built.generation,
+        ready.routes,
+        repair=bool(ready.built.files),
+    )
 
 
 def _remember(ready: Prepared) -> None:

@@ -149,18 +149,21 @@ def finish(staged: Path, known: Mapping[str, str] | None = None) -> str:
     return total.hexdigest()[:16]
 
 
-def publish(state: Path, staged: Path, generation: str, routes: bytes, *, keep: int = KEEP) -> Published:
+def publish(
+    state: Path, staged: Path, generation: str, routes: bytes, *, keep: int = KEEP, repair: bool = False
+) -> Published:
     """Make the staged files current under their id, with their routes. Older generations beyond `keep` are removed.
 
-    If they are current already, neither files nor link are touched, and the routes only if they differ. While a
-    rollback is held nothing is published. The staged directory is gone afterwards. Raises StateError (disk full,
-    read-only); then `current` is what it was.
+    If they are current already, neither files nor link are touched, and the routes only if they differ; but with `repair`
+    the files on disk, which somebody has changed, are exchanged for the staged ones. While a rollback is held nothing is
+    published. The staged directory is gone afterwards. Raises StateError (disk full, read-only); then `current` is what it
+    was.
     """
     before = current(state) or ""
     if hold := held(state):
         discard(staged)
         return Published(before, changed=False, previous=before, held=hold)
-    if before == generation:
+    if before == generation and not repair:
         discard(staged)
         _write_routes(state, generation, routes)
         return Published(generation, changed=False, previous=before)

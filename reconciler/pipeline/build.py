@@ -8,7 +8,7 @@ refuses to publish.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,9 +55,11 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
     small = artifacts.files(spec, desired)
     key = _key(spec, desired, kept, small, gathered, now)
     known = _remembered(state)
-    if known and gathered.generation and (known.key, known.generation) == (key, gathered.generation):
-        assert gathered.published is not None
-        return Built(gathered.published, gathered.generation, (), known.ended)
+    current = generations.current_path(state)
+    if known and current and gathered.published is not None:
+        was, is_now = known[:2], (key, gathered.generation)
+        if was == is_now and known.files == _statuses(current):
+            return Built(gathered.published, gathered.generation, (), known.ended)
     digests: dict[str, str] = {}
     for name, data in small.items():
         generations.write(staged, name, data)
@@ -75,8 +77,10 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
         if not name.startswith(tuple(f"{e.slug}/" for e in kept.values()))
     }
     generation = generations.finish(staged, made)
-    _remember(state, _Memory(key, generation, ended))
-    return Built(manifest, generation, _new_files(state, staged, made), ended)
+    fresh_files = _new_files(current, staged, made)
+    same = current is not None and generation == gathered.generation and not fresh_files
+    _remember(state, _Memory(key, generation, ended, _statuses(current if same and current else staged)))
+    return Built(manifest, generation, fresh_files, ended)
 
 
 def _carried(judgement: Judgement, gathered: Gathered) -> dict[str, DvrManifest]:
@@ -179,17 +183,22 @@ def _key(
 
 
 class _Memory(NamedTuple):
-    """What was built last: the hash of what went in, the generation that came out, and what there was to say."""
+    """What was built last: the hash of what went in, the generation that came out, and what there was to say.
+
+    `files` are size and time of change of each file: one that somebody has changed or removed since is made anew.
+    """
 
     key: str
     generation: str
     ended: tuple[GuideEnded, ...]
+    files: Mapping[str, Sequence[int]]
 
 
 def _remembered(state: Path) -> _Memory | None:
     try:
         found = json.loads((state / "cache" / MEMORY).read_bytes())
-        return _Memory(found["key"], found["generation"], tuple(GuideEnded(*one) for one in found["ended"]))
+        ended = tuple(GuideEnded(*one) for one in found["ended"])
+        return _Memory(found["key"], found["generation"], ended, found["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -197,14 +206,17 @@ def _remembered(state: Path) -> _Memory | None:
 def _remember(state: Path, what: _Memory) -> None:
     ended = [[one.guide, one.channels, one.of, one.newest] for one in what.ended]
     path = state / "cache" / MEMORY
-    path.with_suffix(".new").write_text(
-        json.dumps({"key": what.key, "generation": what.generation, "ended": ended}), "utf-8"
-    )
+    path.with_suffix(".new").write_text(json.dumps({**what._asdict(), "ended": ended}), "utf-8")
     path.with_suffix(".new").replace(path)
 
 
-def _new_files(state: Path, staged: Path, known: Mapping[str, str]) -> tuple[str, ...]:
-    current = generations.current_path(state)
+def _statuses(folder: Path) -> dict[str, list[int]]:
+    """Size in bytes and time of change of each file below, by its name there. Publishing renames, which keeps both."""
+    found = {p.relative_to(folder).as_posix(): p.stat() for p in folder.rglob("*") if p.is_file()}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in sorted(found.items())}
+
+
+def _new_files(current: Path | None, staged: Path, known: Mapping[str, str]) -> tuple[str, ...]:
     names = sorted(p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file())
     if current is None:
         return tuple(names)

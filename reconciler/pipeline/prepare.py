@@ -96,15 +96,18 @@ async def _compared(spec: Spec, request: Request, gathered: Gathered, staged: Pa
     with collector_paused():
         judgement = judge(world)
     built = await trio.to_thread.run_sync(lambda: build(spec, judgement, gathered, staged, now=request.now))
+    damaged = built.files if built.generation == gathered.generation else ()
     inputs = PlanInputs(
         world=world,
         judgement=judgement,
         manifest=built.manifest,
         generation=built.generation,
-        published_generation=gathered.generation,
+        # published under this id, but not with these bytes any more: it is published once more
+        published_generation="" if damaged else gathered.generation,
         before=rows_of(generations.current_path(Path(spec.state)), gathered.published),
         manifests=manifests_of(Path(spec.state), ledger),
         files=built.files,
+        damaged=damaged,
         estimate=estimate_of(load_seconds(Path(spec.state))),
         version=__version__,
         env=request.env,

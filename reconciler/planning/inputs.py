@@ -119,7 +119,8 @@ class PlanInputs:
 
     `manifest` and `generation` are the new ones; `published_generation` is "" before the first. `before` has the rows of
     each DVR as last applied (by its old name), `manifests` those of generations the ledger names, where they still
-    exist. `files` are the names of files that publishing writes. `arguments` is the canonical text of all command-line
+    exist. `files` are the names of files that publishing writes, `damaged` those among them that were published and are
+    no longer what they were. `arguments` is the canonical text of all command-line
     arguments that matter. `ended` are guides that ended (of DVRs whose files are made anew). `requests` and `seconds` are what gathering cost.
     """
 
@@ -131,6 +132,7 @@ class PlanInputs:
     before: Mapping[str, tuple[PublishedRow, ...]] = field(default_factory=dict)
     manifests: Mapping[str, Manifest] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     estimate: Estimate | None = None
     version: str = ""
     env: str = ""

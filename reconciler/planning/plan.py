@@ -34,7 +34,13 @@ from reconciler.planning.past import counts_of, rows_before
 from reconciler.planning.sight import Sighting, foreign_dvrs, foreigners, look
 from reconciler.planning.staleness import plex_digest, selection_digest, text_digest
 from reconciler.planning.targets import Target, targets
-from reconciler.planning.warnings import catalog_warnings, ended_warnings, group_warnings, unused_words
+from reconciler.planning.warnings import (
+    catalog_warnings,
+    damage_warnings,
+    ended_warnings,
+    group_warnings,
+    unused_words,
+)
 from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
 
 __all__ = ["Planned", "compose", "plan"]
@@ -65,7 +71,8 @@ def compose(inputs: PlanInputs) -> Planned:
     every = {target.dvr: target for target in targets(inputs)}
     observed = world.observed if isinstance(world.observed, Observed) else None
     allowed = allowances(world.allow, world.spec.approvals, spent=world.ledger.spent, today=world.today)
-    warnings = [*inputs.judgement.warnings, *catalog_warnings(world), *ended_warnings(inputs)]
+    warnings = [*inputs.judgement.warnings, *catalog_warnings(world)]
+    warnings += [*ended_warnings(inputs), *damage_warnings(inputs)]
     if isinstance(world.observed, Unknown) and world.database is None:
         warnings.append(PlanWarning("W303", f"Plex could not be read: {world.observed.why}", "ptctl doctor"))
     if observed is not None and (other := _other_server(world, observed)):

@@ -10,13 +10,21 @@ from reconciler.catalog.entry import SourceReport
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Change, PlanWarning
 
-__all__ = ["WARNINGS", "catalog_warnings", "ended_warnings", "group_warnings", "unused_words"]
+__all__ = [
+    "WARNINGS",
+    "catalog_warnings",
+    "damage_warnings",
+    "ended_warnings",
+    "group_warnings",
+    "unused_words",
+]
 
 WARNINGS: Final[Mapping[str, str]] = {
     "W110": "channels fit no bucket and are in no DVR",
     "W120": "a source could not be fetched; its last good copy stands in",
     "W121": "a guide could not be fetched; its last good copy stands in, or there is none",
     "W122": "a guide has ended: its newest programme is over for most of its channels",
+    "W123": "published files were changed or removed since; they are written anew",
     "W207": "all removals of a DVR had a group that the source no longer sends",
     "W301": "a tuner in Plex has the DeviceID of a DVR of the spec and is adopted",
     "W302": "a DVR in Plex has the same guide and could be adopted",
@@ -103,6 +111,16 @@ def ended_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
                 f"its newest programme there was over at {ended.newest.replace('T', ' ')[:16]} UTC"
             )
             yield PlanWarning("W122", text, "ptctl refresh, or another address under guides")
+
+
+def damage_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
+    """W123: files of the published generation that hold something else than what was published."""
+    if inputs.damaged:
+        first = inputs.damaged[0] + (
+            f" and {len(inputs.damaged) - 1} more" if len(inputs.damaged) > 1 else ""
+        )
+        text = f"published files were changed or removed since ({first}); they are written anew"
+        yield PlanWarning("W123", text, "ptctl refresh")
 
 
 def group_warnings(world: World, changes: Iterable[Change]) -> Iterator[PlanWarning]:

@@ -23,12 +23,14 @@ from reconciler.ledger.generations import (
 )
 
 
-def build(state: Path, files: dict[str, bytes], routes: bytes = b"{}", **more: int) -> generations.Published:
+def build(
+    state: Path, files: dict[str, bytes], routes: bytes = b"{}", keep: int = generations.KEEP
+) -> generations.Published:
     """Stage and publish these files."""
     staged = stage(state)
     for name, data in files.items():
         write(staged, name, data)
-    return publish(state, staged, finish(staged), routes, **more)
+    return publish(state, staged, finish(staged), routes, keep=keep)
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, int]]:

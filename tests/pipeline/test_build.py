@@ -119,3 +119,45 @@ def test_another_guide_is_built(run: Run[list[str]], tmp_path: Path) -> None:
             return list(ready.built.files)
 
     assert ["manifest.json", "news/guide.xml"] == run(main)
+
+
+@pytest.mark.parametrize("damage", ["removed", "edited", "emptied"])
+@pytest.mark.parametrize("name", ["guide.xml", "lineup.json", "playlist.m3u"])
+def test_a_damaged_file_is_published_anew(run: Run[None], tmp_path: Path, name: str, damage: str) -> None:
+    """What is no longer as it was published is said and mended; then nothing is left, and what is mended is the same."""
+
+    async def main() -> None:
+        spec = home(tmp_path)
+        await refreshed(spec)
+        path = Path(spec.state) / "artifacts" / "current" / "news" / name
+        whole = path.read_bytes()
+        if damage == "removed":
+            path.unlink()
+        else:
+            path.write_bytes(b"" if damage == "emptied" else whole + b" ")
+        settled = await refreshed(spec)
+        assert [w.code for w in settled.plan.warnings] == ["W123"]
+        assert f"news/{name}" in settled.plan.warnings[0].message
+        assert settled.converged
+        assert path.read_bytes() == whole
+        again = await refreshed(spec)
+        assert again.why == "nothing to do"
+        assert not again.plan.warnings
+
+    run(main)
+
+
+def test_a_restored_file_costs_one_build(run: Run[None], tmp_path: Path) -> None:
+    """The same bytes with another time (a backup came back) are no damage: nothing is published."""
+
+    async def main() -> None:
+        spec = home(tmp_path)
+        await refreshed(spec)
+        os.utime(Path(spec.state) / "artifacts" / "current" / "news" / "guide.xml", (1, 1))
+        for expected in (True, False):
+            async with prepared(spec, request()) as ready:
+                assert bool(staged_files(ready)) is expected
+                assert not ready.plan.actions
+                assert not ready.plan.warnings
+
+    run(main)
