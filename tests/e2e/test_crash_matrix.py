@@ -7,7 +7,6 @@ death is real, and only the moment is as close as a watcher gets. The next `appl
 import json
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 import trio
 
 from reconciler.ledger import store
-from tests.conftest import Run
+from tests import warm
+from tests.conftest import TEST_LIMIT_S, Run
 from tests.e2e.test_safety_codes import Home
 from tests.e2e.world import World, world
 
@@ -80,20 +80,31 @@ async def end_of(servers: World) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How a home ends in which nobody dies."""
+
+    async def main() -> dict[str, Any]:
+        with trio.fail_after(TEST_LIMIT_S):
+            async with fresh(tmp_path_factory.mktemp("quiet")) as servers:
+                return await end_of(servers)
+
+    return trio.run(main)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.accepts("APP-1", "MUL-2")
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_and_run_again(run: Run[None], tmp_path: Path, moment: str) -> None:
+def test_killed_and_run_again(
+    run: Run[None], tmp_path: Path, moment: str, undisturbed: dict[str, Any]
+) -> None:
     """The process dies at that moment; the next run finishes: same Plex, same numbers, nothing doubled, nothing lost."""
 
     async def main() -> None:
-        async with fresh(tmp_path / "quiet") as servers:
-            expected = await end_of(servers)
-        async with fresh(tmp_path / "killed") as servers:
-            command = [sys.executable, "-m", "reconciler", "apply", "--yes", "--wait", "1m"]
-            process = await trio.lowlevel.open_process(
-                command,
+        async with fresh(tmp_path) as servers:
+            process = await warm.start(
+                ["apply", "--yes", "--wait", "1m"],
                 cwd=servers.directory,
                 env=servers.environment,
                 stdout=subprocess.DEVNULL,
@@ -105,6 +116,6 @@ def test_killed_and_run_again(run: Run[None], tmp_path: Path, moment: str) -> No
                 await trio.sleep(0.001)
             process.kill()
             await process.wait()
-            assert await end_of(servers) == expected
+            assert await end_of(servers) == undisturbed
 
     run(main)

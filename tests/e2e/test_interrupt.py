@@ -1,44 +1,35 @@
 """Ctrl-C and SIGTERM in the middle: exit 130, the journal settled, nothing half written; the next run finishes."""
 
+import os
 import signal
 import subprocess
-import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
 from reconciler.sandbox.plex import PlexOptions
+from tests import warm
 from tests.conftest import Run
 from tests.e2e.world import World, world
 
 
 async def interrupted(home: World, *arguments: str, after: str, number: signal.Signals) -> tuple[int, str]:
     """Run a command, send a signal once a line on stderr has `after` in it; exit status and stderr."""
-    async with trio.open_nursery() as nursery:
-        process: trio.Process = await nursery.start(
-            partial(
-                trio.run_process,
-                [sys.executable, "-m", "reconciler", *arguments],
-                cwd=home.directory,
-                env=home.environment,
-                stderr=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                check=False,
-            )
-        )
-        assert process.stderr is not None
-        said = b""
+    reading, writing = os.pipe()
+    process = await warm.start(
+        arguments, cwd=home.directory, env=home.environment, stdout=subprocess.DEVNULL, stderr=writing
+    )
+    os.close(writing)
+    said = b""
+    async with trio.lowlevel.FdStream(reading) as stderr:
         with trio.fail_after(60):
-            async for chunk in process.stderr:
+            async for chunk in stderr:
                 said += chunk
                 if after.encode() in said:
                     process.send_signal(number)
                     after = "\0never again"
-            await process.wait()
-        assert process.returncode is not None
-        return process.returncode, said.decode()
+            return await process.wait(), said.decode()
 
 
 @pytest.mark.accepts("APP-8")

@@ -3,15 +3,14 @@
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
+from tests import warm
 from tests.conftest import Run
 from tests.e2e.world import SPEC, World, free_block, world
 from tests.serving.stage import ask, until, watching
@@ -24,29 +23,27 @@ POOLED = SPEC.replace('reconcile: "off"', 'reconcile: "off", pool: "env:TEST_POO
 
 
 @asynccontextmanager
-async def second_pod(home: World, hub: int, *words: str) -> AsyncIterator[trio.Process]:
+async def second_pod(home: World, hub: int, *words: str) -> AsyncIterator[warm.Command]:
     """Another `serve` on the same state, with a hub of its own."""
     (home.directory / "ptctl.two.yaml").write_text(f"serve: {{listen: '127.0.0.1:{hub}'}}\n")
-    async with trio.open_nursery() as nursery:
-        start = partial(
-            trio.run_process,
-            [sys.executable, "-m", "reconciler", "serve", "--env", "two", *words],
-            cwd=home.directory, env=home.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            check=False,
-        )  # fmt: skip
-        process: trio.Process = await nursery.start(start)
-        try:
-            with trio.fail_after(60):
-                while True:
-                    try:
-                        if (await ask(("127.0.0.1", hub), "/readyz")).status == 200:
-                            break
-                    except OSError:
-                        await trio.sleep(0.1)
-            yield process
-        finally:
-            process.kill()
-            nursery.cancel_scope.cancel()
+    process = await warm.start(
+        ["serve", "--env", "two", *words],
+        cwd=home.directory,
+        env=home.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with trio.fail_after(60):
+            while True:
+                try:
+                    if (await ask(("127.0.0.1", hub), "/readyz")).status == 200:
+                        break
+                except OSError:
+                    await trio.sleep(0.1)
+        yield process
+    finally:
+        process.kill()
 
 
 def first_number(home: World, dvr: str) -> tuple[tuple[str, int], str]:

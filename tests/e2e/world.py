@@ -1,14 +1,12 @@
 """One world for a test: provider, Plex, a spec with addresses filled in, and `ptctl` as a process.
 
 Servers run in the test's own nursery on free ports of 127.0.0.1 and end with it. Nothing here fakes anything of
-`ptctl`: commands are run as a user runs them, and what they did is read from the servers' journals and from disk.
+`ptctl`: commands are processes (`tests.warm`) as a user's are, and what they did is read from the servers' journals and from disk.
 """
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -24,6 +22,7 @@ from reconciler.sandbox.panel import Account, Panel
 from reconciler.sandbox.plex import PlexHandle, PlexOptions, run_plex
 from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.sandbox.streams import default_cache
+from tests import warm
 
 __all__ = ["Result", "World", "free_block", "world"]
 
@@ -111,16 +110,10 @@ class World:
     ) -> Result:
         """Run `ptctl` in the directory and wait for its end."""
         with trio.fail_after(COMMAND_LIMIT_S):
-            done = await trio.run_process(
-                [sys.executable, "-m", "reconciler", *arguments],
-                cwd=self.directory,
-                env={**self.environment, **(env or {})},
-                stdin=stdin,
-                capture_stdout=True,
-                capture_stderr=True,
-                check=False,
+            code, out, err = await warm.finished(
+                arguments, cwd=self.directory, env={**self.environment, **(env or {})}, stdin=stdin
             )
-        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Result(code, out.decode(), err.decode())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,35 +122,23 @@ class World:
         return {**kept, "TEST_USER": USER, "TEST_PASS": PASSWORD, "TEST_TOKEN": TOKEN, **self.env}
 
     @asynccontextmanager
-    async def serving(self, *arguments: str, ready: bool = True) -> AsyncIterator[trio.Process]:
+    async def serving(self, *arguments: str, ready: bool = True) -> AsyncIterator[warm.Command]:
         """`ptctl serve` for the length of the block; `ready` waits until the hub names a live generation."""
-        log = (self.directory / "serve.log").open("ab")
-        async with trio.open_nursery() as nursery:
-            process: trio.Process = await nursery.start(
-                partial(
-                    trio.run_process,
-                    [sys.executable, "-m", "reconciler", "serve", *arguments],
-                    cwd=self.directory,
-                    env=self.environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                )
+        with (self.directory / "serve.log").open("ab") as log:
+            process = await warm.start(
+                ["serve", *arguments], cwd=self.directory, env=self.environment, stdout=log, stderr=log
             )
             try:
                 await self.wait_for_hub("/readyz" if ready else "/healthz", process)
                 yield process
             finally:
-                if process.returncode is None:
-                    process.send_signal(signal.SIGTERM)
-                    with trio.move_on_after(10) as scope:
-                        scope.shield = True
-                        await process.wait()
-                    process.kill()
-                log.close()
-                nursery.cancel_scope.cancel()
+                process.send_signal(signal.SIGTERM)
+                with trio.move_on_after(10) as scope:
+                    scope.shield = True
+                    await process.wait()
+                process.kill()
 
-    async def wait_for_hub(self, path: str, process: trio.Process) -> None:
+    async def wait_for_hub(self, path: str, process: warm.Command) -> None:
         """Until the hub answers 200, or the process ended, or the limit passed."""
         deadline = time.monotonic() + READY_LIMIT_S
         async with httpx.AsyncClient(trust_env=False) as client:
