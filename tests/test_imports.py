@@ -19,6 +19,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "diagnostics": (set(), NETWORK | CLOCKS),
     "secret": (set(), NETWORK | CLOCKS),
     "state_db": (LEAVES, NETWORK | CLOCKS),
+    "tls": (set(), CLOCKS),
     "spec": (LEAVES | {"spec"}, NETWORK | {"lxml", "rich", "deepdiff"}),
     "catalog": (LEAVES | {"catalog", "spec.model"}, NETWORK | CLOCKS),
     "lineups": (LEAVES | {"lineups", "catalog", "ledger.model", "spec.model"}, NETWORK | CLOCKS),
@@ -30,7 +31,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "plex.model": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex.answers": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
     "plex.requests": (LEAVES | PURE_PLEX, NETWORK | CLOCKS),
-    "plex": (LEAVES | {"plex"}, {"hypercorn"}),
+    "plex": (LEAVES | {"plex", "tls"}, {"hypercorn"}),
     "ledger.model": (LEAVES | {"ledger.model"}, NETWORK | CLOCKS),
     "ledger": (
         LEAVES | {"ledger", "lineups.manifest", "lineups.model", "catalog.guide_prune", "state_db"},
@@ -72,10 +73,13 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
         NETWORK | CLOCKS,
     ),
     "applying": (
-        LEAVES | {"applying", "planning", "plex", "ledger", "lineups", "spec.model", "catalog.entry"},
+        LEAVES | {"applying", "planning", "plex", "ledger", "lineups", "spec.model", "catalog.entry", "tls"},
         {"hypercorn"},
     ),
-    "sources": (LEAVES | {"sources", "catalog", "spec.model", "lineups.manifest", "state_db"}, {"hypercorn"}),
+    "sources": (
+        LEAVES | {"sources", "catalog", "spec.model", "lineups.manifest", "state_db", "tls"},
+        {"hypercorn"},
+    ),
     "pipeline": (
         LEAVES | {"pipeline", "spec", "catalog", "sources", "lineups", "ledger", "planning", "plex"},
         {"hypercorn"},
@@ -112,10 +116,11 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
             "sources",
             "spec.model",
             "catalog.address",
+            "tls",
         },
         set(),
     ),
-    "sandbox": (LEAVES | {"sandbox"}, {"hypercorn"}),
+    "sandbox": (LEAVES | {"sandbox", "tls"}, {"hypercorn"}),
     "cli": ({""}, set()),
 }
 EXTRA: Final = {

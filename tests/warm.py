@@ -159,6 +159,7 @@ def _load_everything() -> None:
         importlib.import_module(module.name)
     for name in LAZY:
         importlib.import_module(name)
+    importlib.import_module("reconciler.tls").trusted()
     gc.freeze()
 
 

@@ -14,6 +14,7 @@ import httpx
 import trio
 
 from reconciler.plex.model import Unknown
+from reconciler.tls import trusted
 
 __all__ = ["ServeClient", "serve_client"]
 
@@ -124,5 +125,7 @@ def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def serve_client(addresses: Sequence[str], *, limit_s: float = 5.0) -> AsyncIterator[ServeClient]:
     """A client for the hub at these base addresses (`advertise.plex` first, then `advertise.viewers`), closed at the end."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=limit_s) as client:
+    async with httpx.AsyncClient(
+        trust_env=False, follow_redirects=False, timeout=limit_s, verify=trusted()
+    ) as client:
         yield ServeClient(tuple(dict.fromkeys(addresses)), limit_s, client)

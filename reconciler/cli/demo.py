@@ -37,6 +37,7 @@ from reconciler.rendering.ink import paint, plural
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
 from reconciler.spec.model import Spec
+from reconciler.tls import trusted
 
 __all__ = ["demo"]
 
@@ -162,7 +163,9 @@ async def _look(console: Console, spec: Spec, servers: Running) -> None:
         "Accept": "application/json",
         "X-Plex-Client-Identifier": "ptctl-demo",
     }
-    async with httpx.AsyncClient(base_url=servers.plex.url, headers=headers, timeout=ANSWER_LIMIT_S) as plex:
+    async with httpx.AsyncClient(
+        base_url=servers.plex.url, headers=headers, timeout=ANSWER_LIMIT_S, verify=trusted()
+    ) as plex:
         dvrs = (await plex.get("/livetv/dvrs")).json()["MediaContainer"]["Dvr"]
         title = spec.dvrs[TUNED_DVR].title or TUNED_DVR
         dvr = next(d for d in dvrs if d.get("lineupTitle") == title)

@@ -36,6 +36,7 @@ from reconciler.sources.probe_store import forget, load_probes, save_probes
 from reconciler.sources.probes import ProbeRun, subjects_of
 from reconciler.sources.probes import probe as try_streams
 from reconciler.spec.model import Spec
+from reconciler.tls import trusted
 
 __all__ = ["probe"]
 
@@ -145,7 +146,9 @@ async def _shared(
     if advertise is None:
         yield None, stop, None
         return
-    async with httpx.AsyncClient(base_url=advertise.plex, timeout=ANSWER_S, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=advertise.plex, timeout=ANSWER_S, trust_env=False, verify=trusted()
+    ) as client:
         first = await _in_use(client)
         admin = spec.serve.access.admin
         if first is not None and admin:

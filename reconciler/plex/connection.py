@@ -18,6 +18,7 @@ import httpx
 from reconciler.errors import PlexDenied, PlexRefused, PlexUnreachable
 from reconciler.plex.requests import Request
 from reconciler.secret import Secret
+from reconciler.tls import trusted
 
 __all__ = ["Connection", "Reply", "connected"]
 
@@ -114,6 +115,11 @@ async def connected(url: str, token: Secret, *, client_id: str) -> AsyncIterator
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     base = url.rstrip("/")
     async with httpx.AsyncClient(
-        base_url=base, headers=headers, limits=limits, follow_redirects=False, trust_env=False
+        base_url=base,
+        headers=headers,
+        limits=limits,
+        follow_redirects=False,
+        trust_env=False,
+        verify=trusted(),
     ) as client:
         yield Connection(client, urlsplit(base).path)

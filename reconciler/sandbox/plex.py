@@ -37,6 +37,7 @@ from reconciler.sandbox.plex_poll import polled
 from reconciler.sandbox.plex_probe import USER_AGENT
 from reconciler.sandbox.plex_state import State
 from reconciler.sandbox.plex_tuning import Grabs
+from reconciler.tls import trusted
 
 __all__ = ["CLOUD_LINEUP", "FaultRule", "JournalEntry", "PlexHandle", "PlexOptions", "run_plex"]
 
@@ -121,7 +122,7 @@ async def _run_once(
     try:
         async with (
             httpx.AsyncClient(
-                headers={"User-Agent": USER_AGENT}, trust_env=False, follow_redirects=True
+                headers={"User-Agent": USER_AGENT}, trust_env=False, follow_redirects=True, verify=trusted()
             ) as client,
             trio.open_nursery() as nursery,
         ):

@@ -18,6 +18,7 @@ import httpx
 from reconciler.ledger.atomic import replace_file
 from reconciler.secret import Secret, SecretRef
 from reconciler.spec.model import Notify
+from reconciler.tls import trusted
 
 __all__ = ["Event", "Kind", "conditions", "deliver", "news"]
 
@@ -89,7 +90,9 @@ async def deliver(
     now = conditions(report)
     told = {key for key in before if key in now}
     sent = 0
-    async with httpx.AsyncClient(timeout=SEND_S, trust_env=False, follow_redirects=False) as client:
+    async with httpx.AsyncClient(
+        timeout=SEND_S, trust_env=False, follow_redirects=False, verify=trusted()
+    ) as client:
         for event in news(before, now):
             listeners = [n for n in wanted if event.kind in n.on]
             results = [await _send(client, resolve(n.url), event) for n in listeners]

@@ -14,6 +14,7 @@ import trio
 
 from reconciler.secret import Secret
 from reconciler.sources.web import broken_off
+from reconciler.tls import trusted
 
 __all__ = ["Lender", "Loan", "lender"]
 
@@ -115,6 +116,7 @@ async def lender(hub: str, token: Secret) -> AsyncIterator[Lender]:
         httpx.AsyncClient(
             base_url=hub,
             trust_env=False,
+            verify=trusted(),
             timeout=httpx.Timeout(ANSWER_S, read=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         ) as client,

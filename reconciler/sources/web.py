@@ -14,7 +14,6 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urljoin, urlsplit
@@ -29,6 +28,7 @@ from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
 from reconciler.sources.reach import EVERYWHERE, Reach, reach_of, reaches_of
 from reconciler.sources.sockets import Inside, may_reach, transport
+from reconciler.tls import trusted
 
 __all__ = [
     "Answer",
@@ -411,12 +411,6 @@ async def _reaches(host: str) -> set[Reach]:
     return {"public"}
 
 
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    """The certificates that are trusted, read once: lists and guides each open a client."""
-    return httpx.create_ssl_context()
-
-
 @asynccontextmanager
 async def open_web(limits: Limits) -> AsyncIterator[Web]:
     """A client for one load. Opening costs nothing until the first https request."""
@@ -424,8 +418,8 @@ async def open_web(limits: Limits) -> AsyncIterator[Web]:
         logging.getLogger(name).setLevel(logging.WARNING)  # at INFO they print whole URLs
     timeout = httpx.Timeout(limits.answer_s, connect=limits.connect_s)
     # A proxy of the environment, where there is one, makes the connections itself; httpx asks for one only without ours
-    own = None if getproxies() else transport(_tls())
+    own = None if getproxies() else transport(trusted())
     async with httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, headers={}, verify=_tls(), transport=own
+        timeout=timeout, follow_redirects=False, headers={}, verify=trusted(), transport=own
     ) as client:
         yield Web(client, limits)
