@@ -168,7 +168,7 @@ def canonical(lines: bytes) -> bytes:
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(units())
 def test_a_match_means_what_the_parser_says(unit: bytes) -> None:
     """A programme that matches the pattern gives the same line either way, whatever is in it."""
@@ -190,7 +190,7 @@ def test_a_match_means_what_the_parser_says(unit: bytes) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(raw=channels(), looks=st.booleans())
 def test_a_channel_is_copied_as_it_is_written(raw: list[bytes], *, looks: bool) -> None:
     """Where the copy answers at all, it answers byte for byte what goes programme by programme, counts included."""
@@ -207,7 +207,7 @@ def test_a_channel_is_copied_as_it_is_written(raw: list[bytes], *, looks: bool) 
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(channels(), st.randoms(use_true_random=False))
 def test_the_order_in_the_guide_plays_no_part(raw: list[bytes], dice: object) -> None:
     """The same programmes in any order give the same bytes."""
@@ -219,7 +219,7 @@ def test_the_order_in_the_guide_plays_no_part(raw: list[bytes], dice: object) ->
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(units(calm=True))
 def test_the_quick_pattern_accepts_no_more_than_the_other(unit: bytes) -> None:
     """What the pattern for whole channels takes, the general one takes too: the decision stays with the text."""

@@ -38,7 +38,7 @@ def by_a_parser(data: bytes) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     data=guides(), size=st.sampled_from([1, 10, 64, 200, 4096]), quick=st.booleans(), channels=st.booleans()
 )
@@ -61,7 +61,7 @@ def test_channels_are_found_wherever_they_stand(data: bytes, size: int) -> None:
     assert [infoset(c) for c in root.iterfind("channel")] == [infoset(c) for c in wrapped.iterfind("channel")]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(1, 5)), min_size=1, max_size=8),
     st.sampled_from([500, 5000]),
@@ -88,7 +88,7 @@ def test_spans_hold_the_runs_of_a_channel(runs: list[tuple[str, int]], size: int
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.one_of(guides(), calm_guides()), st.data())
 @example(b"<tv><programme", None)
 def test_mutilated_guides_are_survived(data: bytes, more: st.DataObject | None) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import pytest
 import trio
@@ -11,7 +12,9 @@ import trio
 from reconciler.sandbox.plex import PlexOptions
 from tests import warm
 from tests.conftest import Run
-from tests.e2e.world import World, world
+from tests.e2e.world import SPEC, World, world
+
+ONE_LOAD: Final = SPEC.replace("pace: 5ms", "pace: 5ms, guide_loads: 1")
 
 
 async def interrupted(home: World, *arguments: str, after: str, number: signal.Signals) -> tuple[int, str]:
@@ -38,7 +41,8 @@ def test_ctrl_c_settles_the_journal_and_the_next_run_finishes(run: Run[None], tm
 
     async def main() -> None:
         async with (
-            world(tmp_path, options=PlexOptions(load_delay_s=1.0)) as home,
+            # one load after the other: after the first DVR there is more to interrupt
+            world(tmp_path, options=PlexOptions(load_delay_s=1.0), spec=ONE_LOAD) as home,
             home.serving(ready=False),
         ):
             code, said = await interrupted(

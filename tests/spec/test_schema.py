@@ -108,7 +108,7 @@ def test_documents_made_from_the_table_are_valid(document: Any) -> None:
 
 
 @pytest.mark.accepts("VAL-6")
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([0.01, 0.03, 0.1]).flatmap(lambda spoil: documents(spoil=spoil)))
 def test_walker_and_schema_give_the_same_verdict(document: Any) -> None:
     """A document is refused by both or by neither, whatever was done to it."""
