@@ -1,6 +1,6 @@
 """`python -m reconciler` and the console script.
 
-What needs no option parser is answered before one is loaded: `--version`, and `validate` with nothing but paths.
+What needs no option parser is answered before one is loaded: `--version`, and `validate` as editors and hooks call it.
 """
 
 import sys
@@ -16,10 +16,12 @@ def main() -> None:
         print(f"ptctl {__version__}")
         return
     command, *words = sys.argv[1:] or [""]
-    if command == "validate" and not any(word.startswith("-") for word in words):
+    if command == "validate":
         from reconciler.cli.judging import plain
 
-        sys.exit(plain(words))
+        code = plain(words)
+        if code is not None:
+            sys.exit(code)
     # httpx loads a command line of its own (rich, pygments) where it can: an eighth of the imports of `refresh`
     sys.modules["httpx._main"] = None  # type: ignore[assignment]  # the documented way to say "not importable"
     from reconciler.cli.main import run

@@ -1,7 +1,7 @@
-"""The work of `ptctl validate`, apart from its options: read, judge, report. Refuses to fetch and to resolve anything.
+"""The work of `ptctl validate`, apart from its help and its refusals: read, judge, report. Refuses to fetch and to resolve.
 
-`plain` is the same command called with nothing but paths, as editors and hooks call it. It needs no option parser, and
-loading one takes as long as reading and checking a spec of thirteen DVRs.
+`plain` is the same command for words that are all as they should be, as editors, hooks and CI write them. It needs no
+option parser, and loading one takes as long as reading and checking a spec of thirteen DVRs.
 """
 
 import os
@@ -11,16 +11,56 @@ from reconciler.cli.console import Console
 from reconciler.cli.endings import ended
 from reconciler.cli.exits import Exit
 from reconciler.diagnostics import joined
-from reconciler.rendering.diagnostics_format import Format, render
+from reconciler.rendering.diagnostics_format import FORMATS, Format, render
 from reconciler.spec import check, find
 
 __all__ = ["judge", "plain"]
 
 
-def plain(paths: Sequence[str]) -> int:
-    """`ptctl validate PATH…` from its words to its exit status; no word begins with a dash."""
+class _Asked:
+    """What the words of a command line ask for, each option as the parser has it: the last one counts."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+        self.form: Format = "text"
+        self.env: str | None = None
+        self.allow_exec = False
+
+
+def plain(words: Sequence[str]) -> int | None:
+    """`ptctl validate` from its words to its exit status; None where only the option parser knows what to say to them."""
+    asked = _asked(words)
+    if asked is None:
+        return None
     console = Console.here()
-    return ended(console, lambda: judge(console, paths))
+    return ended(
+        console,
+        lambda: judge(console, asked.paths, form=asked.form, env=asked.env, allow_exec=asked.allow_exec),
+    )
+
+
+def _asked(words: Sequence[str]) -> _Asked | None:
+    """What is asked for; None for help, for what is unknown, and for what lacks its value."""
+    asked, left = _Asked(), iter(words)
+    for word in left:
+        name, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            asked.paths.append(word)
+        elif word == "--allow-exec":
+            asked.allow_exec = True
+        elif word in {"-f", "--format", "--env"} or (name in {"--format", "--env"} and equals):
+            given = value if equals else next(left, None)
+            if given is None:
+                return None
+            if name == "--env":
+                asked.env = given
+            elif given in FORMATS:
+                asked.form = given
+            else:
+                return None
+        else:
+            return None
+    return asked
 
 
 def judge(

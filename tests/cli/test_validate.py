@@ -1,4 +1,4 @@
-"""`ptctl validate` as a process: with nothing but paths it loads no option parser, and says the same as with options."""
+"""`ptctl validate` as a process: where its words are in order it loads no option parser, and says the same as with one."""
 
 import subprocess
 import sys
@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.__main__ import main
+
 BROKEN = "version: 1\nname: home\nsuorces: {}\n"
+WHOLE = """\
+version: 1
+name: home
+credentials: {all: {token: {exec: [op, read]}}}
+sources: {main: {kind: m3u, path: list.m3u}}
+buckets: [{name: main, match: {}}]
+dvrs: {main: {}}
+"""
 TRACED = [sys.executable, "-X", "importtime", "-m", "reconciler", "validate"]
 
 
@@ -18,23 +28,64 @@ def validate(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "broken.yaml").write_text(BROKEN)
+    (tmp_path / "broken.prod.yaml").write_text("name: other\n")
+    (tmp_path / "whole.yaml").write_text(WHOLE)
+    (tmp_path / "whole.prod.yaml").write_text("buckets: []\n")
     (tmp_path / "directory").mkdir()
     return tmp_path
 
 
-@pytest.mark.parametrize("paths", [["broken.yaml"], ["absent.yaml"], ["directory"], [], ["broken.yaml"] * 2])
-def test_paths_alone_say_what_options_say(folder: Path, paths: list[str]) -> None:
-    plain, parsed = validate(*paths, cwd=folder), validate("-f", "text", *paths, cwd=folder)
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["broken.yaml"], 3),
+        (["absent.yaml"], 3),
+        (["directory"], 3),
+        ([], 3),
+        (["broken.yaml"] * 2, 3),
+        (["-f", "json", "broken.yaml"], 3),
+        (["--format=sarif", "broken.yaml", "--env", "prod"], 3),
+        (["--env=prod", "whole.yaml", "-f", "junit", "--format", "github"], 3),
+        (["--env", "none", "whole.yaml"], 3),
+        (["whole.yaml", "--allow-exec"], 0),
+        (["whole.yaml"], 3),
+        (["whole.yaml", "-f"], 64),
+        (["whole.yaml", "-f", "yaml"], 64),
+        (["whole.yaml", "--env"], 64),
+        (["whole.yaml", "--allow-exec=yes"], 64),
+        (["whole.yaml", "--silent"], 64),
+        (["--format=", "whole.yaml"], 64),
+        (["--", "--allow-exec", "whole.yaml"], 3),
+        (["--allow-exec", "-fjson", "whole.yaml"], 0),
+        (["--env=", "--allow-exec", "whole.yaml"], 3),
+    ],
+)
+def test_both_ways_say_the_same(
+    folder: Path,
+    words: list[str],
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever the words, `ptctl` answers as its option parser does; `--no-color` before them asks for the parser."""
+    monkeypatch.chdir(folder)
+    ends = []
+    for line in (["validate", *words], ["--no-color", "validate", *words]):
+        monkeypatch.setattr(sys, "argv", ["ptctl", *line])
+        with pytest.raises(SystemExit) as end:
+            main()
+        ends.append((end.value.code, *capfd.readouterr()))
 
-    assert (parsed.returncode, parsed.stdout, parsed.stderr) == (3, plain.stdout, plain.stderr)
-    assert plain.returncode == 3
-    assert "Traceback" not in plain.stderr
+    assert ends[0] == ends[1]
+    assert ends[0][0] == code
+    assert "Traceback" not in ends[0][2]
 
 
-def test_paths_alone_load_no_option_parser(folder: Path) -> None:
+@pytest.mark.parametrize("words", [[], ["-f", "json"], ["--env", "prod"], ["--allow-exec"]])
+def test_no_option_parser_is_loaded(folder: Path, words: list[str]) -> None:
     """Loading one costs as much as the validation of the largest example (performance.md V1)."""
     ran = subprocess.run(
-        [*TRACED, "broken.yaml"], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [*TRACED, *words, "broken.yaml"], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
 
     modules = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
