@@ -55,7 +55,7 @@ class DvrManifest:
     guide_path: str = "guide.xml"
     guide_digest: str = ""
     lineup_digest: str = ""
-    profile: str = "copy"
+    profile: str = ""
     buffer_bytes: int | None = None
     first_byte_s: float | None = None
     also: tuple[str, ...] = ()

@@ -93,7 +93,7 @@ def _silent(world: World) -> Iterator[PlanWarning]:
         name, rows = target.record.name, target.lineup.rows
         if target.dvr.stream.profile == "salvage" and rows:
             yield PlanWarning("W321", f"no audio on the {len(rows)} channels of {name}: {why}", "", name)
-        if target.dvr.stream.profile in {None, "copy"}:
+        if target.dvr.stream.profile is None:
             for row in rows:
                 told[row.channel.source] = told.get(row.channel.source, 0) + 1
     for name, count in sorted(told.items()):

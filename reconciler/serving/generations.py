@@ -54,7 +54,7 @@ def needs_muxer(generation: Generation) -> bool:
     """Whether a DVR or a source has a profile that needs ffmpeg."""
     profiles = {tuner.dvr.profile for tuner in generation.tuners.values()}
     profiles |= {source.profile for source in generation.routes.sources.values()}
-    return profiles != {"copy"}
+    return not profiles <= {"", "copy"}  # "" is a DVR that leaves it to the source
 
 
 def current_stamp(state: Path) -> Stamp | None:

@@ -232,9 +232,7 @@ class Relay:
         connect_s = way.source.connect_s or self._limits.connect_s
         first_byte_s = tuner.dvr.first_byte_s or way.source.first_byte_s or self._limits.first_byte_s
         limits = replace(self._limits, connect_s=connect_s, first_byte_s=first_byte_s)
-        named = tuner.dvr.profile not in {"", "copy"}
-        wanted = tuner.dvr.profile if named else way.source.profile
-        return Terms(limits, PROFILES.get(wanted, "copy"))
+        return Terms(limits, PROFILES.get(tuner.dvr.profile or way.source.profile, "copy"))
 
     def _history(self) -> int:
         share = HISTORY_BYTES // max(1, len(self.sessions))

@@ -31,5 +31,9 @@ def test_no_audio_is_said(run: Run[None], tmp_path: Path) -> None:
             assert 1 == len(warned)
             assert "no audio" in warned[0]["message"]
             assert 'source "panel"' in warned[0]["message"]
+            silenced = warned[0]["message"]
+            home.write_spec(OF_A_SOURCE.replace("profile: remux", "profile: copy"))
+            plan = json.loads((await home.ptctl("plan", "--cached", "-f", "json")).out)
+            assert [silenced] == [w["message"] for w in plan["warnings"] if w["code"] == "W321"]
 
     run(main)

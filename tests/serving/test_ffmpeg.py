@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from reconciler.errors import OperatorError
+from reconciler.lineups.manifest import SourceRoute
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.panel import Channel, Panel, Shape
 from reconciler.serving import ffmpeg
@@ -13,7 +14,7 @@ from reconciler.serving.ffmpeg import muxer_arguments
 from reconciler.serving.packets import find_psi
 from reconciler.serving.server import serve
 from tests.conftest import Run
-from tests.serving.stage import Stage, panel_stage, provided, served, until, watching
+from tests.serving.stage import Stage, ask, panel_stage, provided, served, until, watching
 
 pytestmark = pytest.mark.program("ffmpeg")
 
@@ -125,6 +126,57 @@ def test_missing_ffmpeg_is_an_error_at_the_start(
         run(main)
     finally:
         ffmpeg.find_ffmpeg.cache_clear()
+
+
+@pytest.mark.accepts("COR-3")
+@pytest.mark.parametrize("profile", ["", "copy"])
+def test_nobody_needs_ffmpeg_who_does_not_ask_for_it(
+    run: Run[None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str
+) -> None:
+    """Without a profile, or with `copy`, `serve` starts on what is published where there is no ffmpeg."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
+    ffmpeg.find_ffmpeg.cache_clear()
+
+    async def main() -> None:
+        stage = Stage(tmp_path, changes={"news": {"profile": profile}}, sources={"main": SourceRoute("main", "m3u")})
+        stage.publish()
+        async with served(stage) as serving:
+            assert 200 == (await ask(serving.hub, "/readyz")).status
+
+    try:
+        run(main)
+    finally:
+        ffmpeg.find_ffmpeg.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("of_dvr", "of_source", "kinds"),
+    [
+        ("", "salvage", {"video"}),
+        ("copy", "salvage", {"video", "audio"}),
+        ("salvage", "copy", {"video"}),
+        ("remux", "salvage", {"video", "audio"}),
+    ],
+)
+def test_the_word_of_the_dvr_wins(
+    run: Run[None], tmp_path: Path, clips: Path, of_dvr: str, of_source: str, kinds: set[str]
+) -> None:
+    """A DVR that says nothing takes the source's profile; one that says `copy` takes none."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            source = {"format": "ts", "profile": of_source}
+            stage = panel_stage(tmp_path, handle, source=source, changes={"news": {"profile": of_dvr}})
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                await viewer.read(300_000, 30)
+                psi = find_psi(viewer.data[: len(viewer.data) // 188 * 188])
+                assert psi is not None
+                assert kinds == {s.kind for s in psi.streams}
+                assert bool(children()) == (of_dvr != "copy")
+
+    run(main)
 
 
 @pytest.mark.accepts("PLY-2", "COR-1")
