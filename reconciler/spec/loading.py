@@ -124,6 +124,8 @@ def _checked(path: Path, *, env: str | None, allow_exec: bool, today: date | Non
         tree = _with_includes(tree, path, reading)
         if env is not None:
             above = reading.tree(files.overlay_path(path, env), None)
+            if above is not None:
+                _refuse(above, ("include",), "an overlay", findings)
             merged = overlay.overlaid(tree, above) if above is not None else tree
             assert isinstance(merged, Mapping)
             tree = merged
@@ -162,14 +164,19 @@ def _with_includes(tree: Mapping, path: Path, reading: _Reading) -> Mapping:
             part = reading.tree(included, entry)
             if part is None:
                 continue
-            for key in ("include", "version", "name"):
-                if own := part.get(key):
-                    reading.findings.error(
-                        "V107",
-                        own.key,
-                        f'"{key}" stands in an included file',
-                        hints=("only the main file says it; delete it here",),
-                    )
-                    part.pairs.remove(own)
+            _refuse(part, ("include", "version", "name"), "an included file", reading.findings)
             tree = overlay.added(tree, part, reading.findings)
     return tree
+
+
+def _refuse(part: Mapping, keys: tuple[str, ...], where: str, findings: Findings) -> None:
+    """V107 for keys that only the main file may have; they are left out of `part`."""
+    for key in keys:
+        if own := part.get(key):
+            findings.error(
+                "V107",
+                own.key,
+                f'"{key}" stands in {where}',
+                hints=("only the main file says it; delete it here",),
+            )
+            part.pairs.remove(own)

@@ -2,13 +2,13 @@
 
 Nodes keep the place they came from, so a finding points into the right file. Mappings merge key by key; lists whose
 items all have a `name` merge by name; other lists are replaced by an environment and continued by an included file.
-An included file may not say again what was said (V101): which of two would win depends on file names. This module
+`null` in an environment takes out what it stands for, as in a merge patch (RFC 7396); an empty value does not. An included file may not say again what was said (V101): which of two would win depends on file names. This module
 refuses to read files and to know any key but `name`.
 """
 
 from reconciler.diagnostics import Related
 from reconciler.spec.findings import Findings
-from reconciler.spec.nodes import Mapping, Node, Pair, Scalar, Sequence
+from reconciler.spec.nodes import Mapping, Node, Pair, Scalar, Sequence, core_kind
 
 __all__ = ["added", "overlaid"]
 
@@ -32,6 +32,11 @@ def _names(node: Sequence) -> list[str] | None:
     return names if len(set(names)) == len(names) else None
 
 
+def _is_null(node: Node) -> bool:
+    """Whether somebody wrote `null` or `~`: nothing at all is more often forgotten than meant."""
+    return isinstance(node, Scalar) and core_kind(node) == "null" and node.text != ""
+
+
 def overlaid(below: Node, above: Node) -> Node:
     """`below` with everything `above` says; `above` wins. Neither is changed."""
     if isinstance(below, Mapping) and isinstance(above, Mapping):
@@ -41,13 +46,18 @@ def overlaid(below: Node, above: Node) -> Node:
             index = place.get(pair.key.text)
             if index is None:
                 merged.pairs.append(pair)
-            else:
-                old = merged.pairs[index]
-                merged.pairs[index] = Pair(
-                    old.key if isinstance(pair.value, Mapping | Sequence) else pair.key,
-                    overlaid(old.value, pair.value),
-                    pair.via or old.via,
-                )
+                continue
+            old = merged.pairs[index]
+            value = overlaid(old.value, pair.value)
+            if value is pair.value:
+                merged.dropped.append(old)  # a secret in it is one nevertheless
+            merged.pairs[index] = Pair(
+                old.key if isinstance(pair.value, Mapping | Sequence) else pair.key,
+                value,
+                pair.via or old.via,
+            )
+        gone = {pair.key.text for pair in above.pairs if pair.key.text in place and _is_null(pair.value)}
+        merged.pairs = [pair for pair in merged.pairs if pair.key.text not in gone]
         return merged
     if isinstance(below, Sequence) and isinstance(above, Sequence):
         ours, theirs = _names(below), _names(above)

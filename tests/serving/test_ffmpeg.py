@@ -139,7 +139,9 @@ def test_nobody_needs_ffmpeg_who_does_not_ask_for_it(
     ffmpeg.find_ffmpeg.cache_clear()
 
     async def main() -> None:
-        stage = Stage(tmp_path, changes={"news": {"profile": profile}}, sources={"main": SourceRoute("main", "m3u")})
+        stage = Stage(
+            tmp_path, changes={"news": {"profile": profile}}, sources={"main": SourceRoute("main", "m3u")}
+        )
         stage.publish()
         async with served(stage) as serving:
             assert 200 == (await ask(serving.hub, "/readyz")).status

@@ -133,6 +133,71 @@ def test_an_environment_wins_deeply(tmp_path: Path) -> None:
     assert spec.safety.shrink == 0.1
 
 
+def test_an_environment_takes_out_what_it_says_null_to(tmp_path: Path) -> None:
+    """A key, a DVR, a part of a named item, a whole section; what is missing then is told as ever."""
+    spec, diagnostics, _ = loaded(
+        tmp_path,
+        "sources: {main: {kind: m3u, path: a.m3u, max_age: 1h}}\n"
+        "filters: [{name: a, drop: {group: x, name: y}}]\n"
+        "buckets: [{name: news, match: {group: n}}, {name: rest, match: {}}]\n"
+        "dvrs: {news: {}, rest: {title: Rest}}\n"
+        "plex: {url: 'http://plex:32400', credentials: p}\n"
+        "credentials: {p: {token: env:T}}\n"
+        "serve: {listen: 0.0.0.0:5004, advertise: 'http://nas.lan:5004'}",
+        env="test",
+        ptctl__test__yaml=(
+            "sources: {main: {path: null, url: 'http://list.example/l', max_age: ~}}\n"
+            "filters: [{name: a, drop: {name: null}}]\n"
+            "dvrs: {news: null, rest: {title: null}}\n"
+            "plex: null\n"
+        ),
+    )
+    assert spec is not None, list(diagnostics)
+    main = spec.sources["main"]
+    assert ("", "http://list.example/l", 86400.0) == (main.path, main.url, main.max_age_s)
+    assert "name" not in str(spec.filters[0].action)
+    assert (["rest"], None, None) == (list(spec.dvrs), spec.dvrs["rest"].title, spec.plex)
+    _, diagnostics, _ = loaded(tmp_path, "safety: {}", env="test", ptctl__test__yaml="sources: null\n")
+    assert ['the spec needs the key "sources"'] == [f.summary for f in diagnostics]
+
+
+@pytest.mark.parametrize("value", ["", '"null"'])
+def test_what_is_empty_takes_nothing_out(tmp_path: Path, value: str) -> None:
+    """A key without a value is more often forgotten than meant, and a text is a text."""
+    _, diagnostics, _ = loaded(
+        tmp_path, "dvrs: {main: {}}", env="test", ptctl__test__yaml=f"dvrs:\n  main: {value}\n"
+    )
+    assert [("V110", 2)] == [(f.code, f.span.line) for f in diagnostics if f.span]
+
+
+@pytest.mark.accepts("CRD-3")
+@pytest.mark.parametrize("above", ["env:T", "null"])
+def test_an_environment_hides_no_secret(tmp_path: Path, above: str) -> None:
+    """A literal secret of the spec is an error also where an overlay says something else in its place."""
+    _, diagnostics, texts = loaded(
+        tmp_path,
+        "credentials: {a: {username: env:U, token: s3cr3t-99}}",
+        env="test",
+        ptctl__test__yaml=f"credentials: {{a: {{token: {above}}}}}\n",
+    )
+    assert ["V130"] == [f.code for f in diagnostics if f.severity == "error"]
+    file = next(f.span.file for f in diagnostics if f.code == "V130" and f.span)
+    line = texts.line(file, 1)
+    assert line is not None
+    assert "s3cr3t" not in line.text
+
+
+def test_an_overlay_includes_nothing(tmp_path: Path) -> None:
+    """What would not be read is refused; its name and version are its own business."""
+    _, diagnostics, _ = loaded(
+        tmp_path,
+        "safety: {}",
+        env="test",
+        ptctl__test__yaml="version: 1\nname: other\ninclude: [more.yaml]\n",
+    )
+    assert [("V107", 3, 1)] == [(f.code, f.span.line, f.span.column) for f in diagnostics if f.span]
+
+
 def test_a_mistake_in_an_overlay_is_told_there(tmp_path: Path) -> None:
     """Positions point into the overlay; a missing overlay is an error."""
     _, diagnostics, _ = loaded(
