@@ -170,6 +170,7 @@ def _become(asking: socket.socket, streams: Sequence[int]) -> None:
     for target, number in enumerate(streams):
         os.dup2(number, target)
         os.close(number)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])

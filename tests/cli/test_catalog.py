@@ -3,7 +3,6 @@
 import json
 import resource
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -11,22 +10,13 @@ from typing import Any, Final
 import pytest
 import trio
 
-from tests.conftest import Run
+from tests.conftest import Run, slowness
 from tests.e2e.world import PASSWORD, SPEC, USER, World, world
 
 WITH_FILMS = SPEC.replace("credentials: panel}}", "credentials: panel, content: [live, vod, series]}}", 1)
 
 LIMIT_S: Final = 3.0
 TRIES: Final = 3
-SUM_S: Final = 0.4
-"""What `slowness` adds up takes so long where nothing else runs."""
-
-
-def slowness() -> float:
-    """How much longer than on a quiet machine the same work takes now; at least 1. Two cores that share one are slower."""
-    begun = time.process_time()
-    sum(i * i for i in range(5_000_000))
-    return max(1.0, (time.process_time() - begun) / SUM_S)
 
 
 async def json_of(there: World, *arguments: str) -> Any:
