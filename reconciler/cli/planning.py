@@ -110,7 +110,12 @@ def show(
 
 
 def exit_of(plan: Plan, *, count_content: bool = False) -> Exit:
-    """`plan --exit-code`: 0 nothing to change, 2 changes that are all allowed, 4 something is blocked."""
+    """`plan --exit-code`: 0 nothing to change, 2 changes that are all allowed, 4 something is blocked.
+
+    A Plex that does not answer is 1, as for `apply`: nothing of it can be compared (design.md 3).
+    """
+    if plan.plex == "unknown":
+        return Exit.FAILED
     if plan.blocks or any(change.blocks for change in plan.changes):
         return Exit.REFUSED
     if not plan.empty:

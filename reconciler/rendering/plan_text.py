@@ -426,12 +426,19 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
     for dvr, block, change in blocks:
         losses = ", ".join(_loss(x).removesuffix(" with it") for x in change.loses) if block.lift else ""
-        held = f"cannot be lifted{_NO_WORD.get(block.code, '')}"
-        lift = f"plan again with  --allow {block.lift}" if block.lift else f"{block.message}: {held}"
+        lift = (
+            f"plan again with  --allow {block.lift}"
+            if block.lift
+            else f"{block.message}: {_wordless(block.code)}"
+        )
         yield f"  {pad(dvr, width)} {block.code}  {lift}" + (f"    ({losses})" if losses else "")
     for block in everywhere:
-        lift = f"plan again with  --allow {block.lift}" if block.lift else "cannot be lifted"
+        lift = f"plan again with  --allow {block.lift}" if block.lift else _wordless(block.code)
         yield f"  {pad(block.dvr or 'all', width)} {block.code}  {block.message}: {lift}"
+
+
+def _wordless(code: str) -> str:
+    return f"cannot be lifted{_NO_WORD.get(code, '')}"
 
 
 def _next(plan: Plan, saved: Saved | None) -> Iterator[str]:
