@@ -145,11 +145,14 @@ class Run:
                 self.turn(dvr).set()
 
     @asynccontextmanager
-    async def writing_when(self, dvr: str, *, none_at_all: bool = False) -> AsyncIterator[PlexWriter]:
+    async def writing_when(self, action: Action, *, none_at_all: bool = False) -> AsyncIterator[PlexWriter]:
         """The turn to start a load (or, `none_at_all`, to delete): waits without the lock, looks again under it."""
+        began = trio.current_time()
         while True:
-            await self.watch.wait_for_slot(none_at_all=none_at_all)
-            async with self.writing(dvr) as writer:
+            await self.watch.wait_for_slot(
+                none_at_all=none_at_all, tell=lambda text: self.tell(action, text, began=began)
+            )
+            async with self.writing(action.dvr) as writer:
                 if await self.watch.free(none_at_all=none_at_all):
                     yield writer
                     return

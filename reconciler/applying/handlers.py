@@ -40,7 +40,6 @@ async def register_device(run: Run, action: Action) -> Done:
     target = run.targets[action.dvr]
     device = await _device(run, target)
     if device is None or not same_address(device.uri, target.uri):
-        await _register(run, target)
         device = await _registered(run, target)
     run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
     return Done(f"tuner registered: device {device.key}")
@@ -52,7 +51,6 @@ async def repair_address(run: Run, action: Action) -> Done:
     before = await _device(run, target)
     if before is None:
         raise PlexRefused("the tuner is gone from Plex", status=404, next_step="ptctl plan")
-    await _register(run, target)
     device = await _registered(run, target)
     if before.parent and device.parent != before.parent:
         raise PlexRefused(
@@ -99,11 +97,12 @@ async def create_dvr(run: Run, action: Action) -> Done:
     since = await _moment(run)
     made = device.parent == ""
     ticket = None
+    silent = False
     if made:
-        async with run.writing_when(action.dvr) as writer:
+        async with run.writing_when(action) as writer:
             ticket = await run.watch.before(action.dvr)
             try:
-                _, activity = await writer.create_dvr(device.uuid, target.lineup)
+                answered, activity = await writer.create_dvr(device.uuid, target.lineup)
             except PlexRefused as error:
                 run.watch.forget(ticket)
                 if IN_USE not in error.reason:
@@ -114,6 +113,10 @@ async def create_dvr(run: Run, action: Action) -> Done:
                 raise
             else:
                 await run.watch.asked(ticket, activity)
+                silent = answered is None
+    if ticket is not None and silent and not (await _needed_device(run, target)).parent:
+        run.watch.forget(ticket)
+        raise _unanswered("the creation of the DVR", "Plex has none for the tuner")
     dvr = await _dvr_of(run, target)
     if not same_address(dvr.guide, target.guide):
         raise PlexRefused(
@@ -160,7 +163,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
     run.unmatched[action.dvr] = ranges(lacking)
     wanted = map_digest(pairs)
     if map_digest(device.pairs) != wanted:
-        async with run.writing_when(action.dvr) as writer:
+        async with run.writing_when(action) as writer:
             ticket = await run.watch.before(action.dvr)
             try:
                 activity = await writer.put_channel_map(device.key, pairs)
@@ -200,7 +203,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
                 status=200,
                 next_step=f"take the tuner out of the DVR in Plex, or let it go: removed: [{{dvr: {action.dvr}, keep: true}}]",
             )
-        async with run.writing_when(action.dvr, none_at_all=True) as writer:
+        async with run.writing_when(action, none_at_all=True) as writer:
             await writer.delete_dvr(key)
         listed = await read_dvrs(run.connection)
         if isinstance(listed, Unknown):
@@ -224,7 +227,7 @@ async def delete_device(run: Run, action: Action) -> Done:
             raise PlexRefused(
                 f"the tuner is still in DVR {device.parent}", status=200, next_step="ptctl plan"
             )
-        async with run.writing_when(action.dvr, none_at_all=True) as writer:
+        async with run.writing_when(action, none_at_all=True) as writer:
             await writer.delete_device(device.key)
         left = await read_device(run.connection, record.device_id)
         if left is not None:
@@ -283,6 +286,16 @@ async def _dvr_of(run: Run, target: Target) -> Dvr:
     return dvr
 
 
+def _unanswered(what: str, found: str) -> PlexRefused:
+    """A write that got 200 without Plex's words and had no effect: a proxy's page, or a Plex that does not say why."""
+    return PlexRefused(
+        f"{what} was answered with 200 and nothing that Plex would say, and {found}",
+        status=200,
+        reason="no effect",
+        next_step="a proxy or login page may answer for Plex: set plex.url to Plex itself, then: ptctl doctor",
+    )
+
+
 def _forgotten(key: str) -> PlexRefused:
     """The tuner is in this DVR, and Plex does not know it: one whose guide cannot be loaded may vanish so (3.2)."""
     return PlexRefused(
@@ -295,16 +308,27 @@ def _forgotten(key: str) -> PlexRefused:
 # --- writing -------------------------------------------------------------------------------------------------
 
 
-async def _register(run: Run, target: Target) -> None:
+async def _registered(run: Run, target: Target) -> Device:
+    """Make Plex probe the tuner; the device, read back at its address."""
     if run.context.serve is not None:  # DVR-7: looked at from our side first
         wrong = await run.context.serve.tuner(target.uri, target.device_id)
         if wrong is not None:
             raise PlexRefused(f"Plex is not told about it: {wrong.why}", status=0, next_step="ptctl serve")
     async with run.writing(target.dvr) as writer:
-        await writer.register(target.uri)
-
-
-async def _registered(run: Run, target: Target) -> Device:
+        try:
+            answered = await writer.register(target.uri)
+        except PlexRefused as error:
+            if error.status != 400:  # Plex's answer to an address at which it found no tuner (2.4)
+                raise
+            raise PlexRefused(
+                f"Plex does not take the tuner at {target.uri} (400): from where Plex runs, none answers there",
+                status=400,
+                next_step=f"try  curl {target.uri}/discover.json  on Plex's machine or in its container; "
+                "serve.advertise has to be an address that Plex reaches",
+            ) from error
+    device = await _device(run, target)
+    if device is None and answered is None:
+        raise _unanswered("the registration", "the tuner is not in Plex's list")
     device = await _needed_device(run, target)
     if not same_address(device.uri, target.uri):
         raise PlexRefused(
@@ -318,7 +342,7 @@ async def _registered(run: Run, target: Target) -> Device:
 async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...]]:
     target = run.targets[action.dvr]
     since = await _moment(run)
-    async with run.writing_when(action.dvr) as writer:
+    async with run.writing_when(action) as writer:
         ticket = await run.watch.before(action.dvr)
         try:
             activity = await writer.reload_guide(dvr.key)
@@ -386,7 +410,7 @@ async def _pairs(
                 found, why = tuple(sorted(by_device.values())), None
             run.tell(
                 action,
-                "Plex pairs channels with the guide",
+                f"no channel map yet: {why.why}" if why else "Plex pairs channels with the guide",
                 began=began,
                 done=len(found),
                 expected=len(wanted),
@@ -395,7 +419,10 @@ async def _pairs(
                 return found
             await trio.sleep(run.timing.poll_s)
     if why is not None and not found:
-        raise PlexUnreachable(f"the channel map could not be read: {why.why}")
+        raise PlexUnreachable(
+            f"the channel map could not be read for {run.timing.map_s:g} s: {why.why}",
+            next_step=f"ptctl explain dvr {action.dvr}",
+        )
     return found
 
 

@@ -48,18 +48,32 @@ class Loads:
     _looked: float = float("-inf")
     _turn: trio.Lock = field(default_factory=trio.Lock)
 
-    async def wait_for_slot(self, *, none_at_all: bool = False) -> None:
+    async def wait_for_slot(
+        self, *, none_at_all: bool = False, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         """Until fewer than `at_most` loads run (`none_at_all`: none). Hold no lock meanwhile, and ask `free` under it.
 
-        Raises PlexUnreachable when it could not be learned, PlexRefused when they do not end, within `slot_s`.
+        `tell` is given what is waited for. Raises PlexUnreachable when it could not be learned for `unknown_s`,
+        PlexRefused when they do not end within `slot_s`.
         """
+        known = trio.current_time()
         with trio.move_on_after(self.timing.slot_s):
             while True:
                 if await self.free(none_at_all=none_at_all):
                     return
+                if isinstance(self._running, Unknown):
+                    if trio.current_time() - known >= self.timing.unknown_s:
+                        break
+                    tell(f"waits to learn which guide loads run: {self._running.why}")
+                else:
+                    known = trio.current_time()
+                    tell(f"waits for a place: {self.count} guide loads run, at most {self.at_most} may")
                 await trio.sleep(self.timing.look_s)
         if isinstance(self._running, Unknown):
-            raise PlexUnreachable(f"which guide loads run cannot be learned: {self._running.why}")
+            raise PlexUnreachable(
+                f"which guide loads run cannot be learned: {self._running.why}",
+                next_step="Plex's own log says why; then: ptctl apply",
+            )
         raise PlexRefused(
             f"{self.count} guide loads still run after {self.timing.slot_s:g} s",
             status=0,

@@ -5,7 +5,7 @@ Refuses to hold anything back: on a pipe every finished step is one line, in the
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from reconciler.applying.events import Progress as Running
 from reconciler.cli.console import Console
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 __all__ = ["applying", "fetching"]
+
+LONG_S: Final = 15.0
+"""What is waited for longer than this is told on a pipe, too."""
 
 
 @contextmanager
@@ -70,7 +73,7 @@ def _line(console: Console, step: Step) -> None:
 def applying(console: Console) -> Iterator[Callable[[Running], None]]:
     """Show how actions go while the block runs: finished ones as lines, running ones as moving rows on a terminal."""
     if not console.terminal:
-        yield lambda progress: _finished(console, progress)
+        yield _Lines(console).show
         return
     from rich.console import Console as Rich
     from rich.progress import Progress as Bars
@@ -101,6 +104,20 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
         yield show
 
 
-def _finished(console: Console, progress: Running) -> None:
-    if progress.state not in {"running", "not-started"}:
-        console.note(run_text.line(progress, color=console.color_err))
+class _Lines:
+    """Finished steps as lines, and once for each thing that is waited for long: a log must not fall silent for minutes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[tuple[str, str]] = set()
+
+    def show(self, progress: Running) -> None:
+        """One line, or none."""
+        if progress.state == "not-started":
+            return  # the summary names them
+        if progress.state == "running":
+            key = (progress.action, progress.text)
+            if progress.seconds < LONG_S or key in self._told:
+                return
+            self._told.add(key)
+        self._console.note(run_text.line(progress, color=self._console.color_err))

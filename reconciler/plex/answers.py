@@ -36,6 +36,8 @@ __all__ = [
 _AS_TUPLE: Final = attrgetter("device", "lineup", "key", "enabled")
 """The order of a `ChannelPair`, compared without a call of Python for each comparison."""
 
+HEAD_BYTES: Final = 200
+
 _GUIDE_OF: Final = re.compile(r"tv\.plex\.providers\.epg\.[a-z]+(?::|%3A)(\d+)", re.IGNORECASE)
 """A guide provider names its DVR behind the colon (4.3); rules and grabs mention it in several attributes."""
 
@@ -78,6 +80,8 @@ def container(body: bytes, *, what: str) -> Node | Unknown:
     """
     if not body.strip():
         return Unknown(f"{what}: Plex answered without a body")
+    if body[:HEAD_BYTES].lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return Unknown(f"{what}: an HTML page came instead of Plex's answer (a proxy, or a login page?)")
     try:
         root = _from_json(body) if body.lstrip()[:1] == b"{" else _from_xml(body)
     except ValueError as error:

@@ -93,7 +93,12 @@ def _judged(answer: httpx.Response, name: str) -> Reply:
             f"{name}: Plex {word} ({status})", next_step="check plex.credentials, then: ptctl doctor"
         )
     if not 200 <= status < 300:
-        raise PlexRefused(f"{name}: Plex answered {status}", status=status, reason=answer.reason_phrase)
+        raise PlexRefused(
+            f"{name}: Plex answered {status}",
+            status=status,
+            reason=answer.reason_phrase,
+            next_step="Plex's own log says why; then: ptctl plan" if status >= 500 else None,
+        )
     if len(answer.content) > BODY_LIMIT_BYTES:
         raise PlexRefused(f"{name}: the answer is larger than 64 MiB", status=status, reason="too large")
     return Reply(status, answer.content, answer.headers.get("X-Plex-Activity", ""))

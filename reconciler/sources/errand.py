@@ -152,7 +152,7 @@ class Errand:
                 return False
             wait = max(wait, failure.retry_after_s)
         self.retries_left -= 1
-        self.tell(Step(self.name, "retry", detail=f"{failure.detail}; again in {wait:.0f} s"))
+        self.tell(Step(self.name, "retry", detail=f"{failure.detail}; again in {wait:.{int(wait < 10)}f} s"))
         await trio.sleep(wait)
         return True
 

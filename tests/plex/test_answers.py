@@ -201,3 +201,11 @@ def test_rules_are_counted_where_they_say_where_they_belong() -> None:
         b"</MediaContainer>"
     )
     assert answers.rules_by_dvr(node) == {"28": 2, "": 2}
+
+
+@pytest.mark.parametrize("page", [b"<html><h1>Login</h1>", b"\n <!DOCTYPE html>\n<title>x", b"<HTML>"])
+def test_a_page_is_called_a_page(page: bytes) -> None:
+    """Not "bad XML in line 1": a proxy answered, and the address is what has to be looked at."""
+    found = answers.container(page, what="/livetv/dvrs")
+    assert isinstance(found, Unknown)
+    assert "/livetv/dvrs: an HTML page came instead of Plex's answer" in found.why

@@ -1,6 +1,7 @@
 """Loading all sources from the simulated provider: which host wins, what stands in, what is never kept."""
 
 import base64
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -324,8 +325,14 @@ def test_nothing_at_all_is_absent(run: Run[Any], tmp_path: Path) -> None:
     async def main() -> None:
         async with provider(tmp_path) as handle:
             handle.faults.switch_on(Fault("refuse"))
-            report = (await load(a_spec(panel_source(*handle.urls)), tmp_path)).reports["main"]
+            steps: list[Step] = []
+            asked = await load(a_spec(panel_source(*handle.urls)), tmp_path, progress=steps.append)
+            report = asked.reports["main"]
             assert ("absent", True, 0) == (report.fetched, report.stale, report.entries)
+            waits = [step.detail.rpartition("again in ")[2] for step in steps if step.what == "retry"]
+            assert waits, steps
+            # The wait that it is, to a tenth: three times "in 1 s" reads as if nothing moved.
+            assert all(re.fullmatch(r"\d\.\d s", wait) for wait in waits), waits
             assert "no list and no copy" in report.notes
 
     run(main)

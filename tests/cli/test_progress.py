@@ -1,0 +1,24 @@
+"""What a pipe is told while apply works: each end at once, and what is waited for long, once."""
+
+import pytest
+
+from reconciler.applying.events import Progress
+from reconciler.cli.console import Console
+from reconciler.cli.progress import LONG_S, applying
+
+
+@pytest.mark.accepts("RLD-6")
+def test_a_long_wait_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """A log falls silent for no longer than it must; what is over quickly is told by its end alone."""
+    step = Progress("map:news", "enable-channels", "news", "running", "no channel map yet: 500")
+    with applying(Console(color_out=False, color_err=False, terminal=False)) as show:
+        show(step)
+        for seconds in (1.0, LONG_S, LONG_S + 10):
+            show(Progress(step.action, step.kind, step.dvr, "running", step.text, seconds))
+        show(Progress(step.action, step.kind, step.dvr, "running", "another", LONG_S))
+        show(Progress(step.action, step.kind, step.dvr, "not-started", "needs a"))
+        show(Progress(step.action, step.kind, step.dvr, "done", "20 channels on", 40.0))
+    waited, other, ended = capsys.readouterr().err.splitlines()
+    assert waited.split() == ["news", "running:", "no", "channel", "map", "yet:", "500", "15", "s"]
+    assert "running: another" in other
+    assert "20 channels on" in ended
