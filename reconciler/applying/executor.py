@@ -129,7 +129,7 @@ class _Executor:
             self._end(
                 action,
                 "interrupted",
-                "interrupted; whether it took effect is looked up next time",
+                "whether it took effect is looked up next time",
                 began=began,
             )
             raise

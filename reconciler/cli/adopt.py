@@ -96,7 +96,7 @@ def adopt(
                 again = trio.run(partial(rebuilt, spec, request))
                 saved = _save(spec, again.ledger, "adopt --rebuild")
             _show_rebuilt(console, again, saved, format_)
-            return Exit.DONE
+            return Exit.INCOMPLETE if again.left else Exit.DONE
         made = trio.run(partial(adopted, spec, request, dvr, str(key), _told(listed, dvr)))
         saved = _save(spec, made.ledger, f"adopt {dvr}")
     if format_ == "json":
@@ -157,11 +157,15 @@ def _show_rebuilt(console: Console, again: Rebuilt, saved: Ledger, format_: str)
             "from_files": again.from_files,
             "from_plex": again.from_plex,
             "missing": again.missing,
+            "left": dict(again.left),
             "unmatched": {name: [asdict(m) for m in some] for name, some in again.unmatched.items()},
         }
         console.data(json.dumps(document, indent=1))
     else:
-        console.data(render_rebuilt(again.from_files, again.from_plex, again.missing, again.unmatched, saved))
+        text = render_rebuilt(
+            again.from_files, again.from_plex, again.missing, again.unmatched, again.left, saved
+        )
+        console.data(text)
 
 
 def _save(spec: Spec, ledger: Ledger, command: str) -> Ledger:

@@ -36,7 +36,8 @@ __all__ = ["Rebuilt", "adopted", "rebuild", "taken_over"]
 class Rebuilt:
     """The ledger again. `from_files` are DVRs the published files told, `from_plex` those that Plex alone had.
 
-    `missing` are DVRs that Plex does not have, `unmatched` numbers of which the channel is not known, by DVR.
+    `missing` are DVRs that Plex does not have, `unmatched` numbers of which the channel is not known, by DVR. `left` says by
+    DVR why it could not be taken over: the next plan does it, once that is put right.
     """
 
     ledger: Ledger
@@ -44,11 +45,20 @@ class Rebuilt:
     from_plex: tuple[str, ...]
     missing: tuple[str, ...]
     unmatched: Mapping[str, tuple[Match, ...]]
+    left: Mapping[str, str]
 
 
 async def adopted(spec: Spec, request: Request, dvr: str, key: str, told: Iterable[Told]) -> Adoption:
     """The ledger with DVR `key` of Plex as `dvr`. Raises OperatorError where it cannot be, and what looking raises."""
+    told = tuple(told)
     observed, names = await _look(spec, request, key)
+    if isinstance(names, Unknown):
+        if not told:
+            raise OperatorError(
+                f"the names of its channels cannot be read ({names.why}): no number would find its channel again",
+                next_step=f"try again, or tell them:  ptctl adopt {dvr} --plex {key} --channels FILE",
+            )
+        names = {}
     seen = await gather(spec, replace(request, plex=False))
     desired = await _desired(spec, request, seen)
     target = next(t for t in desired.dvrs if t.record.name == dvr)
@@ -88,6 +98,7 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
         )
     files = tuple(ledger.dvrs)
     found: dict[str, tuple[Match, ...]] = {}
+    left: dict[str, str] = {}
     desired = await _desired(spec, request, replace(seen, ledger=ledger))
     for target in desired.dvrs:
         if observed is None or target.record.name in ledger.dvrs:
@@ -97,9 +108,23 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
             continue
         dvr, device = sighted
         names = await _names(spec, request, device.key)
-        named = {} if isinstance(names, Unknown) else names
-        made = _of_plex(spec, target, desired, ledger, observed, dvr, device, named, now)
+        if isinstance(names, Unknown):  # without them every channel would get another number
+            left[target.record.name] = (
+                f"the names of the channels of DVR {dvr.key} cannot be read: {names.why}"
+            )
+            continue
+        try:
+            made = _of_plex(spec, target, desired, ledger, observed, dvr, device, names, now)
+        except (
+            OperatorError
+        ) as problem:  # what a person has to put right first is no reason to lose the others
+            step = f" ({problem.next_step})" if problem.next_step else ""
+            left[target.record.name] = f"{problem.message}{step}"
+            continue
         ledger, found[target.record.name] = made.ledger, made.unmatched
+    if not ledger.dvrs and left:
+        why = "; ".join(f"{name}: {text}" for name, text in left.items())
+        raise OperatorError(f"nothing can be rebuilt: {why}", next_step="ptctl doctor")
     if not ledger.dvrs:
         raise OperatorError(
             "there is nothing to rebuild from: no published files, and no DVR in Plex with a DeviceID of this spec",
@@ -112,6 +137,7 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
         from_plex=tuple(name for name in ledger.dvrs if name not in files),
         missing=tuple(n for n, r in ledger.dvrs.items() if observed is not None and not r.dvr_key),
         unmatched={name: matches for name, matches in found.items() if matches},
+        left=left,
     )
 
 
@@ -216,8 +242,8 @@ async def _desired(spec: Spec, request: Request, seen: Gathered) -> Desired:
     return await trio.to_thread.run_sync(lambda: desired_state(spec, request, seen, today=today).desired)
 
 
-async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mapping[str, str]]:
-    """What Plex has, this DVR in particular, and the names of its channels by number (none where they are unknown)."""
+async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mapping[str, str] | Unknown]:
+    """What Plex has, this DVR in particular, and the names of its channels by number."""
     if spec.plex is None:
         raise OperatorError(
             "the spec has no plex section, so there is nothing to adopt",
@@ -227,8 +253,7 @@ async def _look(spec: Spec, request: Request, key: str) -> tuple[Observed, Mappi
     async with connected(spec.plex.url, token, client_id=client_id(spec)) as connection:
         observed = await observe(connection, ours=lambda found: found.key == key)
     _, device = found_dvr(observed, key)
-    names = await _names(spec, request, device.key)
-    return observed, {} if isinstance(names, Unknown) else names
+    return observed, await _names(spec, request, device.key)
 
 
 async def _names(spec: Spec, request: Request, device_key: str) -> Mapping[str, str] | Unknown:

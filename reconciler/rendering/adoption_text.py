@@ -45,6 +45,7 @@ def render_rebuilt(
     from_plex: Sequence[str],
     missing: Sequence[str],
     unmatched: Mapping[str, Sequence[Match]],
+    left: Mapping[str, str],
     ledger: Ledger,
 ) -> str:
     """What the ledger was rebuilt from, and what it cannot know any more."""
@@ -60,6 +61,9 @@ def render_rebuilt(
     for name, matches in unmatched.items():
         lines.append(f"  {name}: {plural(len(matches), 'number')} without a channel, reserved")
         lines += [f"  {_line(match)}" for match in matches[:LISTED]]
+    lines += [f"  {name}: NOT taken over, {why}" for name, why in left.items()]
+    if left:
+        lines.append("  the next plan takes them over with their numbers, once that is put right")
     lines += [
         "Not known any more: retired numbers, approvals that were used, the week's largest lineups",
         "",
