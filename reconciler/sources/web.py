@@ -295,21 +295,19 @@ class Web:
 async def broken_off(reply: httpx.Response, chunks: AsyncGenerator[bytes, None]) -> None:
     """End an answer that is not read to its end, and the chain of generators behind it.
 
-    httpx nests five of them and closes only the outermost; trio warns of the rest (ResourceWarning). With its socket
-    gone the innermost fails, and the others with it. An answer that has ended is left alone: its connection is kept.
+    httpx nests five of them and closes only the outermost; trio warns of the rest (ResourceWarning). A cancelled read
+    ends the innermost, which closes its connection, and the others with it; what had been received already is passed
+    over, and where that was all, the connection is kept. The socket is not closed under httpcore: it asks an idle one
+    whether it is readable, which a closed one answers with ValueError.
     """
     if reply.is_closed:
         return
-    stream = reply.extensions.get("network_stream")
-    with trio.CancelScope(deadline=trio.current_time() + 1, shield=True):
-        if stream is not None:
-            await stream.aclose()
-        with contextlib.suppress(httpx.HTTPError, httpx.StreamError, RuntimeError):
+    with trio.CancelScope(shield=True) as reading:
+        reading.cancel()
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError, RuntimeError, StopAsyncIteration):
             while True:
-                try:
-                    await anext(chunks)  # what had been received already
-                except StopAsyncIteration:
-                    break
+                await anext(chunks)
+    with trio.CancelScope(deadline=trio.current_time() + 1, shield=True):
         await chunks.aclose()
 
 

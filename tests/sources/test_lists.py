@@ -3,6 +3,8 @@
 import gzip
 import io
 import lzma
+import resource
+import signal
 import socket
 import zipfile
 import zlib
@@ -388,5 +390,39 @@ def test_requests_to_one_host_are_counted(run: Run[Any], tmp_path: Path) -> None
             spec = Spec("t", sources, {}, (), (), {}, base=str(tmp_path))
             await load_catalog(spec, tmp_path / "cache", now=NOW, environ={}, limits=QUICK)
             assert (3, 1) == (len(server.requests), most)
+
+    run(main)
+
+
+@pytest.mark.parametrize("size", [4096, 8192, 65_536])
+@pytest.mark.accepts("M3U-3")
+def test_an_error_page_that_is_left_at_its_last_byte(run: Run[Any], tmp_path: Path, size: int) -> None:
+    """A page of which all has come while it is not read to its end: the source is absent, and nothing breaks."""
+
+    async def main() -> None:
+        async with serving(body(b"<html>" + b"x" * (size - 6), 404)) as server:
+            report, _ = await load(list_at(server.url), tmp_path)
+            assert "absent" == report.fetched
+
+    run(main)
+
+
+@pytest.mark.accepts("M3U-3")
+def test_a_full_disk_is_called_that(run: Run[Any], tmp_path: Path) -> None:
+    """The last chunk cannot be written: the disk's own error arises, not one of the connection that is closed then."""
+
+    async def main() -> None:
+        async with serving(body(b"#EXTM3U\n" + b"x" * 20_000)) as server:
+            soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+            try:
+                with pytest.raises(ExceptionGroup) as caught:
+                    await load(list_at(server.url), tmp_path)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+                signal.signal(signal.SIGXFSZ, before)
+            assert caught.group_contains(OSError, match="File too large")
+            assert not caught.group_contains(ValueError)
 
     run(main)
