@@ -5,9 +5,11 @@ references to the env file. This module refuses to touch the ledger: `ptctl adop
 """
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import click
 
@@ -45,7 +47,11 @@ def import_() -> None:
 
 @import_.command("threadfin")
 @click.argument(
-    "places", metavar="DIR|settings.json…", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "places",
+    metavar="DIR|settings.json|BACKUP.zip…",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
 )
 @click.option(
     "--xepg",
@@ -79,7 +85,7 @@ def threadfin(
 ) -> None:
     """From the folders of Threadfin or xTeVe, one or several.
 
-    A folder may hold several instances, one per subfolder. Writes the spec, its env file, and the channels with their
+    A folder may hold several instances, one per subfolder; a backup archive is one instance. Writes the spec, its env file, and the channels with their
     numbers for `adopt --channels`; lists everything that has no counterpart.
     """
     console = console_of(ctx)
@@ -145,8 +151,34 @@ def _instances(places: tuple[Path, ...], xepg: Path | None) -> Iterator[Instance
         raise UsageError("--xepg is for one instance", next_step="give the folders, each with its xepg.json")
     names = _names([f.absolute() for f in found])
     for file, name in zip(found, names, strict=True):
+        if zipfile.is_zipfile(file):
+            settings, channels = _backup(file)
+            yield read(name, settings, _bytes(xepg) if xepg else channels, where=str(file))
+            continue
         mapping = xepg or file.with_name(XEPG)
         yield read(name, _bytes(file), _bytes(mapping) if mapping.is_file() else None, where=str(file.parent))
+
+
+def _backup(path: Path) -> tuple[bytes, bytes | None]:
+    """Settings and channel mapping out of a backup archive, wherever in it they lie."""
+    found: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in sorted(archive.infolist(), key=lambda m: m.filename.count("/")):
+                name = member.filename.rpartition("/")[2]
+                if name in {SETTINGS, XEPG} and name not in found:
+                    with archive.open(member) as file:
+                        found[name] = _limited(file, f"{path}: {name}")
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError):
+        raise OperatorError(
+            f"{path} is a damaged archive, or one with a password", next_step="unpack it and give the folder"
+        ) from None
+    if SETTINGS not in found:
+        raise OperatorError(
+            f"there is no {SETTINGS} in {path}",
+            next_step="give a backup of Threadfin or xTeVe, or its folder",
+        )
+    return found[SETTINGS], found.get(XEPG)
 
 
 def _settings_files(place: Path) -> list[Path]:
@@ -179,7 +211,7 @@ def _blacklists(places: tuple[Path, ...], base: Path) -> list[str]:
 
 def _names(files: list[Path]) -> list[str]:
     """What to call each instance: its folder, without the parts that every folder has."""
-    generic = {"conf", "config", ".threadfin", ".xteve", "home", "data"}
+    generic = {"backup", "conf", "config", ".threadfin", ".xteve", "home", "data"}
     names: list[str] = []
     for file in files:
         parts = [p for p in file.parent.parts if p not in generic and p != os.sep]
@@ -195,13 +227,17 @@ def _names(files: list[Path]) -> list[str]:
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(FILE_LIMIT_BYTES + 1)
+            return _limited(file, str(path))
     except OSError as error:
         raise OperatorError(
             f"{path}: {(error.strerror or 'cannot be read').lower()}", next_step="check path and permissions"
         ) from None
+
+
+def _limited(file: IO[bytes], what: str) -> bytes:
+    data = file.read(FILE_LIMIT_BYTES + 1)
     if len(data) > FILE_LIMIT_BYTES:
-        raise OperatorError(f"{path} is larger than 256 MiB", next_step="is it the right file?")
+        raise OperatorError(f"{what} is larger than 256 MiB", next_step="is it the right file?")
     return data
 
 

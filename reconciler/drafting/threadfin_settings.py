@@ -229,7 +229,7 @@ def _filters(raw: Mapping[str, object]) -> Iterator[FilterRule]:
             yield FilterRule(
                 _text(one.get("type")) or "group-title",
                 text,
-                case_sensitive=one.get("caseSensitive") is True,
+                case_sensitive=_flag(one.get("caseSensitive")),
                 include=_words(one.get("include")),
                 exclude=_words(one.get("exclude")),
                 category=_text(one.get("x-category")),
@@ -248,13 +248,13 @@ def _channel(one: Mapping[str, object]) -> Channel:
         group=_text(one.get("group-title")),
         own_group=_text(one.get("x-group-title")),
         url=_text(one.get("url")),
-        active=one.get("x-active") is True,
-        hidden=one.get("x-hide-channel") is True,
+        active=_flag(one.get("x-active")),
+        hidden=_flag(one.get("x-hide-channel")),
         mapping=_text(one.get("x-mapping")),
         mapped_file=_text(one.get("x-xmltv-file")),
         backups=sum(b not in {"", "-"} for b in backups),
         category=_text(one.get("x-category")),
-        live=one.get("live") is True,
+        live=_flag(one.get("live")),
     )
 
 
@@ -264,6 +264,11 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip() if isinstance(value, str | int | float) else ""
+
+
+def _flag(value: object) -> bool:
+    """A switch, also as text or number: files edited by hand or by a script have those."""
+    return value is True or _text(value).casefold() in {"true", "1", "yes", "on"}
 
 
 def _whole(value: object) -> int | None:

@@ -1,6 +1,7 @@
 """`ptctl import` as a user runs it: from old tuners' folders, a playlist, and Plex itself."""
 
 import json
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -101,6 +102,40 @@ def test_old_tuners_become_one_spec_that_loses_nothing(tmp_path: Path, run: Run[
             listed = {dvr: sorted(c.name for c in read(channels, dvr)) for dvr in TUNERS}
             assert {name: sorted(names) for name, names in shown.items()} == listed
             assert all(c.channel.startswith("bcastus/") for c in read(channels))
+
+    run(main)
+
+
+@pytest.mark.accepts("IMP-1", "PLY-7")
+def test_a_backup_archive_is_an_instance(tmp_path: Path, run: Run[None]) -> None:
+    """The tuner is gone and its own backup is all that is left: the same channels and numbers as from its folder."""
+
+    async def main() -> None:
+        async with world(tmp_path, channels=170, spec=None) as there:
+            old_stack(there, tmp_path / "old")
+            conf = tmp_path / "old" / f"threadfin-{next(iter(TUNERS))}" / "conf"
+            told = await there.ptctl("import", "threadfin", str(conf))
+            assert 0 == told.code, told.text
+            spec, channels = tmp_path / "ptctl.yaml", tmp_path / "ptctl.channels.json"
+            before = (spec.read_bytes(), channels.read_bytes())
+            archive = conf / "backup" / "threadfin_auto_backup_20260301_0412.zip"
+            archive.parent.mkdir()
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr("cache/settings.json", "{}")
+                for name in ("settings.json", "xepg.json"):
+                    file.write(conf / name, name)
+            made = await there.ptctl("import", "threadfin", str(archive), "--overwrite")
+            assert 0 == made.code, made.text
+            assert before == (spec.read_bytes(), channels.read_bytes())
+            whole = archive.read_bytes()
+            half = len(whole) // 2
+            (tmp_path / "cut.zip").write_bytes(whole[:half] + bytes(64) + whole[half + 64 :])
+            with zipfile.ZipFile(tmp_path / "other.zip", "w") as file:
+                file.writestr("readme.txt", "hello")
+            for name, told_ in (("cut", "damaged archive"), ("other", "there is no settings.json in")):
+                wrong = await there.ptctl("import", "threadfin", f"{name}.zip", "--overwrite")
+                assert (1, True) == (wrong.code, told_ in wrong.err), wrong.text
+            assert before == (spec.read_bytes(), channels.read_bytes())
 
     run(main)
 

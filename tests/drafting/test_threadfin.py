@@ -119,6 +119,22 @@ def test_the_lineup_is_the_same(tmp_path: Path) -> None:
     assert "nbc4.us" == override.guide_id
 
 
+@pytest.mark.accepts("PLY-7", "IMP-1")
+@pytest.mark.parametrize(("on", "off"), [("true", "false"), (1, 0), ("1", ""), ("Yes", "no")])
+def test_switches_written_as_text(on: object, off: object) -> None:
+    """A script or an editor wrote "true" for true: such a channel is on, and no number is lost."""
+    rows = {
+        key: {
+            **row,
+            "x-active": on if row["x-active"] else off,
+            "x-hide-channel": on if row.get("x-hide-channel") else off,
+        }
+        for key, row in LOCAL_CHANNELS.items()
+    }
+    plain = drafted(instance("locals", LOCALS, LOCAL_CHANNELS))
+    assert plain == drafted(instance("locals", LOCALS, rows))
+
+
 @pytest.mark.accepts("PLY-7")
 def test_the_tuner_is_the_same(tmp_path: Path) -> None:
     """DeviceID with its tuners behind, port, guide path, tuner count, buffer, user agent and hours are carried."""
