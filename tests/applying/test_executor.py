@@ -472,7 +472,8 @@ def test_a_stuck_load_does_not_stop_the_others(tmp_path: Path, run: Run[None]) -
             await home.apply(TWO)
             await home.plex.loads_done()
             home.plex.set(stuck_load=True)
-            home.timing = replace(QUICK, load_s=0.5, pace_s=0.2)
+            # The limit holds for the good loads as well: one of half a second is passed on a busy machine.
+            home.timing = replace(QUICK, load_s=2.5, pace_s=0.2)
             more = {"news": {**ONE["news"], 1003: "Arte"}, "sport": TWO["sport"]}
             planned = await home.planned({**more, "docs": {2200: "Doc"}})
             async with trio.open_nursery() as nursery:
