@@ -91,7 +91,7 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
                 if progress.action in rows:
                     bars.remove_task(rows.pop(progress.action))
                 bars.console.print(
-                    run_text.line(progress, color=False),
+                    run_text.line(progress, color=False, width=rich.width),
                     markup=False,
                     style="red" if progress.state == "failed" else "",
                 )

@@ -13,10 +13,15 @@ __all__ = ["WIDTH", "begun", "line", "summary"]
 WIDTH = 100
 _NAME = 11
 _TEXT = 66
+_TOOK = 8
 
 
-def line(progress: Progress, *, color: bool) -> str:
-    """One finished action: who, what came of it, how long it took."""
+def line(progress: Progress, *, color: bool, width: int | None = None) -> str:
+    """One finished action: who, what came of it, how long it took.
+
+    A failure is told whole, for a log may have nothing else of it; in a terminal of `width` cells the summary that
+    follows has the rest, and a line is a line.
+    """
     failed = progress.state == "failed"
     role: Role | None = "danger" if failed else "dim" if progress.state != "done" else None
     word = "FAILED  " if failed else "" if progress.state == "done" else f"{progress.state}: "
@@ -24,8 +29,10 @@ def line(progress: Progress, *, color: bool) -> str:
     took = f"{progress.seconds:.0f} s" if progress.seconds >= 10 else f"{progress.seconds:.1f} s"
     name = pad(progress.dvr.partition("@")[0] or "files", _NAME)
     if failed:
-        return paint(f"  {name} {text}", role, color=color)
-    return paint(f"  {name} {pad(cut(text, _TEXT), _TEXT)} {took:>8}", role, color=color)
+        whole = f"  {name} {text}"
+        return paint(whole if width is None else cut(whole, width), role, color=color)
+    room = _TEXT if width is None else max(1, min(_TEXT, width - _NAME - len("   ") - _TOOK - 1))
+    return paint(f"  {name} {pad(cut(text, room), room)} {took:>{_TOOK}}", role, color=color)
 
 
 def begun(run: int, serial: int, *, saved: bool) -> str:

@@ -5,6 +5,8 @@ import pytest
 from reconciler.applying.events import Progress
 from reconciler.cli.console import Console
 from reconciler.cli.progress import LONG_S, applying
+from reconciler.rendering.ink import cells
+from reconciler.rendering.run_text import line
 
 
 @pytest.mark.accepts("RLD-6")
@@ -22,3 +24,15 @@ def test_a_long_wait_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert waited.split() == ["news", "running:", "no", "channel", "map", "yet:", "500", "15", "s"]
     assert "running: another" in other
     assert "20 channels on" in ended
+
+
+@pytest.mark.parametrize("width", [30, 80, 100, 200])
+def test_a_line_is_a_line_in_a_narrow_terminal(width: int) -> None:
+    """80 columns put the time on a line of its own; a long failure is cut, and whole where nobody says how wide."""
+    done = Progress("a", "create-dvr", "generalent", "done", "DVR created: 137; " + "guide loaded " * 9, 97.0)
+    shown = line(done, color=False, width=width)
+    assert cells(shown) <= min(width, 90)
+    assert shown.endswith("97 s")
+    failed = Progress("a", "await-serve", "", "failed", "serve does not serve this generation " * 5)
+    assert cells(line(failed, color=False, width=width)) <= width
+    assert line(failed, color=False).endswith("this generation ")
