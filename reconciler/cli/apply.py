@@ -23,6 +23,7 @@ from reconciler.converge import Orders, Settled, converge
 from reconciler.errors import StalePlan, UsageError
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.pipeline import Request
+from reconciler.planning import commands
 from reconciler.planning.document import load
 from reconciler.planning.model import Plan
 from reconciler.rendering import run_text
@@ -168,20 +169,27 @@ def settle(
     content_only: bool = False,
     command: str = "apply",
 ) -> Settled:
-    """One run with everything it shows. The caller holds the lock."""
-    return trio.run(
-        partial(
-            run_once,
-            console,
-            spec,
-            request,
-            saved=saved,
-            asked=asked,
-            skip_blocked=skip_blocked,
-            content_only=content_only,
-            command=command,
+    """One run with everything it shows, also how to go on with one that was interrupted. The caller holds the lock."""
+    resume: list[str] = []
+    try:
+        return trio.run(
+            partial(
+                run_once,
+                console,
+                spec,
+                request,
+                saved=saved,
+                asked=asked,
+                skip_blocked=skip_blocked,
+                content_only=content_only,
+                command=command,
+                resume=resume.append,
+            )
         )
-    )
+    except* KeyboardInterrupt:
+        for words in resume if command == "apply" else ():
+            console.note(f"No file is half written, and the journal is settled.   Next:  {words}")
+        raise
 
 
 async def run_once(
@@ -194,8 +202,9 @@ async def run_once(
     skip_blocked: bool = False,
     content_only: bool = False,
     command: str = "apply",
+    resume: Callable[[str], None] = lambda _: None,
 ) -> Settled:
-    """`converge` with progress shown and, unless `asked`, a question."""
+    """`converge` with progress shown and, unless `asked`, a question. `resume` is told what goes on with a run that begins."""
     with ExitStack() as display:
         fetched = display.enter_context(fetching(console))
         moves: list[Callable[[Progress], None]] = []
@@ -213,6 +222,7 @@ async def run_once(
             moves[-1](step)
 
         def begun(run: int, plan: Plan) -> None:
+            resume(commands.command(plan, "apply", "--resume", str(run)))
             console.note(run_text.begun(run, plan.ledger_serial, saved=saved is not None))
 
         orders = Orders(

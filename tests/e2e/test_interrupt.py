@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM in the middle: exit 130, the journal settled, nothing half written; the next run finishes."""
 
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -51,7 +52,9 @@ def test_ctrl_c_settles_the_journal_and_the_next_run_finishes(run: Run[None], tm
             assert code == 130, said
             runs = await home.ptctl("history")
             assert "interrupted" in runs.out, runs.text
-            again = await home.ptctl("apply", "--yes", "--wait", "30s")
+            words = re.search(r"Next:  ptctl (apply --resume \d+)\ninterrupted\n$", said)
+            assert words is not None, said
+            again = await home.ptctl(*words[1].split(), "--yes", "--wait", "30s")
             assert again.code == 0, again.text
             state = home.plex.state()
             assert 3 == len(state["dvrs"])
