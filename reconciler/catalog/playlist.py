@@ -19,6 +19,7 @@ from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.extinf import Said, attributes, read_extinf
 from reconciler.catalog.pause import collector_paused
 from reconciler.catalog.regular import Regular
+from reconciler.wording import plural
 
 __all__ = ["LINE_LIMIT_CHARS", "Playlist", "parse"]
 
@@ -330,8 +331,10 @@ class _Reader:
         if not self.header and self.seen_text:
             notes.append("the list does not begin with #EXTM3U")
         if self._wrong_bytes:
-            notes.append(f"{self._wrong_bytes} lines are not UTF-8 and were read as cp1252")
+            notes.append(f"{plural(self._wrong_bytes, 'line')} not in UTF-8, read as cp1252")
         if self.long_lines:
-            notes.append(f"{self.long_lines} lines longer than {LINE_LIMIT_CHARS:,} characters were left out")
+            notes.append(
+                f"{plural(self.long_lines, 'line')} longer than {LINE_LIMIT_CHARS:,} characters left out"
+            )
         entries = self.assembly.entries()
         return Playlist(entries, self.assembly.dropped(), tuple(self.guide_urls), tuple(notes), self.header)

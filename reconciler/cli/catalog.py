@@ -25,13 +25,14 @@ from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import ProviderError, UsageError
 from reconciler.ledger import store
 from reconciler.lineups.whereabouts import Goes, Whereabout, group_counts, whereabouts
-from reconciler.rendering.ink import cells, cut, number, pad, paint
+from reconciler.rendering.ink import cells, cut, pad, paint
 from reconciler.sources.catalogue import load_catalog
 from reconciler.sources.guide_indexes import guide_index
 from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Matcher, Spec
 from reconciler.spec.one_matcher import read_matcher
+from reconciler.wording import number
 
 __all__ = ["catalog", "offers"]
 

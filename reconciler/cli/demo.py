@@ -33,11 +33,12 @@ from reconciler.cli.specs import console_of, load_or_fail
 from reconciler.errors import OperatorError, PtctlError
 from reconciler.ledger.lock import hold
 from reconciler.pipeline import Request
-from reconciler.rendering.ink import paint, plural
+from reconciler.rendering.ink import paint
 from reconciler.serving.server import Serving
 from reconciler.serving.server import serve as serve_forever
 from reconciler.spec.model import Spec
 from reconciler.tls import trusted
+from reconciler.wording import plural
 
 __all__ = ["demo"]
 

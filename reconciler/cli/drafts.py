@@ -17,8 +17,9 @@ from reconciler.drafting.draft import Draft, Loss, environment, render
 from reconciler.drafting.yaml_text import one_line
 from reconciler.errors import OperatorError, SpecError, UsageError
 from reconciler.ledger.atomic import replace_file
-from reconciler.rendering.ink import cut, paint, plural
+from reconciler.rendering.ink import cut, paint
 from reconciler.spec import check
+from reconciler.wording import plural
 
 __all__ = ["Written", "env_path", "out_options", "refuse_overwriting", "report", "write"]
 

@@ -24,8 +24,8 @@ from reconciler.drafting.threadfin_settings import Instance, read
 from reconciler.drafting.yaml_text import Value
 from reconciler.errors import OperatorError, UsageError
 from reconciler.ledger.atomic import replace_file
-from reconciler.rendering.ink import plural
 from reconciler.secret import SecretRef
+from reconciler.wording import plural
 
 __all__ = ["import_"]
 

@@ -25,8 +25,8 @@ from reconciler.drafting.yaml_text import Value
 from reconciler.errors import UsageError
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.whereabouts import Whereabout, whereabouts
-from reconciler.rendering.ink import plural
 from reconciler.secret import Secret
+from reconciler.wording import plural
 
 __all__ = ["m3u"]
 

@@ -28,7 +28,7 @@ from reconciler.cli.provider_input import (
 )
 from reconciler.cli.specs import console_of
 from reconciler.drafting import channels as channel_file
-from reconciler.drafting.draft import Loss, Vault, plural, slug
+from reconciler.drafting.draft import Loss, Vault, slug
 from reconciler.drafting.first import first_draft
 from reconciler.drafting.plex import Adoptable, TunerChannel, adoptable, skeleton
 from reconciler.drafting.provider import Provider, Sections, sections
@@ -38,6 +38,7 @@ from reconciler.plex.model import Observed
 from reconciler.secret import Secret
 from reconciler.sources.progress import Progress
 from reconciler.sources.web import FetchFailed, Limits, open_web
+from reconciler.wording import plural
 
 __all__ = ["plex"]
 

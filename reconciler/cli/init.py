@@ -38,8 +38,9 @@ from reconciler.errors import UsageError
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.whereabouts import GroupCount, group_counts, whereabouts
 from reconciler.plex.model import Observed, Server
-from reconciler.rendering.ink import cells, cut, number, pad, paint, plural
+from reconciler.rendering.ink import cells, cut, pad, paint
 from reconciler.sources.progress import Progress
+from reconciler.wording import number, plural
 
 __all__ = ["init", "tuners_address"]
 

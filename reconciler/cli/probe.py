@@ -29,7 +29,7 @@ from reconciler.lineups.desired import compute
 from reconciler.lineups.routes import routes
 from reconciler.pipeline import Request
 from reconciler.pipeline.gather import gather
-from reconciler.rendering.ink import cut, pad, plural
+from reconciler.rendering.ink import cut, pad
 from reconciler.sources.credentials import token
 from reconciler.sources.lending import Lender, lender
 from reconciler.sources.probe_store import forget, load_probes, save_probes
@@ -37,6 +37,7 @@ from reconciler.sources.probes import ProbeRun, subjects_of
 from reconciler.sources.probes import probe as try_streams
 from reconciler.spec.model import Spec
 from reconciler.tls import trusted
+from reconciler.wording import plural
 
 __all__ = ["probe"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from reconciler.applying.events import Progress as Running
 from reconciler.cli.console import Console
 from reconciler.rendering import run_text
-from reconciler.rendering.ink import size
 from reconciler.sources.progress import Progress, Step
+from reconciler.wording import size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

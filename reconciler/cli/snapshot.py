@@ -18,8 +18,8 @@ from reconciler.ledger.atomic import replace_file
 from reconciler.pipeline import Request, prepared
 from reconciler.pipeline.snapshots import taken
 from reconciler.planning import world
-from reconciler.rendering.ink import plural, size
 from reconciler.spec.model import Spec
+from reconciler.wording import plural, size
 
 __all__ = ["read_world", "snapshot", "take"]
 

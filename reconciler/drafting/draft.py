@@ -13,7 +13,7 @@ from typing import Final
 from reconciler.drafting.yaml_text import Value, comment, entry, item
 from reconciler.secret import Secret
 
-__all__ = ["Draft", "Loss", "Section", "Vault", "environment", "gathered", "plural", "render", "slug"]
+__all__ = ["Draft", "Loss", "Section", "Vault", "environment", "gathered", "render", "slug"]
 
 ORDER: Final = (
     "credentials",
@@ -99,11 +99,6 @@ def slug(text: str, fallback: str = "main") -> str:
             words.append(current)
             current = ""
     return "-".join([*words, current] if current else words)[:40].strip("-") or fallback
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 channel`, `2 channels`."""
-    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def gathered(losses: Iterable[Loss], everybody: int) -> tuple[Loss, ...]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.drafting.draft import Loss, plural, slug
+from reconciler.drafting.draft import Loss, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
+from reconciler.wording import plural
 
 __all__ = ["Block", "Listing", "blocks", "kept_numbers"]
 

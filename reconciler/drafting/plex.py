@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 from reconciler.drafting.addresses import host_and_port
 from reconciler.drafting.channels import LARGEST, NumberedChannel
-from reconciler.drafting.draft import Loss, plural, slug
+from reconciler.drafting.draft import Loss, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
+from reconciler.wording import plural
 
 __all__ = ["Adoptable", "Skeleton", "TunerChannel", "adoptable", "skeleton"]
 

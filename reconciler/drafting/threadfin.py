@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.drafting.channels import NumberedChannel
-from reconciler.drafting.draft import Draft, Loss, Section, Vault, gathered, plural, slug
+from reconciler.drafting.draft import Draft, Loss, Section, Vault, gathered, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.threadfin_channels import Chosen, chosen
 from reconciler.drafting.threadfin_inputs import Inputs
 from reconciler.drafting.threadfin_rules import admitting
 from reconciler.drafting.threadfin_settings import CARRIED, LOST, MEANINGLESS, Instance
 from reconciler.drafting.yaml_text import Value
+from reconciler.wording import plural
 
 __all__ = ["GUIDE_PATH", "Imported", "dvr_names", "imported"]
 

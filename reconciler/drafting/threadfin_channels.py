@@ -13,12 +13,13 @@ from typing import Final
 from reconciler.catalog.address import Concealer, panel_path
 from reconciler.catalog.entry import Entry
 from reconciler.drafting.channels import LARGEST, NumberedChannel
-from reconciler.drafting.draft import Loss, plural
+from reconciler.drafting.draft import Loss
 from reconciler.drafting.threadfin_settings import Channel, Instance
 from reconciler.drafting.yaml_text import Value
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.identity import identify
 from reconciler.secret import Secret
+from reconciler.wording import plural
 
 __all__ = ["Chosen", "chosen"]
 

@@ -12,6 +12,7 @@ from reconciler.planning.model import DriftItem
 from reconciler.planning.numbers import numbers_in
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device
+from reconciler.wording import plural
 
 __all__ = ["address_drift", "map_drift", "missing_drift", "settings_drift"]
 
@@ -108,10 +109,10 @@ def map_drift(
     counts = (f"{len(was)} on", f"{len(on)} on")
     if gone:
         resolution = "switch on again" if off else "none: the spec no longer wants them"
-        note = f"{_plural(len(gone))} switched off in Plex: {_named(target, gone)}"
+        note = f"{plural(len(gone), 'channel')} switched off in Plex: {_named(target, gone)}"
         items.append(DriftItem(target.dvr, "channels", *counts, resolution, note))
     if come:
-        note = f"{_plural(len(come))} switched on in Plex: {_named(target, come)}"
+        note = f"{plural(len(come), 'channel')} switched on in Plex: {_named(target, come)}"
         keep = come <= {str(n) for n in target.numbers}
         items.append(
             DriftItem(
@@ -120,7 +121,7 @@ def map_drift(
         )
     if found.crossed:
         names = _named(target, {str(n) for n in found.crossed})
-        note = f"{_plural(len(found.crossed))} paired with another guide channel in Plex: {names}"
+        note = f"{plural(len(found.crossed), 'channel')} paired with another guide channel in Plex: {names}"
         items.append(DriftItem(target.dvr, "channels", "own guide", "another's guide", "pair again", note))
     extra = tuple(n for n in found.extra if n in come)
     return tuple(items), MapDiff(off, extra, found.crossed)
@@ -133,7 +134,3 @@ def _named(target: Target, numbers: Iterable[str]) -> str:
     ]
     rest = len(ordered) - len(first)
     return ", ".join(first) + (f" and {rest} more" if rest else "")
-
-
-def _plural(count: int) -> str:
-    return f"{count} channel" + ("" if count == 1 else "s")

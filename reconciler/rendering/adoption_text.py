@@ -6,7 +6,8 @@ from typing import Final
 
 from reconciler.ledger.model import Ledger
 from reconciler.planning.adoption import Adoption, Match
-from reconciler.rendering.ink import cut, paint, plural
+from reconciler.rendering.ink import cut, paint
+from reconciler.wording import plural
 
 __all__ = ["render", "render_rebuilt"]
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.planning.diagnosis import Finding
-from reconciler.rendering.ink import Role, pad, paint, plural
+from reconciler.rendering.ink import Role, pad, paint
+from reconciler.wording import plural
 
 __all__ = ["render"]
 

@@ -6,7 +6,8 @@ from reconciler.ledger.model import DvrRecord
 from reconciler.lineups.explain import Explained
 from reconciler.lineups.model import Funnel, Held
 from reconciler.planning.numbers import ranges
-from reconciler.rendering.ink import cells, cut, number, pad, paint, plural
+from reconciler.rendering.ink import cells, cut, pad, paint
+from reconciler.wording import number, plural
 
 __all__ = ["render_channel", "render_dvr", "render_unbucketed"]
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from reconciler.ledger.journal import Run, Step
-from reconciler.rendering.ink import Role, cut, pad, paint, plural
+from reconciler.rendering.ink import Role, cut, pad, paint
+from reconciler.wording import plural
 
 __all__ = ["render_run", "render_runs"]
 

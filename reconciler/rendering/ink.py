@@ -6,7 +6,7 @@ Refuses to know what is printed, and to ask whether a terminal is there: the cal
 import unicodedata
 from typing import Final, Literal
 
-__all__ = ["Role", "cells", "cut", "number", "pad", "paint", "plural", "size"]
+__all__ = ["Role", "cells", "cut", "pad", "paint"]
 
 Role = Literal["add", "change", "danger", "blocked", "dim", "head", "good"]
 
@@ -56,25 +56,3 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
     """`text` filled with blanks to `width` cells, on its right side or, for numbers, on its left."""
     fill = " " * max(0, width - cells(text))
     return fill + text if right else text + fill
-
-
-def number(value: int) -> str:
-    """Thousands separated by commas."""
-    return f"{value:,}"
-
-
-def plural(count: int, noun: str, plural_noun: str = "") -> str:
-    """`1 change`, `2 changes`, `1 entry`, `2 entries`."""
-    many = plural_noun or (
-        noun[:-1] + "ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else noun + "s"
-    )
-    return f"{number(count)} {noun if count == 1 else many}"
-
-
-def size(count: int) -> str:
-    """Bytes as `29.3 kB` or `84.2 MB` (powers of 1,000)."""
-    if count < 1000:
-        return f"{count} B"
-    if count < 1_000_000:
-        return f"{count / 1000:.1f} kB"
-    return f"{count / 1_000_000:.1f} MB"

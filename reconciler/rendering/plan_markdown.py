@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 from reconciler.planning.model import Change, NamedChannel, Plan
-from reconciler.rendering.ink import number, plural, size
 from reconciler.rendering.plan_text import duration, summary_line
+from reconciler.wording import number, plural, size
 
 __all__ = ["BUDGET", "MARKER", "render"]
 

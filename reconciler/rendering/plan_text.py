@@ -12,7 +12,8 @@ from typing import Final
 from reconciler.catalog.entry import SourceReport
 from reconciler.planning.commands import again
 from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
-from reconciler.rendering.ink import Role, cut, number, pad, paint, plural, size
+from reconciler.rendering.ink import Role, cut, pad, paint
+from reconciler.wording import number, plural, size
 
 __all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
 

@@ -6,7 +6,8 @@ Refuses to decide what counts as success: the result says so.
 from collections.abc import Iterator
 
 from reconciler.applying.events import Outcome, Progress, RunResult
-from reconciler.rendering.ink import Role, cut, pad, paint, plural
+from reconciler.rendering.ink import Role, cut, pad, paint
+from reconciler.wording import plural
 
 __all__ = ["WIDTH", "begun", "line", "summary"]
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.rendering.ink import Role, cut, number, pad, paint, plural
+from reconciler.rendering.ink import Role, cut, pad, paint
+from reconciler.wording import number, plural
 
 __all__ = ["render_away", "render_status"]
 

@@ -116,7 +116,7 @@ def test_encodings_and_line_ends() -> None:
     assert plain == read(text.replace("\n", "\r"))
     latin = read(text.encode("cp1252"))
     assert plain.entries == latin.entries
-    assert latin.notes == ("1 lines are not UTF-8 and were read as cp1252",)
+    assert latin.notes == ("1 line not in UTF-8, read as cp1252",)
     for name in ("utf-16-le", "utf-16-be"):
         data = ("\ufeff" + text).encode(name)
         assert plain == read(data)
@@ -238,7 +238,7 @@ def test_long_lines_cost_no_memory_and_no_neighbour() -> None:
     pieces = parse((text.encode()[i : i + 70_001] for i in range(0, len(text), 70_001)), source="m")
     assert [e.name for e in whole.entries] == ["Eins", "Zwei"]
     assert whole == pieces
-    assert whole.notes == ("1 lines longer than 1,048,576 characters were left out",)
+    assert whole.notes == ("1 line longer than 1,048,576 characters left out",)
 
 
 @pytest.mark.accepts("SEC-3")

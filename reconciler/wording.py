@@ -1,0 +1,28 @@
+"""Numbers and nouns as people read them, in whatever part of the program a sentence is made.
+
+Refuses to know of colour, width and language: `rendering` lays out, and the program speaks English.
+"""
+
+__all__ = ["number", "plural", "size"]
+
+
+def number(value: int) -> str:
+    """Thousands separated by commas."""
+    return f"{value:,}"
+
+
+def plural(count: int, noun: str, plural_noun: str = "") -> str:
+    """`1 change`, `2 changes`, `1 entry`, `2 entries`."""
+    many = plural_noun or (
+        noun[:-1] + "ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else noun + "s"
+    )
+    return f"{number(count)} {noun if count == 1 else many}"
+
+
+def size(count: int) -> str:
+    """Bytes as `29.3 kB` or `84.2 MB` (powers of 1,000)."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.1f} kB"
+    return f"{count / 1_000_000:.1f} MB"
