@@ -35,10 +35,8 @@ def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: s
 
 
 def _exit(settled: Settled, *, skip_blocked: bool) -> Exit:
-    if settled.plan.plex == "unknown":
-        return (
-            Exit.FAILED
-        )  # Plex did not answer: nothing was begun, and that is no rule's refusal (design.md 3)
+    if settled.plan.plex == "unknown":  # nothing was begun, and that is no rule's refusal (design.md 3)
+        return Exit.FAILED
     if settled.result is None and settled.why == "blocked":
         return Exit.REFUSED
     if settled.result is not None and not settled.converged:

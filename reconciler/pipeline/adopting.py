@@ -109,15 +109,13 @@ async def rebuild(spec: Spec, request: Request) -> Rebuilt:
         dvr, device = sighted
         names = await _names(spec, request, device.key)
         if isinstance(names, Unknown):  # without them every channel would get another number
-            left[target.record.name] = (
-                f"the names of the channels of DVR {dvr.key} cannot be read: {names.why}"
-            )
+            why = f"the names of the channels of DVR {dvr.key} cannot be read: {names.why}"
+            left[target.record.name] = why
             continue
         try:
             made = _of_plex(spec, target, desired, ledger, observed, dvr, device, names, now)
-        except (
-            OperatorError
-        ) as problem:  # what a person has to put right first is no reason to lose the others
+        except OperatorError as problem:
+            # what a person has to put right first is no reason to lose the others
             step = f" ({problem.next_step})" if problem.next_step else ""
             left[target.record.name] = f"{problem.message}{step}"
             continue

@@ -112,7 +112,7 @@ def test_who_watches_goes_first(run: Run[None], tmp_path: Path, held: str) -> No
                 watching = await a.acquire([TWO], "viewer", wait_s=1)
             began = trio.current_time()
             await b.acquire([TWO], "viewer", wait_s=3)
-            assert trio.current_time() - began < 1.0
+            assert trio.current_time() - began < 1.0 + 0.5
             assert [] == held_leases
             await refused(b, TWO)
             assert 1 == a.use()[TWO.key]["viewer"], "the stream with a reader was not touched"
