@@ -178,7 +178,7 @@ def read_playlist(text: str, url: str) -> Playlist:
                 reading.duration_s = _number(value.partition(",")[0])
             case "#EXT-X-STREAM-INF":
                 pending = _attributes(value)
-            case "#EXT-X-MEDIA-SEQUENCE" if not reading.last_url:
+            case "#EXT-X-MEDIA-SEQUENCE" if reading.sequence == sequence:
                 # RFC 8216 4.3.3.2: before the first segment; one that comes later would number segments twice
                 sequence = reading.sequence = _whole(value)
             case "#EXT-X-TARGETDURATION":

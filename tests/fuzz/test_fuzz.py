@@ -23,6 +23,8 @@ FOUND: Final[dict[str, tuple[bytes, ...]]] = {
     "hls": (
         # a second media sequence in the middle gave two segments one number
         b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:6,\na.ts\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:6,\nb.ts\n",
+        # the same behind a segment whose address is none
+        b"#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXTINF:6,\na.ts\n#EXTINF:6,\n//h[\n#EXT-X-MEDIA-SEQUENCE:2\n#EXTINF:6,\nb.ts\n",
     ),
 }
 
