@@ -1,7 +1,6 @@
 """The JSON Schema is valid, current, true of the examples, and gives the walker's verdict on form."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +118,7 @@ def test_walker_and_schema_give_the_same_verdict(document: Any) -> None:
     assert bool(found) == bool(errors), (found, errors)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("LONG"), reason="takes minutes; LONG=1 runs it")
+@pytest.mark.long
 @settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents(spoil=0.05))
 def test_walker_and_schema_agree_at_length(document: Any) -> None:
