@@ -78,8 +78,8 @@ def build(spec: Spec, judgement: Judgement, gathered: Gathered, staged: Path, *,
     }
     generation = generations.finish(staged, made)
     fresh_files = _new_files(current, staged, made)
-    same = current is not None and generation == gathered.generation and not fresh_files
-    _remember(state, _Memory(key, generation, ended, _statuses(current if same and current else staged)))
+    lasting = current if current and generation == gathered.generation and not fresh_files else staged
+    _remember(state, _Memory(key, generation, ended, _statuses(lasting)))
     return Built(manifest, generation, fresh_files, ended)
 
 

@@ -12,9 +12,10 @@ from reconciler.ledger.model import ChannelRecord
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join
 from reconciler.serving.pages.status_page import badge, table
-from reconciler.serving.pages.wording import DASH, ago, clock, count, rate, unknown, weekday_and_clock, zone
+from reconciler.serving.pages.wording import DASH, ago, clock, rate, unknown, weekday_and_clock, zone
 from reconciler.serving.programmes import Listings, Programme
 from reconciler.serving.status import StreamStatus
+from reconciler.wording import plural
 
 __all__ = ["AHEAD_S", "BEFORE_S", "ChannelShown", "WayShown", "channel_page"]
 
@@ -145,7 +146,7 @@ def _watched(streams: Sequence[StreamStatus], now: float) -> Html:
     items = []
     for stream in streams:
         where = f"{stream.source} {stream.host}".strip() if stream.source else "no source yet"
-        facts = [f"{count(stream.viewers, 'viewer')} from {where}", rate(stream.rate_bps)]
+        facts = [f"{plural(stream.viewers, 'viewer')} from {where}", rate(stream.rate_bps)]
         said = ", ".join(fact for fact in facts if fact)
         items.append(element("li", [said, ", began ", ago(stream.since, now)]))
     return element("ul", items, class_="items")

@@ -14,8 +14,9 @@ from urllib.parse import urlencode
 
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join, text
-from reconciler.serving.pages.wording import clock, count, day_and_clock, unknown, zone
+from reconciler.serving.pages.wording import clock, day_and_clock, unknown, zone
 from reconciler.serving.programmes import Listings, Programme
+from reconciler.wording import plural
 
 __all__ = ["HALF_HOUR_S", "HOURS", "GuideAsked", "GuideShown", "guide_page", "window_of"]
 
@@ -199,7 +200,7 @@ def _grid(shown: GuideShown, numbers: Sequence[str], frame: Frame, now: float) -
         for moment in range(begin, end, HALF_HOUR_S)
     ]
     ruler = element(
-        "tr", [element("th", count(len(numbers), "channel"), scope="col", class_="corner"), *marks]
+        "tr", [element("th", plural(len(numbers), "channel"), scope="col", class_="corner"), *marks]
     )
     columns = Html(f'<colgroup><col class="names"></colgroup><colgroup span="{steps}"></colgroup>')
     base = frame.to("channel", shown.asked.dvr)

@@ -11,15 +11,7 @@ from urllib.parse import urlencode
 from reconciler.serving.drift import DriftSeen
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join
-from reconciler.serving.pages.wording import (
-    DASH,
-    ago,
-    count,
-    iso_seconds,
-    rate,
-    span,
-    unknown,
-)
+from reconciler.serving.pages.wording import DASH, ago, iso_seconds, rate, span, unknown
 from reconciler.serving.records import CopySeen
 from reconciler.serving.status import (
     AccountUse,
@@ -31,6 +23,7 @@ from reconciler.serving.status import (
     Status,
     StreamStatus,
 )
+from reconciler.wording import plural
 
 __all__ = ["pulse", "regions", "status_page"]
 
@@ -99,7 +92,7 @@ def pulse(status: Status) -> Html:
     if status.why:
         return badge("warn", status.why)
     if status.problems:
-        return badge("bad", count(len(status.problems), "problem"))
+        return badge("bad", plural(len(status.problems), "problem"))
     return badge("good", "serving")
 
 
@@ -139,14 +132,14 @@ def _glance(status: Status) -> Html:
     known = [limit for limit in limits if limit is not None]
     allowed = f"of {sum(known)}" if len(known) == len(limits) else f"of {sum(known)} known"
     tiles = [
-        _tile("DVRs", f"{len(status.dvrs)}", count(status.channels, "channel")),
+        _tile("DVRs", f"{len(status.dvrs)}", plural(status.channels, "channel")),
         _tile("Tuners in use", f"{status.tuners_in_use}", f"of {status.tuners}"),
-        _tile("Viewers", f"{status.viewers}", count(len(status.streams), "stream")),
+        _tile("Viewers", f"{status.viewers}", plural(len(status.streams), "stream")),
         _tile("Connections", f"{used}", allowed if known else "no limit known"),
         _tile(
             "Sources",
             f"{len(status.sources)}",
-            f"{count(resting, 'host')} resting" if resting else "no trouble" if tried else "not tried yet",
+            f"{plural(resting, 'host')} resting" if resting else "no trouble" if tried else "not tried yet",
             tone="warn" if resting else "",
         ),
         _tile(
@@ -193,7 +186,7 @@ def _stream(stream: StreamStatus, now: float, frame: Frame) -> Sequence[Html]:
     where = stream.dvr if stream.tuner is None else f"{stream.dvr}, tuner {stream.tuner}"
     clients = ", ".join(stream.clients[:CLIENTS_SHOWN])
     more = len(stream.clients) - CLIENTS_SHOWN
-    switched = f", {count(stream.switches, 'switch', 'switches')}" if stream.switches else ""
+    switched = f", {plural(stream.switches, 'switch', 'switches')}" if stream.switches else ""
     from_ = [stream.source, element("small", f"{stream.host}{switched}".removeprefix(", "))]
     return (
         join([name, element("small", [where, " ", badge(tone, word)])]),
@@ -233,7 +226,7 @@ def _dvr(dvr: DvrStatus, now: float, frame: Frame) -> Sequence[Html]:
         join([element("b", dvr.name), element("small", [title, element("code", dvr.device_id)]), *problem]),
         join([f"{dvr.channels:,}", element("small", range_)]),
         join([_meter(dvr.in_use, dvr.tuners), f"{dvr.in_use} of {dvr.tuners}",
-              element("small", count(dvr.viewers, "viewer") if dvr.viewers else "")]),
+              element("small", plural(dvr.viewers, "viewer") if dvr.viewers else "")]),
         taken,
         join([badge(tone, word, why), element("small", ["loaded ", ago(loaded, now)]) if loaded else ""]),
         element("span", look, class_="links"),
@@ -304,7 +297,7 @@ def _account(place: int, use: AccountUse, of: int) -> Html:
     if use.idle:
         parts.append(f", {use.idle} without a viewer")
     if use.refused:
-        parts.append(f", refused {count(use.refused, 'time')}")
+        parts.append(f", refused {plural(use.refused, 'time')}")
     return _fact(label, parts)
 
 
@@ -350,7 +343,7 @@ def _drift(seen: DriftSeen | None, status: Status) -> Html:
         more = len(seen.items) - DRIFT_SHOWN
         if more > 0:
             items.append(element("li", f"and {more} more"))
-        parts.append(element("p", [badge("warn", count(len(seen.items), "difference")), " looked ",
+        parts.append(element("p", [badge("warn", plural(len(seen.items), "difference")), " looked ",
                                    ago(seen.at, status.as_of)]))  # fmt: skip
         parts.append(element("ul", items, class_="items"))
     if waiting:
@@ -368,7 +361,7 @@ def _run(run: RunStatus | None, now: float) -> Html:
         # A run without its last line is at work, or was killed: the journal does not tell which.
         tone, word = "none", "no end noted"
     elif run.failed:
-        tone, word = "bad", count(run.failed, "action failed", "actions failed")
+        tone, word = "bad", plural(run.failed, "action failed", "actions failed")
     elif run.exit:
         tone, word = "warn", f"exit {run.exit}"
     else:

@@ -1,4 +1,4 @@
-"""How pages say times, spans, sizes and counts.
+"""How pages say times, spans and rates.
 
 Times are written in the zone of the machine and named; each stands in a `<time>` element, which the script turns to the
 zone of whoever looks. Unknown is a word of its own. This module refuses to know what is being told.
@@ -14,7 +14,6 @@ __all__ = [
     "UNKNOWN",
     "ago",
     "clock",
-    "count",
     "day_and_clock",
     "iso_seconds",
     "rate",
@@ -30,11 +29,6 @@ DASH: Final = "\N{EN DASH}"
 def unknown(why: str = "") -> Html:
     """The word, quietly; `why` is shown when pointed at."""
     return element("span", UNKNOWN, class_="unknown", title=why or None)
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """`1 viewer`, `1,200 channels`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def span(seconds: float) -> str:
