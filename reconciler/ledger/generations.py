@@ -160,7 +160,8 @@ def publish(
     was.
     """
     before = current(state) or ""
-    if hold := held(state):
+    repair = repair and before == generation  # of a held one as well: it keeps its bytes
+    if (hold := held(state)) and not repair:
         discard(staged)
         return Published(before, changed=False, previous=before, held=hold)
     if before == generation and not repair:

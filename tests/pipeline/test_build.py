@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from reconciler import converge as converging
+from reconciler.ledger import generations
 from reconciler.pipeline import Prepared, Request, prepared
 from reconciler.planning.model import Plan
 from reconciler.spec import load
@@ -143,6 +144,24 @@ def test_a_damaged_file_is_published_anew(run: Run[None], tmp_path: Path, name: 
         again = await refreshed(spec)
         assert again.why == "nothing to do"
         assert not again.plan.warnings
+
+    run(main)
+
+
+def test_a_held_generation_is_mended_too(run: Run[None], tmp_path: Path) -> None:
+    """A hold keeps others from being published; what it holds gets its own bytes back, and stays held."""
+
+    async def main() -> None:
+        spec = home(tmp_path)
+        await refreshed(spec)
+        state = Path(spec.state)
+        path = state / "artifacts" / "current" / "news" / "guide.xml"
+        whole = path.read_bytes()
+        held = generations.rollback(state, generations.current(state) or "", hold=True).held
+        path.unlink()
+        assert (await refreshed(spec)).converged
+        assert whole == path.read_bytes()
+        assert held == generations.held(state) == generations.current(state)
 
     run(main)
 
