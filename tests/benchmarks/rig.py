@@ -328,13 +328,14 @@ class _Source:
     def __init__(self, kind: str, listener: socket.socket) -> None:
         self.kind = kind
         self.listener = listener
-        self.clip = _clip(4 << 20)
+        self.tick_bytes = int(RATE_BPS / 8 * TICK_S) // PACKET * PACKET
+        # Whole ticks: the last one before the clip begins again would else be a short one, and the rate a lower one.
+        self.clip = _clip((4 << 20) // self.tick_bytes * self.tick_bytes)
         self.began = time.monotonic()
         self.poll = select.epoll()
         self.heads: dict[int, tuple[socket.socket, bytes]] = {}
         self.streams: dict[int, tuple[socket.socket, int]] = {}
         self.pending: dict[int, tuple[socket.socket, memoryview]] = {}
-        self.tick_bytes = int(RATE_BPS / 8 * TICK_S) // PACKET * PACKET
         self.segment = _clip(int(RATE_BPS / 8 * SEGMENT_S))
 
     def run(self) -> None:
