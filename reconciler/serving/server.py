@@ -39,6 +39,7 @@ from reconciler.serving.runs import Runs
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ways import CredentialReader
 from reconciler.serving.wire import Wire
+from reconciler.wording import plural
 
 __all__ = ["Serving", "serve"]
 
@@ -302,5 +303,5 @@ class _Follower:
         self._live.problems.pop("", None)
         self._seen = stamp
         self._live.replace(generation)
-        log.info("serving generation %s, %d dvrs", generation.id, len(generation.tuners))
+        log.info("serving generation %s, %s", generation.id, plural(len(generation.tuners), "DVR"))
         return True

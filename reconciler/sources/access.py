@@ -63,11 +63,21 @@ def source_accounts(spec: Spec, source: Source, access: Access) -> list[Account]
     found = [access.account(spec, name) for name in source.credentials]
     ref = SecretRef.parse(source.url) if source.url else None
     if ref is not None:
-        query = parse_qs(urlsplit(access.secret(spec, ref).reveal()).query, keep_blank_values=True)
+        query = parse_qs(_query(source, ref, access.secret(spec, ref)), keep_blank_values=True)
         if query.get("username") and query.get("password"):
             inside = Account("", Secret(query["username"][0]), Secret(query["password"][0]), label=str(ref))
             found.append(inside)
     return found
+
+
+def _query(source: Source, ref: SecretRef, url: Secret) -> str:
+    try:
+        return urlsplit(url.reveal()).query
+    except ValueError:  # its words would quote the value
+        raise CredentialError(
+            f"source {source.name!r}: {str(ref)!r} holds no address",
+            next_step="let it hold a whole address, such as http://host:port/get.php?…",
+        ) from None
 
 
 def list_url(spec: Spec, source: Source, access: Access, accounts: Sequence[Account]) -> Secret:

@@ -20,7 +20,7 @@ import trio
 from reconciler.catalog.address import PASSWORD, USERNAME, fill
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.secret import Secret, SecretRef
-from reconciler.sources.access import Access, request_headers, source_accounts
+from reconciler.sources.access import Access, list_url, request_headers, source_accounts
 from reconciler.sources.accounts import Account, concealer
 from reconciler.sources.catalogue import FetchedSource, one_error, spooling
 from reconciler.sources.copies import Copies, Head, conditions
@@ -100,10 +100,11 @@ async def load_guides(
         shared = (source.stream.headers, source.headers) if source else ()
         headers = request_headers(spec, access, *shared, guide.headers, user_agent=agent)
         url = _configured(spec, guide, access)
-        jobs.append((guide, source, accounts, headers, url))
+        list_at = list_url(spec, source, access, accounts) if source and source.url else None
+        jobs.append((guide, source, accounts, headers, url, list_at))
     with spooling(cache, now) as spool, one_error():
         async with open_web(limits) as web, trio.open_nursery() as nursery:
-            for guide, source, accounts, headers, url in jobs:
+            for guide, source, accounts, headers, url, list_at in jobs:
                 errand = Errand(
                     guide.name, web, spool, headers, concealer(accounts), progress, now,
                     retries_left=0 if _just_failed(catalog, source) else limits.retries,
@@ -116,9 +117,10 @@ async def load_guides(
                     accounts: Sequence[Account] = accounts,
                     errand: Errand = errand,
                     url: Secret | None = url,
+                    list_at: Secret | None = list_at,
                 ) -> None:
                     begun = trio.current_time()
-                    places = await _places(catalog, source, accounts, errand, url)
+                    places = await _places(catalog, source, accounts, errand, url, list_at)
                     found = await _fetched(guide, places, errand, copies)
                     report = replace(found.report, seconds=trio.current_time() - begun)
                     results[guide.name] = GuideFile(found.path, report)
@@ -200,8 +202,9 @@ async def _places(
     accounts: Sequence[Account],
     errand: Errand,
     url: Secret | None,
+    list_at: Secret | None,
 ) -> list[_Place]:
-    """Where to ask, best first."""
+    """Where to ask, best first. `list_at` is the address of the source's list, where it is no file."""
     if url is not None:
         return [_Place(url, "url")]
     assert source is not None  # a guide has a source, an address or a path
@@ -212,15 +215,16 @@ async def _places(
         errand.note(f"the list of source {source.name!r} names no guide")
         return []
     private_ok: bool | None = None
-    base = Path(source.path).as_uri() if source.path else source.url
-    if not source.path:
-        if (ref := SecretRef.parse(source.url)) is not None and accounts:
-            base = accounts[-1].host or str(ref)
-        private_ok = await is_private_host(urlsplit(base).hostname or "")
+    base = list_at.reveal() if list_at is not None else Path(source.path).as_uri()
+    if list_at is not None:
+        private_ok = await is_private_host(_host(base))
     found = []
     for listed in report.guide_urls:
         # a relative address is relative to the list
-        address = urljoin(base, listed)
+        try:
+            address = urljoin(base, listed)
+        except ValueError:  # brackets that close no IPv6 address
+            address = ""
         if urlsplit(address).scheme not in {"http", "https", "file"}:
             errand.note("the list names a guide at an address that is not http or https")
             continue
@@ -240,6 +244,14 @@ def _panel_places(source: Source, accounts: Sequence[Account], report: SourceRep
         for i in order
         if accounts
     ]
+
+
+def _host(address: str) -> str:
+    """The host of an address; nothing where it is no address, as what a reference leads to may be."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _filled(address: str, accounts: Sequence[Account]) -> Secret:

@@ -11,6 +11,7 @@ import trio
 
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_bytes import open_guide
+from reconciler.errors import CredentialError
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.panel import Panel
 from reconciler.sandbox.provider import run_provider
@@ -177,6 +178,25 @@ def test_the_guide_a_list_names(run: Run[Any], tmp_path: Path) -> None:
             local = replace(source, url="", path=str(tmp_path / "own.m3u"))
             spec = a_spec(Guide("g", source="list"), tmp_path, local)
             assert tmp_path / "own.xml" == (await load(spec, tmp_path, list_report("own.xml"))).path
+
+    run(main)
+
+
+def test_the_guide_of_a_list_at_a_secret_address(run: Run[Any], tmp_path: Path) -> None:
+    """The guide is relative to the address the reference leads to, and may lie in the house where the list does."""
+
+    async def main() -> None:
+        async with serving(body(GUIDE)) as server:
+            spec = a_spec(Guide("g", source="list"), tmp_path, Source("list", "m3u", url="env:LIST_AT"))
+            for address in (f"{server.url}/lists/all.m3u", f"{server.url}/get.php?username=u&password=p"):
+                where = {"environ": {"LIST_AT": address}}
+                found = await load(spec, tmp_path / str(len(address)), list_report("/epg/guide.xml"), **where)
+                assert "fresh" == found.report.fetched, address
+                assert "/epg/guide.xml" == server.requests[-1].target
+            found = await load(spec, tmp_path / "none", list_report("http://[g.xml"), **where)
+            assert "absent" == found.report.fetched
+            with pytest.raises(CredentialError, match="source 'list': 'env:LIST_AT' holds no address"):
+                await load(spec, tmp_path, list_report(), environ={"LIST_AT": "http://[all.m3u"})
 
     run(main)
 
