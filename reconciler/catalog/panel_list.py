@@ -10,12 +10,13 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from reconciler.catalog.loose_json import NotJson, load, mapping, records
-from reconciler.catalog.panel_rows import Record, Rows
+from reconciler.catalog.panel_rows import Record, Rows, Whole
 from reconciler.catalog.pause import collector_paused
 
 __all__ = ["read_rows"]
@@ -30,6 +31,7 @@ ATTEMPTS: Final = 64
 
 _DECODER: Final = json.JSONDecoder(strict=False)
 _RECORDS: Final = msgspec.json.Decoder(list[Record])
+_WHOLE: Final = msgspec.json.Decoder(list[Whole])
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _JOINT: Final = re.compile(r"\}\s*,\s*\{")
 
@@ -155,7 +157,8 @@ class _List:
             return False
         try:
             # It takes one list of whole records or fails: cut anywhere else, the last one would have no end.
-            records = _RECORDS.decode(f"[{text_[start:end]}]")
+            stretch = f"[{text_[start:end]}]"
+            self._rows.extend(_RECORDS.decode(stretch), partial(_WHOLE.decode, stretch))
         except (msgspec.DecodeError, RecursionError):
             self._stretch_chars = max(self._stretch_chars // 4, SHORTEST_STRETCH_CHARS)
             end = min(end, start + self._stretch_chars)
@@ -163,7 +166,6 @@ class _List:
                 between = _BETWEEN.match(text_, self._position)
                 self._position = between.end() if between else self._position
             return self._position > start
-        self._rows.extend(records)
         self._position = end
         self._stretch_chars = min(2 * self._stretch_chars, LONGEST_STRETCH_CHARS)
         return True
