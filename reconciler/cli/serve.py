@@ -118,8 +118,9 @@ async def _main(
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
         serving.runs.ask = loop.ask
         nursery.start_soon(loop.run)
-        nursery.start_soon(_ask_on_hangup, loop)
-        nursery.start_soon(_drain_on_term, serving, nursery, console, manager)
+        # Started, not only begun: until the receivers are there a signal would end the process on the spot.
+        await nursery.start(_ask_on_hangup, loop)
+        await nursery.start(_drain_on_term, serving, nursery, console, manager)
         if not serving.live.ready:
             loop.ask("no artifacts yet")
         manager.tell("READY=1", f"STATUS=serving {spec.name}")
@@ -147,16 +148,25 @@ async def _make_known(nursery: trio.Nursery, spec: Spec, serving: Serving, acces
         await nursery.start(partial(serve_ssdp, host, roots, access.admits))
 
 
-async def _ask_on_hangup(loop: Loop) -> None:
+async def _ask_on_hangup(loop: Loop, *, task_status: trio.TaskStatus[None]) -> None:
     """SIGHUP asks for a run now."""
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
         async for _ in signals:
             loop.ask("SIGHUP")
 
 
-async def _drain_on_term(serving: Serving, nursery: trio.Nursery, console: Console, manager: Manager) -> None:
+async def _drain_on_term(
+    serving: Serving,
+    nursery: trio.Nursery,
+    console: Console,
+    manager: Manager,
+    *,
+    task_status: trio.TaskStatus[None],
+) -> None:
     """SIGTERM drains, the second one ends at once. Ctrl-C is trio's own business: it interrupts."""
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
+        task_status.started()
         asked = False
         async for _ in signals:
             if asked:
