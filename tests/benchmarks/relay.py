@@ -156,7 +156,7 @@ def r5() -> list[Row]:
         rows.append(
             Row(
                 f"R5 behind one {kind} way",
-                f"+{added:.1f} ms",
+                f"{added:+.1f} ms",
                 f"+{limit:.0f} ms",
                 added / limit,
                 "at most 1",
