@@ -159,6 +159,41 @@ def unnamed(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+# Words of the channels' names that stand on more than one line: the boxes of a word have one top unless it was broken.
+BROKEN: Final = """[...document.querySelectorAll('#grid tbody th bdi')].flatMap((name) => {
+  const text = name.firstChild, found = [];
+  for (const word of text.data.matchAll(/\\S+/g)) {
+    const range = document.createRange();
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) found.push(word[0]);
+  }
+  return found;
+})"""
+
+
+@pytest.mark.accepts("WEB-1")
+def test_no_name_is_broken_inside_a_word(tmp_path: Path, run: Run[None]) -> None:
+    """A channel's name in the grid never goes on in the next line within a word, however narrow its column is."""
+    long = {
+        "1000": "Herzfrequenz Dokumentation",
+        "1001": LONG,
+        "1002": "Österreichische Rundfunkgesellschaft",
+    }
+    house = House(tmp_path / "state", int(time.time()), names=("bcastus",), channel_names=long)
+
+    async def main() -> None:
+        house.publish()
+        async with served(house.stage) as serving, browser(tmp_path / "profile") as chromium:
+            for width, height in SIZES:
+                page = await chromium.page(width=width, height=height)
+                await page.open("http://{}:{}/guide".format(*serving.hub))
+                assert "Herzfrequenz" in await page.value("document.querySelector('#grid').innerText")
+                assert [] == await page.value(BROKEN), width
+
+    run(main)
+
+
 @pytest.mark.accepts("WEB-1")
 def test_status_says_it_all(tmp_path: Path, run: Run[None]) -> None:
     """The status page shows DVRs, tuners in use, sources' health, drift and the last run as text on the screen."""

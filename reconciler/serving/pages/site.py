@@ -182,9 +182,10 @@ class Pages:
         now = self._clock()
         generation = self._live.generation
         if generation is None or not generation.tuners:
-            return self._refused(
-                503, "Nothing is published yet, so there is no guide. Next: ptctl apply", here="guide"
+            why = join(
+                ["Nothing is published yet, so there is no guide. Next: ", element("code", "ptctl apply")]
             )
+            return self._refused(503, why, here="guide")
         dvr = query.get("dvr") or next(iter(generation.tuners))
         tuner = generation.tuners.get(dvr)
         if tuner is None:
@@ -258,7 +259,7 @@ class Pages:
 
     # --- the rest --------------------------------------------------------------------------------------------
 
-    def _refused(self, status: int, why: str, *, here: str = "", depth: int = 0) -> _Answer:
+    def _refused(self, status: int, why: str | Html, *, here: str = "", depth: int = 0) -> _Answer:
         now = self._clock()
         generation = self._live.generation
         title = HTTPStatus(status).phrase

@@ -124,7 +124,6 @@ def _notices(status: Status) -> Html:
 
 def _glance(status: Status) -> Html:
     resting = sum(source.resting for source in status.sources)
-    tried = any(source.tried for source in status.sources)
     drift = status.drift
     drifted = None if drift is None or drift.failed else len(drift.items)
     used = sum(account.used for source in status.sources for account in source.accounts)
@@ -139,7 +138,7 @@ def _glance(status: Status) -> Html:
         _tile(
             "Sources",
             f"{len(status.sources)}",
-            f"{plural(resting, 'host')} resting" if resting else "no trouble" if tried else "not tried yet",
+            _sources_word(status, resting),
             tone="warn" if resting else "",
         ),
         _tile(
@@ -150,6 +149,14 @@ def _glance(status: Status) -> Html:
         ),
     ]
     return element("dl", tiles, class_="glance")
+
+
+def _sources_word(status: Status, resting: int) -> str:
+    if not status.sources:
+        return "none published"
+    if resting:
+        return f"{plural(resting, 'host')} resting"
+    return "no trouble" if any(source.tried for source in status.sources) else "not tried yet"
 
 
 def _drift_word(drift: DriftSeen | None) -> str:
