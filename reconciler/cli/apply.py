@@ -95,6 +95,11 @@ def apply(
             "there is no terminal to ask on",
             next_step="ptctl apply --yes, or ptctl plan --out FILE and ptctl apply FILE",
         )
+    if saved is None and not yes and format_ == "json":
+        raise UsageError(
+            "the question would stand in the JSON",
+            next_step="ptctl apply --yes -f json, or ptctl plan --out FILE and ptctl apply FILE -f json",
+        )
     arguments = json.loads(saved.arguments or "{}") if saved else {}
     path = saved.spec_files[0] if saved else spec
     loaded = load_or_fail(console, path, env=arguments.get("env") or env, allow_exec=allow_exec)

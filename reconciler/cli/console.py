@@ -7,7 +7,6 @@ around an error excepted.
 import os
 import sys
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from reconciler.errors import PtctlError
 from reconciler.rendering.ink import paint
@@ -15,13 +14,20 @@ from reconciler.rendering.ink import paint
 __all__ = ["Console"]
 
 
-class Console(NamedTuple):
-    """The two streams and whether each shows colour."""
+class Console:
+    """The two streams, whether each shows colour, and whether what was asked for has been answered.
 
-    color_out: bool
-    color_err: bool
-    terminal: bool
-    """Whether a person can be asked and progress may move: stdin and stderr are terminals."""
+    `terminal`: whether a person can be asked and progress may move: stdin and stderr are terminals.
+    """
+
+    __slots__ = ("answered", "color_err", "color_out", "terminal")
+
+    def __init__(self, *, color_out: bool, color_err: bool, terminal: bool) -> None:
+        self.color_out = color_out
+        self.color_err = color_err
+        self.terminal = terminal
+        self.answered = False
+        """Whether anything went to stdout: a document that is there must not be followed by another."""
 
     @classmethod
     def here(cls, *, no_color: bool = False, environ: Mapping[str, str] | None = None) -> "Console":
@@ -36,6 +42,7 @@ class Console(NamedTuple):
 
     def data(self, text: str) -> None:
         """What was asked for, to stdout."""
+        self.answered = True
         sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
         sys.stdout.flush()
 
@@ -44,9 +51,9 @@ class Console(NamedTuple):
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
-    def error(self, error: PtctlError, *, code: str = "") -> None:
-        """An error with its place and the next step."""
-        head = paint(f"error{f'[{code}]' if code else ''}:", "blocked", color=self.color_err)
+    def error(self, error: PtctlError) -> None:
+        """An error with its code and the next step."""
+        head = paint(f"error[{error.page}]:", "blocked", color=self.color_err)
         lines = [f"{head} {error.message}"]
         if error.next_step:
             lines.append(f"Next:  {error.next_step}")

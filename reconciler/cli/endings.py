@@ -6,14 +6,15 @@ the command line's library, so that a plain `ptctl validate` does without it. Re
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit, choose
-from reconciler.errors import PtctlError, StateError
+from reconciler.errors import Interrupted, PtctlError, StateError
 
-__all__ = ["ended"]
+__all__ = ["asks_for_json", "ended"]
 
 _DISK_ERRORS: Final = frozenset(
     {
@@ -29,52 +30,72 @@ _DISK_ERRORS: Final = frozenset(
 )
 
 
-def ended(console: Console, work: Callable[[], object], *, verbose: bool = False) -> int:
+def asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line says `-f json`, in any spelling the parser takes; the last format counts."""
+    form = ""
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            break
+        if word in {"-f", "--format"}:
+            form = next(left, "")
+        elif word.startswith("--format="):
+            form = word.partition("=")[2]
+        elif word.startswith("-f"):
+            form = word[2:]
+    return form == "json"
+
+
+def ended(console: Console, work: Callable[[], object], *, json: bool = False, verbose: bool = False) -> int:
     """Do `work` and say how it ended: its exit status (0 where it returns no number), every error printed.
 
-    `verbose` shows where in the code an error arose. Never raises.
+    `json`: what fails before it has answered answers with the errors as a document. `verbose` shows where in the code an
+    error arose. Never raises.
     """
     try:
         result = work()
-    except KeyboardInterrupt:
-        console.note("interrupted")
-        return Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader left; nothing more can be said
         return Exit.DONE
     except BaseException as error:  # trio wraps in groups what must be told apart here
-        return _fail(console, error, verbose=verbose)
+        code, errors = _told(console, error, verbose=verbose)
+        if json and not console.answered:
+            from reconciler.rendering import error_json  # only a failure needs it
+
+            with suppress(BrokenPipeError):
+                console.data(error_json.render(code, errors))
+        return code
     return int(result) if isinstance(result, int) else Exit.DONE
 
 
-def _fail(console: Console, error: BaseException, *, verbose: bool) -> int:
-    import traceback  # half a dozen modules that only a failure needs
-
+def _told(console: Console, error: BaseException, *, verbose: bool) -> tuple[Exit, list[PtctlError]]:
+    """Everything that went wrong, printed."""
     leaves = list(_leaves(error))
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         console.note("interrupted")
-        return Exit.INTERRUPTED
+        return Exit.INTERRUPTED, [Interrupted("interrupted")]
+    import traceback  # half a dozen modules that only a failure needs
+
     leaves = [_disk_error(leaf) or leaf for leaf in leaves]
     ours = [leaf for leaf in leaves if isinstance(leaf, PtctlError)]
-    if ours and len(ours) == len(leaves):
-        for own in ours:
-            console.error(own)
-            if verbose:
-                console.note("".join(traceback.format_tb(own.__traceback__)))
-        return choose(Exit(own.code) for own in ours)
-    # Messages of foreign exceptions may hold URLs with credentials: only kind and place are shown.
-    for leaf in leaves:
-        where = traceback.extract_tb(leaf.__traceback__)[-1:]
-        place = f"{where[0].filename}:{where[0].lineno}" if where else "?"
-        console.error(
-            PtctlError(
-                f"unexpected {type(leaf).__name__} at {place}; this is a bug in ptctl",
-                next_step="run it again with --traceback and report what it prints",
-            )
-        )
+    shown = ours if len(ours) == len(leaves) else [_bug(leaf) for leaf in leaves]
+    for own, leaf in zip(shown, leaves, strict=True):
+        console.error(own)
         if verbose:
             console.note("".join(traceback.format_tb(leaf.__traceback__)))
-    return Exit.FAILED
+    return choose(Exit(own.code) for own in shown), shown
+
+
+def _bug(leaf: BaseException) -> PtctlError:
+    """What nobody expected. Messages of foreign exceptions may hold URLs with credentials: only kind and place are shown."""
+    import traceback
+
+    where = traceback.extract_tb(leaf.__traceback__)[-1:]
+    place = f"{where[0].filename}:{where[0].lineno}" if where else "?"
+    return PtctlError(
+        f"unexpected {type(leaf).__name__} at {place}; this is a bug in ptctl",
+        next_step="run it again with --traceback and report what it prints",
+    )
 
 
 def _disk_error(error: BaseException) -> StateError | None:

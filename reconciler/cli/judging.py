@@ -36,6 +36,7 @@ def plain(words: Sequence[str]) -> int | None:
     return ended(
         console,
         lambda: judge(console, asked.paths, form=asked.form, env=asked.env, allow_exec=asked.allow_exec),
+        json=asked.form == "json",
     )
 
 

@@ -12,9 +12,8 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.console import Console
-from reconciler.cli.endings import ended
-from reconciler.cli.exits import Exit
-from reconciler.errors import PtctlError
+from reconciler.cli.endings import asks_for_json, ended
+from reconciler.errors import UsageError
 
 __all__ = ["COMMANDS", "root", "run"]
 
@@ -95,35 +94,36 @@ class LazyGroup(click.Group):
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, "-V", "--version", message="ptctl %(version)s")
-@click.option("--no-color", is_flag=True, help="Same text without colour (also: NO_COLOR).")
-@click.option("--traceback", "show_traceback", is_flag=True, help="Show where in the code an error arose.")
-@click.pass_context
-def root(ctx: click.Context, *, no_color: bool, show_traceback: bool) -> None:
+@click.option(
+    "--no-color", is_flag=True, expose_value=False, help="Same text without colour (also: NO_COLOR)."
+)
+@click.option("--traceback", is_flag=True, expose_value=False, help="Show where in the code an error arose.")
+def root() -> None:
     """Live TV for Plex as code: one YAML spec, every tuner, one plan."""
-    ctx.obj = Console.here(no_color=no_color)
-    ctx.meta["traceback"] = show_traceback
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line. Returns the exit status; prints every error with its next step."""
+    """Run one command line. Returns the exit status; prints every error with its next step.
+
+    The options of `ptctl` itself are looked for here, because errors of the parser are shown by them, too.
+    """
     console = Console.here(no_color="--no-color" in arguments)
 
     def work() -> object:
         try:
-            return root.main(list(arguments), prog_name="ptctl", standalone_mode=False)
+            return root.main(list(arguments), prog_name="ptctl", standalone_mode=False, obj=console)
         except click.exceptions.Exit as exit_:
             return exit_.exit_code
         except click.Abort:
             raise KeyboardInterrupt from None
         except click.ClickException as error:
-            _usage(console, error)
-            return Exit.USAGE
+            raise _usage(error) from None
 
-    return ended(console, work, verbose="--traceback" in arguments)
+    return ended(console, work, json=asks_for_json(arguments), verbose="--traceback" in arguments)
 
 
-def _usage(console: Console, error: click.ClickException) -> None:
+def _usage(error: click.ClickException) -> UsageError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "ptctl"
     message = error.format_message()
-    console.error(PtctlError(message[:1].lower() + message[1:].rstrip("."), next_step=f"{command} --help"))
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), next_step=f"{command} --help")

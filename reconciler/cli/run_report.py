@@ -4,13 +4,17 @@ Apart from the commands, because a refresh with nothing to do shows its end with
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from reconciler.applying.settled import Settled
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
 from reconciler.cli.planning import show
-from reconciler.rendering import run_text
+from reconciler.errors import ApplyIncomplete, PlexUnreachable
+from reconciler.lineups.model import Block
+from reconciler.planning import commands
+from reconciler.rendering import error_json, run_text
 
 __all__ = ["report"]
 
@@ -60,20 +64,56 @@ def _proof(settled: Settled) -> Iterator[str]:
 def _document(settled: Settled, code: Exit) -> dict[str, object]:
     """The run as `ptctl-run-report/1`: what `serve`'s loop and scripts read."""
     plan, result = settled.plan, settled.result
-    blocks = dict.fromkeys([*plan.blocks, *(b for c in plan.changes for b in c.blocks)])
+    blocks = tuple(dict.fromkeys([*plan.blocks, *(b for c in plan.changes for b in c.blocks)]))
     return {
         "format": "ptctl-run-report/1",
         "run": settled.run,
         "exit": int(code),
         "why": settled.why,
+        "errors": _errors(settled, code, blocks),
         "generation": plan.digests.generation,
+        "plex": plan.plex,
         "blocked": [{"code": b.code, "dvr": b.dvr, "message": b.message, "lift": b.lift} for b in blocks],
         "stale": [s.name for s in plan.sources if s.stale or s.fetched in {"cached", "absent"}],
         "drift": [{"dvr": d.dvr, "path": d.path, "found": d.found, "note": d.note} for d in plan.drift],
         "actions": [
-            {"id": o.action, "dvr": o.dvr, "state": o.state, "text": o.text, "seconds": o.seconds}
+            {
+                "id": o.action,
+                "dvr": o.dvr,
+                "state": o.state,
+                "text": o.text,
+                "seconds": o.seconds,
+                "next_step": o.next_step or None,
+            }
             for o in (result.outcomes if result else ())
         ],
         "left": list(settled.verdict.left) if settled.verdict else [],
         "waiting": sorted(settled.waiting),
     }
+
+
+def _errors(settled: Settled, code: Exit, blocks: Sequence[Block]) -> list[dict[str, Any]]:  # Any: JSON
+    """Why the run did not end with 0, as in `ptctl-error/1`."""
+    plan, result = settled.plan, settled.result
+    if code is Exit.DONE:
+        return []
+    if plan.plex == "unknown":
+        why = f"Plex could not be read: {plan.plex_why}"
+        return error_json.rows([PlexUnreachable(why, next_step="ptctl doctor")])
+    found: list[dict[str, Any]] = []
+    if result is not None and not result.complete:
+        unfinished = ApplyIncomplete(run_text.unfinished(result), next_step=result.next_step or None)
+        found += error_json.rows([unfinished])
+    elif result is not None and not settled.converged:
+        left = settled.verdict.left if settled.verdict else ()
+        said = f"planned again, and something is left: {', '.join(left) or 'it could not be told what'}"
+        found += error_json.rows([ApplyIncomplete(said, next_step=commands.again(plan, "plan"))])
+    for block in blocks:
+        lift = (
+            f"{commands.again(plan, 'plan')} --allow {block.lift}"
+            if block.lift
+            else f"ptctl help {block.code}"
+        )
+        message = f"{block.dvr or 'all'}: {block.message}"
+        found.append({"code": block.code, "message": message, "next_step": lift})
+    return found

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reconciler.diagnostics import Diagnostic, Diagnostics, SourceTexts, Span
 
-__all__ = ["FORMAT", "document", "json_schema", "render"]
+__all__ = ["FORMAT", "document", "finding", "json_schema", "render"]
 
 FORMAT: Final = "ptctl-diagnostics/1"
 
@@ -27,11 +27,12 @@ def document(diagnostics: Diagnostics, texts: SourceTexts) -> dict[str, Any]:
         "errors": diagnostics.errors,
         "warnings": diagnostics.warnings,
         "files": list(texts.files),
-        "diagnostics": [_finding(found) for found in diagnostics],
+        "diagnostics": [finding(found) for found in diagnostics],
     }
 
 
-def _finding(found: Diagnostic) -> dict[str, Any]:
+def finding(found: Diagnostic) -> dict[str, Any]:
+    """One finding with its place, or with null where it has none."""
     return {
         "severity": found.severity,
         "code": found.code,

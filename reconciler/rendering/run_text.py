@@ -9,7 +9,7 @@ from reconciler.applying.events import Outcome, Progress, RunResult
 from reconciler.rendering.ink import Role, cut, pad, paint
 from reconciler.wording import plural
 
-__all__ = ["WIDTH", "begun", "line", "summary"]
+__all__ = ["WIDTH", "begun", "line", "summary", "unfinished"]
 
 WIDTH = 100
 _NAME = 11
@@ -49,22 +49,15 @@ def summary(result: RunResult, *, color: bool, run: int) -> str:
 
 
 def _summary(result: RunResult, *, color: bool, run: int) -> Iterator[str]:
-    done = sum(o.state == "done" for o in result.outcomes)
-    total = len(result.outcomes)
     notes = list(dict.fromkeys(result.remarks))
     for note in notes:
         yield paint(f"  note: {note}", "change", color=color)
     for other in result.disturbed:
         yield paint(f"  {other} is not ours and changed meanwhile: look at it in Plex", "danger", color=color)
     if result.complete:
-        yield paint(f"Done: {plural(done, 'action')} (run {run}).", "good", color=color)
+        yield paint(f"Done: {plural(len(result.outcomes), 'action')} (run {run}).", "good", color=color)
         return
-    yield paint(
-        f"Not finished: {done} of {plural(total, 'step')} done, {len(result.failed)} failed, "
-        f"{len(result.undone)} not started. No file is half written.",
-        "danger",
-        color=color,
-    )
+    yield paint(f"Not finished: {unfinished(result)}. No file is half written.", "danger", color=color)
     for outcome in result.failed:
         yield from _failure(outcome)
     waiting = dict.fromkeys(o.dvr for o in result.undone if o.dvr)
@@ -72,6 +65,16 @@ def _summary(result: RunResult, *, color: bool, run: int) -> Iterator[str]:
         yield f"  not finished: {', '.join(waiting)}"
     if result.next_step:
         yield f"Next:  {result.next_step}"
+
+
+def unfinished(result: RunResult) -> str:
+    """How much of a run is done, in figures."""
+    total = len(result.outcomes)
+    done = total - len(result.failed) - len(result.undone)
+    return (
+        f"{done} of {plural(total, 'step')} done, {len(result.failed)} failed, "
+        f"{len(result.undone)} not started"
+    )
 
 
 def _failure(outcome: Outcome) -> Iterator[str]:
