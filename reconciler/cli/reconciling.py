@@ -18,6 +18,7 @@ from typing import Any, Final
 import trio
 
 from reconciler.cli.exits import Exit
+from reconciler.serving.blocked import Blocked, blocked_of
 from reconciler.serving.drift import DriftItem, DriftSeen
 from reconciler.serving.notify import deliver
 from reconciler.sources.credentials import resolve
@@ -44,8 +45,9 @@ class Reconciling:
         self._allow_exec = allow_exec
         self.seen: Callable[[DriftSeen], None] = lambda _: None
         """Who is told what was found in Plex: pages and metrics show it."""
-        self.trouble: Callable[[str], None] = lambda _: None
-        """Who is told why a run failed, or "" when one did its work. One that found another at work tells nothing."""
+        self.ended: Callable[[str, tuple[Blocked, ...] | None], None] = lambda _, __: None
+        """Who is told why a run failed, or "" when one did its work, and what it left as it was because of a safety rule (None:
+        it did not come so far). One that found another at work tells nothing."""
 
     async def run(self, cause: str) -> bool:
         """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
@@ -57,14 +59,17 @@ class Reconciling:
                 code, report = await self._child(self._command())  # what was found has its effect at once
         if self._spec.serve.reconcile == "plan" and self._spec.plex is not None and code in FINE:
             _, planned = await self._child(["plan", "-f", "json"])
-            report["drift"] = [
+            report["drift"] = report["drift_left"] = [
                 {"dvr": d["dvr"], "path": d["path"], "found": d["found"], "note": d["note"]}
                 for d in planned.get("drift", ())
             ]
+            report["plex"] = planned.get("plex", "unknown")
+            report["plex_why"] = planned.get("plex_why") or _why(planned)
         _tell(code, again=self._spec.serve.refresh_every_s > 0)
         if code != Exit.LOCKED:
-            failed = f"the last run failed with exit {code}; the log of serve says why"
-            self.trouble("" if code in FINE else failed)
+            failed = f"the last run failed with exit {code}: {_why(report) or 'the log of serve says why'}"
+            blocked = blocked_of(report["blocked"]) if "blocked" in report else None
+            self.ended("" if code in FINE else failed, blocked)
         if self._spec.plex is not None and self._spec.serve.reconcile != "off" and code != Exit.LOCKED:
             self.seen(_drift(report))
         if self._spec.notify and code != Exit.LOCKED:
@@ -104,9 +109,14 @@ class Reconciling:
             code, out = done.returncode, done.stdout
         try:
             report: dict[str, Any] = json.loads(out)
-        except ValueError:
-            report = {"exit": code, "error": f"{command[0]} ended with exit {code}"}
+        except ValueError:  # it was killed
+            report = {"exit": code, "errors": [{"message": f"{command[0]} ended with exit {code}"}]}
         return code, report
+
+
+def _why(report: dict[str, Any]) -> str:
+    """The words of its first error; "" where there is none."""
+    return next((str(error["message"]) for error in report.get("errors", ())), "")
 
 
 def _tell(code: int, *, again: bool) -> None:
@@ -123,9 +133,11 @@ def _tell(code: int, *, again: bool) -> None:
 
 
 def _drift(report: dict[str, Any]) -> DriftSeen:  # Any: our own JSON report
-    if "drift" not in report:
-        return DriftSeen(time.time(), failed=str(report.get("error", "the run gave no report")))
+    if report.get("plex") != "known":  # nothing of it was read: unknown is not "none"
+        why = report.get("plex_why")
+        return DriftSeen(time.time(), failed=f"Plex could not be read: {why}" if why else _why(report))
     items = [
-        DriftItem(d["dvr"], d["path"], d["note"] or f"{d['path']} is {d['found']}") for d in report["drift"]
+        DriftItem(d["dvr"], d["path"], d["note"] or f"{d['path']} is {d['found']}")
+        for d in report["drift_left"]
     ]
     return DriftSeen(time.time(), tuple(items))

@@ -130,6 +130,7 @@ def metrics() -> str:
         ready=True,
         why="",
         problems=(),
+        blocked=(),
         dvrs=(),
         streams=(),
         sources=(),

@@ -14,6 +14,7 @@ from reconciler.cli.planning import show
 from reconciler.errors import ApplyIncomplete, PlexUnreachable
 from reconciler.lineups.model import Block
 from reconciler.planning import commands
+from reconciler.planning.model import Plan
 from reconciler.rendering import error_json, run_text
 
 __all__ = ["report"]
@@ -73,9 +74,11 @@ def _document(settled: Settled, code: Exit) -> dict[str, object]:
         "errors": _errors(settled, code, blocks),
         "generation": plan.digests.generation,
         "plex": plan.plex,
+        "plex_why": plan.plex_why,
         "blocked": [{"code": b.code, "dvr": b.dvr, "message": b.message, "lift": b.lift} for b in blocks],
         "stale": [s.name for s in plan.sources if s.stale or s.fetched in {"cached", "absent"}],
-        "drift": [{"dvr": d.dvr, "path": d.path, "found": d.found, "note": d.note} for d in plan.drift],
+        "drift": _drift(plan),
+        "drift_left": _drift(settled.verdict.plan if settled.verdict else plan),
         "actions": [
             {
                 "id": o.action,
@@ -90,6 +93,10 @@ def _document(settled: Settled, code: Exit) -> dict[str, object]:
         "left": list(settled.verdict.left) if settled.verdict else [],
         "waiting": sorted(settled.waiting),
     }
+
+
+def _drift(plan: Plan) -> list[dict[str, Any]]:  # Any: JSON
+    return [{"dvr": d.dvr, "path": d.path, "found": d.found, "note": d.note} for d in plan.drift]
 
 
 def _errors(settled: Settled, code: Exit, blocks: Sequence[Block]) -> list[dict[str, Any]]:  # Any: JSON

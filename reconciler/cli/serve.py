@@ -113,7 +113,7 @@ async def _main(
         serving: Serving = await nursery.start(until_drained)
         console.note(_where(spec, serving))
         job.seen = serving.drift.note
-        job.trouble = serving.live.note_run
+        job.ended = serving.live.note_run
         await _make_known(nursery, spec, serving, Access(settings.allow, None))
         loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
         serving.runs.ask = loop.ask

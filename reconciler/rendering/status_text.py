@@ -56,6 +56,10 @@ def _head(document: Document, *, color: bool) -> Iterator[str]:
     yield f"  {used} of {plural(every, 'tuner')} in use, {plural(watching, 'viewer')}"
     for who, problem in document["problems"]:
         yield paint(f"  {who or 'files'}: {problem}", "danger", color=color)
+    for block in document["blocked"]:
+        said = f"  {block['dvr'] or 'all'}: left as it was, {block['code']} {block['text']}"
+        yield paint(said, "blocked", color=color)
+        yield f"    Next:  {block['next_step']}"
 
 
 def _dvrs(document: Document, *, color: bool) -> Iterator[str]:

@@ -17,6 +17,7 @@ from reconciler.errors import StateError
 from reconciler.lineups.manifest import DvrManifest, Manifest, Routes, read_manifest, read_routes
 from reconciler.serving import hdhr
 from reconciler.serving.answers import HTML, JSON, M3U, XML, Document
+from reconciler.serving.blocked import Blocked
 
 __all__ = ["Generation", "Live", "Stamp", "Tuner", "current_stamp", "load_generation", "needs_muxer"]
 
@@ -128,7 +129,7 @@ def _bytes(path: Path) -> bytes:
 class Live:
     """What is served at this moment: one generation or none, and whether new work is still taken."""
 
-    __slots__ = ("changed", "draining", "generation", "problems", "run_trouble")
+    __slots__ = ("blocked", "changed", "draining", "generation", "problems", "run_trouble")
 
     def __init__(self) -> None:
         self.generation: Generation | None = None
@@ -137,6 +138,8 @@ class Live:
         """What keeps a part from being served, by DVR name ("" for the generation itself)."""
         self.run_trouble = ""
         """Why the last run of the loop did not do its work, for people. What is published is served all the same."""
+        self.blocked: tuple[Blocked, ...] = ()
+        """What the last run that got as far as a plan left as it was."""
         self.changed = trio.Event()
         """Set when the generation was replaced; a new event takes its place."""
 
@@ -146,9 +149,11 @@ class Live:
         self.changed.set()
         self.changed = trio.Event()
 
-    def note_run(self, trouble: str) -> None:
-        """How the last run went: what is wrong, or "" for well."""
+    def note_run(self, trouble: str, blocked: tuple[Blocked, ...] | None = None) -> None:
+        """How the last run went: what is wrong, or "" for well, and what it was not to touch (None: it did not find out)."""
         self.run_trouble = trouble
+        if blocked is not None:
+            self.blocked = blocked
 
     @property
     def ready(self) -> bool:

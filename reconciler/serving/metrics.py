@@ -70,7 +70,7 @@ def _process(status: Status) -> Iterator[Metric]:
     if status.generation:
         info.add_metric((status.generation,), 1)
     yield info
-    if status.drift is not None:
+    if status.drift is not None and not status.drift.failed:
         yield _gauge(
             "ptctl_drift_items",
             "Differences found in Plex by the last look.",

@@ -15,17 +15,21 @@ from typing import Any, Final, Literal
 
 import httpx
 
+from reconciler.errors import CredentialError
 from reconciler.ledger.atomic import replace_file
 from reconciler.secret import Secret, SecretRef
 from reconciler.spec.model import Notify
 from reconciler.tls import trusted
 
-__all__ = ["Event", "Kind", "conditions", "deliver", "news"]
+__all__ = ["Event", "Kind", "conditions", "deliver", "news", "unsure"]
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["blocked", "stale", "failed", "drift", "recovered"]
 SEND_S: Final = 10.0
+UNKNOWN_STATE: Final = "S401"
+FINE: Final = frozenset({None, 0, 4, 6, 8})
+"""Ends that are no failure of the run: done, or something is blocked or undone, which has conditions of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,12 @@ def conditions(report: Mapping[str, Any]) -> dict[str, Event]:
     def note(kind: Kind, about: str, text: str) -> None:
         found[f"{kind} {about}"] = Event(kind, f"{kind} {about}", text)
 
+    away = report.get("plex") == "unknown"
+    if away:
+        note("failed", "plex", f"Plex could not be read: {report.get('plex_why') or 'no answer'}")
     for block in report.get("blocked", ()):
+        if away and block["code"] == UNKNOWN_STATE:
+            continue  # all of Plex's DVRs are: that it is away tells it once
         note(
             "blocked",
             f"{block['dvr']} {block['code']}",
@@ -62,16 +71,28 @@ def conditions(report: Mapping[str, Any]) -> dict[str, Event]:
     failed = [a for a in report.get("actions", ()) if a["state"] == "failed"]
     for action in failed:
         note("failed", action["id"], f"{action['dvr'] or 'files'}: {action['text']}")
-    if report.get("exit") == 1 and not failed:
-        note("failed", "run", str(report.get("error", "the run failed")))
+    if report.get("exit") not in FINE and not failed and not away:
+        said = "; ".join(str(error["message"]) for error in report.get("errors", ()))
+        note("failed", "run", said or "the run failed")
     return found
 
 
-def news(before: Iterable[str], now: Mapping[str, Event]) -> tuple[Event, ...]:
+def unsure(report: Mapping[str, Any], told: Iterable[str]) -> frozenset[str]:
+    """Which of the conditions told before a run's report says nothing about: unknown is not over. Pure."""
+    if "blocked" in report and report.get("plex") != "unknown":
+        return frozenset()
+    # A run that failed looked at nothing; one that could not read Plex knows that, and how its sources did.
+    looked_at = ("failed run", *(("failed plex", "stale ") if "stale" in report else ()))
+    return frozenset(key for key in told if not key.startswith(looked_at))
+
+
+def news(
+    before: Iterable[str], now: Mapping[str, Event], unknown: frozenset[str] = frozenset()
+) -> tuple[Event, ...]:
     """What to tell: conditions that are new, and those that ended. Pure; in the order of their names."""
     known = set(before)
     fresh = [now[key] for key in sorted(now.keys() - known)]
-    ended = [Event("recovered", key, f"over: {key}") for key in sorted(known - now.keys())]
+    ended = [Event("recovered", key, f"over: {key}") for key in sorted(known - now.keys() - unknown)]
     return (*fresh, *ended)
 
 
@@ -88,14 +109,15 @@ async def deliver(
     """
     before = _told(memory)
     now = conditions(report)
-    told = {key for key in before if key in now}
+    unknown = unsure(report, before)
+    told = {key for key in before if key in now or key in unknown}
     sent = 0
     async with httpx.AsyncClient(
         timeout=SEND_S, trust_env=False, follow_redirects=False, verify=trusted()
     ) as client:
-        for event in news(before, now):
+        for event in news(before, now, unknown):
             listeners = [n for n in wanted if event.kind in n.on]
-            results = [await _send(client, resolve(n.url), event) for n in listeners]
+            results = [await _send(client, resolve, n.url, event) for n in listeners]
             sent += sum(results)
             delivered = all(results)
             if event.kind == "recovered":
@@ -114,12 +136,17 @@ def _told(memory: Path) -> set[str]:
         return set()
 
 
-async def _send(client: httpx.AsyncClient, url: Secret, event: Event) -> bool:
+async def _send(
+    client: httpx.AsyncClient, resolve: Callable[[SecretRef], Secret], ref: SecretRef, event: Event
+) -> bool:
     try:
         answer = await client.post(
-            url.reveal(),
+            resolve(ref).reveal(),
             json={"kind": event.kind, "about": event.about, "text": event.text, "message": event.text},
         )
+    except CredentialError as error:
+        log.warning("a notification could not be sent: %s", error.message)
+        return False
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.warning("a notification could not be sent: %s", type(error).__name__)
         return False

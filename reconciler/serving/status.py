@@ -16,6 +16,7 @@ from reconciler.catalog.address import host_of
 from reconciler.ledger.journal import Run
 from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.manifest import SourceRoute
+from reconciler.serving.blocked import Blocked
 from reconciler.serving.drift import DriftSeen
 from reconciler.serving.fetches import GuideFetches
 from reconciler.serving.generations import Generation, Live, Tuner
@@ -161,6 +162,8 @@ class Status:
     ready: bool
     why: str
     problems: tuple[tuple[str, str], ...]
+    blocked: tuple[Blocked, ...]
+    """What the loop's last run left as it was because a safety rule blocks it."""
     dvrs: tuple[DvrStatus, ...]
     streams: tuple[StreamStatus, ...]
     sources: tuple[SourceStatus, ...]
@@ -228,6 +231,7 @@ def status_of(
         ready=live.ready,
         why="draining" if live.draining else "no artifacts yet" if generation is None else "",
         problems=_problems(live, relay),
+        blocked=live.blocked,
         dvrs=_dvrs(generation, relay, live.problems, fetched, recorded.ledger) if generation else (),
         streams=streams,
         sources=_sources(generation, relay, health, recorded) if generation else (),

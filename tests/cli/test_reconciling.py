@@ -35,7 +35,7 @@ def test_a_run_beside_another_is_tried_again(
     assert spec is not None, found
     job = Reconciling(spec, str(path), env=None, allow_exec=False)
     heard: list[str] = []
-    job.trouble = heard.append
+    job.ended = lambda trouble, _: heard.append(trouble)
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
@@ -48,6 +48,7 @@ def test_a_run_beside_another_is_tried_again(
         (tmp_path / "list.m3u").unlink()
         assert not await job.run("schedule")
         assert "" == heard[0], "a run that found another at work says nothing of lists"
-        assert "the last run failed with exit" in heard[1]
+        assert "the last run failed with exit 1: " in heard[1]
+        assert "list" in heard[1], "in the words of the error"
 
     run(main)

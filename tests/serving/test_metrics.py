@@ -18,6 +18,7 @@ STATUS = Status(
     ready=True,
     why="",
     problems=(),
+    blocked=(),
     dvrs=(
         DvrStatus("news", "News", "10B7BCDD", "http://10.0.0.5:5005", 12, "1000", "1011", 2, 1, 3, "current"),
     ),

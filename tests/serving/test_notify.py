@@ -10,7 +10,7 @@ import trio
 from reconciler.sandbox.wire import Exchange
 from reconciler.sandbox.wire import serve as wire_serve
 from reconciler.secret import Secret, SecretRef
-from reconciler.serving.notify import conditions, deliver, news
+from reconciler.serving.notify import conditions, deliver, news, unsure
 from reconciler.spec.model import Notify
 from tests.conftest import Run
 
@@ -37,8 +37,31 @@ EVERYTHING = ("blocked", "stale", "failed", "drift", "recovered")
 def test_a_report_becomes_conditions() -> None:
     """One condition for each thing that is the matter; a run that died is one too."""
     assert {"blocked", "stale", "drift", "failed"} == {e.kind for e in conditions(BUSY).values()}
-    assert ["failed"] == [e.kind for e in conditions({"exit": 1, "error": "no source"}).values()]
+    assert ["failed"] == [
+        e.kind for e in conditions({"exit": 1, "errors": [{"message": "no source"}]}).values()
+    ]
     assert {} == conditions({"exit": 0})
+
+
+def test_unknown_is_not_over() -> None:
+    """A run that failed, or that could not read Plex, ends no condition it did not look at; the next good one does."""
+    told = sorted(conditions(BUSY))
+    failed = {"format": "ptctl-error/1", "exit": 1, "errors": [{"message": "no source"}]}
+    assert ["failed run"] == [e.about for e in news(told, conditions(failed), unsure(failed, told))]
+    unread = [{"code": "S401", "dvr": d, "message": "unknown", "lift": ""} for d in ("newsus", "latin")]
+    away = {
+        "exit": 1,
+        "plex": "unknown",
+        "plex_why": "no answer",
+        "stale": [],
+        "drift": [],
+        "blocked": unread,
+    }
+    about = [(e.kind, e.about) for e in news(told, conditions(away), unsure(away, told))]
+    assert [("failed", "failed plex"), ("recovered", "stale backup")] == about
+    assert "failed plex" in unsure(failed, ["failed plex"])
+    assert ["failed run"] == list(conditions({"exit": 3})), "a spec that became invalid is told, too"
+    assert 4 == len(news(told, {}, unsure({"exit": 0, "blocked": [], "plex": "known"}, told)))
 
 
 def test_news_are_differences() -> None:
@@ -77,10 +100,11 @@ def test_each_is_told_once(run: Run[None], tmp_path: Path) -> None:
             await tell(BUSY)
             assert ["blocked", "drift", "failed", "stale"] == sorted(m["kind"] for m in got)
             away = True
-            await tell({"exit": 0})
+            fine = {"exit": 0, "blocked": [], "plex": "known"}
+            await tell(fine)
             away = False
-            await tell({"exit": 0})
-            await tell({"exit": 0})
+            await tell(fine)
+            await tell(fine)
             assert 4 == sum(m["kind"] == "recovered" for m in got)
             assert all("s3cr3t" not in json.dumps(m) for m in got)
             assert "s3cr3t" not in memory.read_text()

@@ -9,6 +9,8 @@ from typing import Final
 import pytest
 import trio
 
+from reconciler.rendering.status_text import render_status
+from reconciler.serving.blocked import blocked_of
 from reconciler.serving.drift import DriftItem, DriftSeen
 from reconciler.serving.pages.status_page import status_page
 from reconciler.serving.programmes import Programme
@@ -196,6 +198,35 @@ def test_a_failed_run_is_told_until_one_works(tmp_path: Path, run: Run[None]) ->
 
 
 @pytest.mark.accepts("WEB-1")
+def test_what_is_blocked_is_told_with_its_word(tmp_path: Path, run: Run[None]) -> None:
+    """What a safety rule held back stands on the page and in the status with its code and the command that decides it; a run
+    that failed before its plan changes nothing of it, one that found nothing blocked takes it away.
+    """
+    house = House(tmp_path, int(time.time()))
+    rows = [
+        {"code": "S101", "dvr": "moviesprem", "message": "shrink 42.0 % > 30 %", "lift": "shrink:moviesprem"},
+        {"code": "S401", "dvr": "", "message": "<unknown>", "lift": ""},
+    ]
+
+    async def main() -> None:
+        house.publish()
+        async with served(house.stage) as serving:
+            for trouble, blocked in (("", blocked_of(rows)), ("the last run failed", None)):
+                serving.live.note_run(trouble, blocked)
+                said = region((await ask(serving.hub, "/")).body, "notice")
+                assert "moviesprem: S101 shrink 42.0 % > 30 %" in said
+                assert "ptctl plan --allow shrink:moviesprem" in said
+                assert "all: S401 <unknown>. Next: ptctl help S401" in said
+                status = (await ask(serving.hub, "/api/v1/status")).json()
+                assert ["S101", "S401"] == [block["code"] for block in status["blocked"]]
+                assert "left as it was, S101 shrink" in render_status(status, color=False)
+            serving.live.note_run("", ())
+            assert "S101" not in region((await ask(serving.hub, "/")).body, "notice")
+
+    run(main)
+
+
+@pytest.mark.accepts("WEB-1")
 def test_shows_what_is_known(tmp_path: Path, run: Run[None]) -> None:
     """DVRs with tuners, sources with lists, drift and the last run stand on the page, from memory and from disk."""
     now = int(time.time())
@@ -313,7 +344,7 @@ def many_dvrs(count: int) -> Status:
     source = SourceStatus(
         "main", "xtream", (CopySeen("main.live", BEGIN, 20_000),), (AccountUse(3, 5, 0),), hosts
     )
-    return Status(BEGIN, "home", "g", True, "", (), dvrs, streams, (source, source), (), None, None, True)
+    return Status(BEGIN, "home", "g", True, "", (), (), dvrs, streams, (source, source), (), None, None, True)
 
 
 def test_status_is_quick() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
+from reconciler.serving.blocked import Blocked
 from reconciler.serving.drift import DriftSeen
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join
@@ -27,6 +28,7 @@ from reconciler.wording import plural
 
 __all__ = ["pulse", "regions", "status_page"]
 
+BLOCKED_SHOWN: Final = 12
 DRIFT_SHOWN: Final = 12
 CLIENTS_SHOWN: Final = 4
 
@@ -114,12 +116,27 @@ def _notices(status: Status) -> Html:
         said.append(("warn", Html("Draining: no new streams are taken, running ones may end.")))
     for who, what in status.problems:
         said.append(("bad", join([element("b", f"{who}: ") if who else "", what])))
+    if status.blocked:
+        said.append(("warn", _blocked(status.blocked)))
     for source in status.sources:
         if source.resting and source.resting == len(source.hosts):
             last = next((h.last for h in source.hosts if h.last), "")
             why = f" ({last})" if last else ""
             said.append(("bad", join([element("b", f"{source.name}: "), f"every host failed lately{why}"])))
-    return join([element("p", what, class_=f"notice {tone}") for tone, what in said])
+    return join([element("div", what, class_=f"notice {tone}") for tone, what in said])
+
+
+def _blocked(blocked: Sequence[Blocked]) -> Html:
+    """What the loop was not to touch, each with the command that decides it."""
+    items = [
+        element("li", [element("b", f"{block.dvr or 'all'}: "), f"{block.code} {block.text}. Next: ",
+                       element("code", block.next_step)])
+        for block in blocked[:BLOCKED_SHOWN]
+    ]  # fmt: skip
+    more = len(blocked) - BLOCKED_SHOWN
+    if more > 0:
+        items.append(element("li", ["and ", str(more), " more: ", element("code", "ptctl plan")]))
+    return join(["Left as it was, because a safety rule blocks it:", element("ul", items, class_="items")])
 
 
 def _glance(status: Status) -> Html:
