@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 import click
 import trio
 
-from reconciler.applying.serve import serve_client
 from reconciler.cli.exits import Exit
+from reconciler.cli.reach import of_addresses, of_pool, of_tuners
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 from reconciler.cli.status import asked_status
 from reconciler.errors import CredentialError, LockHeld, PlexDenied, PlexError, StateError
@@ -86,7 +86,9 @@ async def examine(spec: Spec, request: Request) -> list[Finding]:
     found += of_serve(spec, ledger, status)
     if isinstance(status, Unknown):
         found += _ports(spec, ledger)
-    found += await _tuners(status)
+    found += await of_addresses(spec, status)
+    found += await of_tuners(spec, status)
+    found += await of_pool(spec, environ=request.environ, allow_exec=request.allow_exec)
     found += await _discovery(spec, status)
     if spec.plex is None:
         found.append(
@@ -192,27 +194,6 @@ def _ports(spec: Spec, ledger: Ledger) -> Iterator[Finding]:
                 )
     if not taken:
         yield Finding("good", "ports", f"{len(wanted)} ports are free for serve")
-
-
-async def _tuners(status: dict[str, Any] | Unknown) -> list[Finding]:
-    """Whether each tuner answers here at the address that Plex is told, with its DeviceID."""
-    if isinstance(status, Unknown) or not status["dvrs"]:
-        return []
-    wrong = []
-    async with serve_client((), limit_s=ANSWER_S) as client:
-        for dvr in status["dvrs"]:
-            why = await client.tuner(dvr["base_url"], dvr["device_id"])
-            if why is not None:
-                text = f'"{dvr["name"]}" at {dvr["base_url"]}: {why.why}'
-                wrong.append(Finding("bad", "tuners", text, "mend serve.advertise or the way to it"))
-    fetched = [d["name"] for d in status["dvrs"] if "plex" in str(d["guide_fetched_by"]).lower()]
-    if fetched:
-        wrong.append(
-            Finding("good", "tuners", f"Plex fetched the guide of {len(fetched)} tuners since serve started")
-        )
-    return wrong or [
-        Finding("good", "tuners", f"{len(status['dvrs'])} tuners answer where Plex looks for them")
-    ]
 
 
 async def _discovery(spec: Spec, status: dict[str, Any] | Unknown) -> list[Finding]:

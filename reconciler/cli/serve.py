@@ -12,9 +12,10 @@ import trio
 
 from reconciler.cli.console import Console
 from reconciler.cli.planning import check_addresses
+from reconciler.cli.reach import pool_secret
 from reconciler.cli.reconciling import Reconciling
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
-from reconciler.secret import Secret, SecretRef
+from reconciler.secret import Secret
 from reconciler.serving.access import Access
 from reconciler.serving.discovery import Device, device_of, serve_discovery
 from reconciler.serving.loop import Loop, Rhythm
@@ -23,7 +24,7 @@ from reconciler.serving.server import serve as serve_forever
 from reconciler.serving.service import Manager
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ssdp import Announced, announced, serve_ssdp
-from reconciler.sources.credentials import resolve, token
+from reconciler.sources.credentials import token
 from reconciler.spec.model import Spec
 
 __all__ = ["serve", "settings_of"]
@@ -76,11 +77,6 @@ def settings_of(
         admin = token(
             spec.credentials[access.admin], environ=environ, base=Path(spec.base), allow_exec=allow_exec
         )
-    pool: Secret | None = None
-    if isinstance(spec.serve.pool, SecretRef):
-        pool = resolve(spec.serve.pool, environ=environ, base=Path(spec.base), allow_exec=allow_exec)
-    elif spec.serve.pool != "local":
-        pool = Secret(spec.serve.pool)
     return ServeSettings(
         listen=spec.serve.listen,
         layout=spec.serve.layout,
@@ -91,7 +87,7 @@ def settings_of(
         base=Path(spec.base),
         allow_exec=allow_exec,
         notify=spec.notify,
-        pool=pool,
+        pool=pool_secret(spec, environ=environ, allow_exec=allow_exec),
         scope=spec.name,
     )
 

@@ -2,20 +2,28 @@
 
 import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import trio
 
 from reconciler.planning.diagnosis import Finding, of_clients, of_clock, of_plex
 from reconciler.plex.model import ChannelPair, Device, Dvr, Observed, Server
 from reconciler.sandbox.faults import Fault
+from reconciler.sandbox.wire import Exchange
+from reconciler.sandbox.wire import serve as wire_serve
 from tests.cli.settled import settled
 from tests.conftest import Run
-from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, world
+from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, free_block, world
 from tests.planning.worlds import Home
-from tests.serving.stage import discovery_is_free
+from tests.serving.stage import Stage, discovery_is_free, served
+from tests.serving.valkey import valkey
 
 OLD = {"news": {1000: "BBC", 1001: "CNN"}}
 
@@ -127,6 +135,95 @@ def test_discovery_is_tried(run: Run[None], tmp_path: Path) -> None:
                 taken.listen()
                 _, found = await examined(home)
             assert "port 65001 of discovery" in of(found, "ports")
+
+    run(main)
+
+
+@pytest.mark.accepts("DOC-1", "DOC-2")
+def test_addresses_that_lead_elsewhere_are_named(run: Run[None], tmp_path: Path) -> None:
+    """An advertised port nobody listens on, another installation behind it, a tuner of another pod that is not there, and one
+    that is another device: each is named with its address; nothing else is.
+    """
+
+    async def main() -> None:
+        async with world(tmp_path / "a", channels=60) as home:
+            assert 0 == (await home.ptctl("refresh")).code
+            async with home.serving("--only", "locals", "--only", "sports"):
+                _, found = await examined(home)
+                assert "serve answers at every address" in of(found, "addresses", "good")
+                told = [f["text"] for f in found if f["check"] == "tuners"]
+                assert 1 == len(told), "those that answer are not named"
+                assert told[0].startswith('"rest" at ')
+                assert "does not answer" in told[0]
+                manifest = json.loads((home.state / "artifacts/current/manifest.json").read_text())
+                port = next(urlsplit(d["base_url"]).port for d in manifest["dvrs"] if d["name"] == "rest")
+                assert port is not None
+                async with answering({"DeviceID": "10ABCDE5"}, port):
+                    _, found = await examined(home)
+                    assert "another device answers there: DeviceID 10ABCDE5" in of(found, "tuners")
+                dead = f'advertise: {{{{plex: "http://127.0.0.1:{{hub}}", viewers: "http://127.0.0.1:{free_block(1)[0]}"}}}}'
+                home.write_spec(SPEC.replace('advertise: "http://127.0.0.1:{hub}"', dead))
+                _, found = await examined(home)
+                assert "which viewers are told (serve.advertise): no answer" in of(found, "addresses")
+                other_home = Stage(tmp_path / "b")
+                other_home.publish()
+                async with served(other_home) as other:
+                    home.write_spec(
+                        SPEC.replace(
+                            'advertise: "http://127.0.0.1:{hub}"',
+                            f'advertise: "http://127.0.0.1:{other.hub[1]}"',
+                        )
+                    )
+                    _, found = await examined(home)
+                    assert 'another installation answers there: "home"' in of(found, "addresses")
+
+    run(main)
+
+
+@asynccontextmanager
+async def answering(document: object, port: int) -> AsyncIterator[None]:
+    """Something that answers everything with this document."""
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.respond(200, json.dumps(document).encode(), content_type="application/json")
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(partial(wire_serve, answer, port=port))
+        yield
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.program("redis-server")
+@pytest.mark.accepts("DOC-1", "DOC-2")
+def test_the_shared_pool_is_asked(run: Run[None], tmp_path: Path) -> None:
+    """A pool that counts is good; a wrong password, one that is away, and a reference that leads nowhere are bad. No password is
+    shown.
+    """
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            spec = SPEC.replace('reconcile: "off"', 'reconcile: "off", pool: "env:POOL"')
+            home.write_spec(spec)
+            async with valkey(tmp_path / "valkey", "--requirepass", "orchard-4711") as server:
+                right = server.url.replace("//", "//:orchard-4711@")
+                for url, level, said in (
+                    (right, "good", "the shared pool answers and counts for us"),
+                    (
+                        server.url.replace("//", "//:meadow-4712@"),
+                        "bad",
+                        "does not take our name or password",
+                    ),
+                    (server.url, "bad", "does not take our name or password"),
+                ):
+                    shown = await home.ptctl("doctor", "-f", "json", env={"POOL": url})
+                    found = json.loads(shown.out)["findings"]
+                    assert said in of(found, "pool", level), found
+                    assert "4711" not in shown.text
+                    assert "4712" not in shown.text
+            _, found = await examined(home, env={"POOL": right})
+            assert "connection refused" in of(found, "pool")
+            _, found = await examined(home)
+            assert "POOL" in of(found, "pool")
 
     run(main)
 

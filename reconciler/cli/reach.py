@@ -1,0 +1,126 @@
+"""What `ptctl doctor` says of the ways between `serve` and the others: its advertised addresses, its tuners, the shared pool.
+
+Asked is what Plex, viewers and pods would ask, from this machine. This module refuses to change anything; a shared pool
+that begins when it is asked notes that it did.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import trio
+
+from reconciler.applying.serve import ServeClient, serve_client
+from reconciler.errors import CredentialError, OperatorError, StateError
+from reconciler.ledger import generations
+from reconciler.lineups.manifest import read_manifest
+from reconciler.planning.diagnosis import Finding
+from reconciler.plex.model import Unknown
+from reconciler.secret import Secret, SecretRef
+from reconciler.serving.budgets import Away, Budgets
+from reconciler.sources.credentials import resolve
+from reconciler.spec.model import Spec
+
+__all__ = ["of_addresses", "of_pool", "of_tuners", "pool_secret"]
+
+ANSWER_S: Final = 5.0
+Status = dict[str, Any] | Unknown  # Any: JSON
+
+
+async def of_addresses(spec: Spec, status: Status) -> list[Finding]:
+    """Whether each address of `serve.advertise` leads to this installation's hub. None where `serve` answers nowhere."""
+    advertise = spec.serve.advertise
+    if advertise is None or isinstance(status, Unknown):
+        return []
+    found = []
+    async with serve_client((), limit_s=ANSWER_S) as client:
+        for address in dict.fromkeys((advertise.plex, advertise.viewers)):
+            why = await _astray(spec, client, address)
+            if why is not None:
+                who = "Plex is" if address == advertise.plex else "viewers are"
+                text = f"{address}, which {who} told (serve.advertise): {why}"
+                found.append(
+                    Finding("bad", "addresses", text, "mend serve.advertise, or what forwards to serve")
+                )
+    return found or [Finding("good", "addresses", "serve answers at every address of serve.advertise")]
+
+
+async def _astray(spec: Spec, client: ServeClient, address: str) -> str | None:
+    client.addresses = (address,)
+    answer = await client.status()
+    if isinstance(answer, Unknown):
+        return answer.why.removeprefix(f"{address}: ")
+    name = answer.get("name")
+    # without a name nothing is published yet
+    return (
+        f'another installation answers there: "{name}" instead of "{spec.name}"'
+        if name not in {"", spec.name}
+        else None
+    )
+
+
+async def of_tuners(spec: Spec, status: Status) -> list[Finding]:
+    """Whether each tuner answers at the address that Plex is told, with its DeviceID; those of other pods as well.
+
+    None where `serve` does not answer.
+    """
+    if isinstance(status, Unknown):
+        return []
+    tuners = {**_published(spec), **{d["name"]: (d["base_url"], d["device_id"]) for d in status["dvrs"]}}
+    if not tuners:
+        return []
+    wrong = []
+    async with serve_client((), limit_s=ANSWER_S) as client:
+        for name, (base_url, device_id) in tuners.items():
+            why = await client.tuner(base_url, device_id)
+            if why is not None:
+                text = f'"{name}" at {base_url}: {why.why}'
+                wrong.append(Finding("bad", "tuners", text, "mend serve.advertise or the way to it"))
+    fetched = [d["name"] for d in status["dvrs"] if "plex" in str(d["guide_fetched_by"]).lower()]
+    if fetched:
+        text = f"Plex fetched the guide of {len(fetched)} tuners since serve started"
+        wrong.append(Finding("good", "tuners", text))
+    return wrong or [Finding("good", "tuners", f"{len(tuners)} tuners answer where Plex looks for them")]
+
+
+def _published(spec: Spec) -> dict[str, tuple[str, str]]:
+    """Address and DeviceID by DVR, as published here; none where nothing is, or it cannot be read."""
+    state = Path(spec.state)
+    try:
+        current = generations.current_path(state)
+        if current is None:
+            return {}
+        manifest = read_manifest((current / "manifest.json").read_bytes())
+    except (OSError, StateError):
+        return {}
+    return {dvr.name: (dvr.base_url, dvr.device_id) for dvr in manifest.dvrs}
+
+
+def pool_secret(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> Secret | None:
+    """The address of the shared pool, None for `local`. Raises CredentialError where its reference leads nowhere."""
+    pool = spec.serve.pool
+    if isinstance(pool, SecretRef):
+        return resolve(pool, environ=environ, base=Path(spec.base), allow_exec=allow_exec)
+    return None if pool == "local" else Secret(pool)
+
+
+async def of_pool(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> list[Finding]:
+    """Whether the shared pool answers, takes our name and password, and runs what `serve` asks of it."""
+    try:
+        secret = pool_secret(spec, environ=environ, allow_exec=allow_exec)
+        if secret is None:
+            return []
+        budgets = Budgets(secret, spec.name)
+    except (CredentialError, OperatorError) as error:
+        return [Finding("bad", "pool", error.message, error.next_step or "mend serve.pool")]
+    try:
+        # What every `serve` asks each second, of no account: whatever keeps it from working shows here.
+        await trio.to_thread.run_sync(partial(budgets.beat, "", {}))
+    except Away as error:
+        text = f"the shared pool (serve.pool): {error}"
+        step = "see that it runs, and that serve.pool has its address, name and password"
+        return [Finding("bad", "pool", text, step)]
+    finally:
+        budgets.close()
+    return [Finding("good", "pool", "the shared pool answers and counts for us")]
