@@ -30,6 +30,7 @@ from reconciler.ledger.journal import Journal
 from reconciler.ledger.model import Ledger
 from reconciler.pipeline import Prepared, Request, prepared
 from reconciler.pipeline.gather import client_id, plex_token
+from reconciler.pipeline.published import tuners_of
 from reconciler.planning.model import Plan
 from reconciler.planning.staleness import staleness
 from reconciler.plex.connection import Connection, connected
@@ -222,7 +223,8 @@ async def _serve(spec: Spec) -> AsyncIterator[ServeClient | None]:
     if advertise is None:
         yield None
         return
-    async with serve_client((advertise.plex, advertise.viewers), limit_s=ANSWER_S) as client:
+    hubs = (advertise.plex, advertise.viewers)
+    async with serve_client(hubs, limit_s=ANSWER_S, tuners=tuners_of(Path(spec.state))) as client:
         yield client
 
 

@@ -5,7 +5,7 @@ answer of its own: `Unknown`, never "nobody watches". Nothing here writes. This 
 use a proxy.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import httpx
 import trio
 
+from reconciler.lineups.manifest import DvrManifest
 from reconciler.plex.model import Unknown
 from reconciler.tls import trusted
 
@@ -24,10 +25,15 @@ PLEX_AGENT: Final = "plex"
 
 @dataclass(slots=True)
 class ServeClient:
-    """Asks the hub at the first of `addresses` that answers. Cancelling is safe."""
+    """Asks the hub at the first of `addresses` that answers. Cancelling is safe.
+
+    `tuners` are the published DVRs by name: of several pods, each serving some of them
+    (`serve --only`), one hub knows of its own viewers alone, and the others' tuners are asked themselves.
+    """
 
     addresses: Sequence[str]
     limit_s: float
+    tuners: Mapping[str, DvrManifest] | Unknown
     _client: httpx.AsyncClient = field(repr=False)
 
     async def ready(self, generation: str) -> Unknown | None:
@@ -55,7 +61,10 @@ class ServeClient:
         return None
 
     async def busy(self) -> dict[str, int] | Unknown:
-        """How many streams with viewers run, by DVR name; DVRs without any are left out."""
+        """How many streams with viewers run, by DVR name; DVRs without any are left out.
+
+        Unknown as a whole where one of the DVRs cannot be asked. Costs one request, and one for each DVR of other pods.
+        """
         answer = await self._hub("/api/v1/streams")
         if isinstance(answer, Unknown):
             return answer
@@ -64,6 +73,20 @@ class ServeClient:
             if row.get("viewers"):
                 name = str(row.get("dvr", ""))
                 counts[name] = counts.get(name, 0) + 1
+        if isinstance(self.tuners, Unknown):
+            return self.tuners
+        here = answer.get("dvrs")
+        others = [n for n in self.tuners if n not in here] if isinstance(here, list) else []
+        for name in others:
+            base_url = self.tuners[name].base_url.rstrip("/")
+            rows = await self._body(f"{base_url}/status.json")
+            if not isinstance(rows, list):
+                why = rows.why if isinstance(rows, Unknown) else "what answers there is no tuner"
+                return Unknown(f'another process serves "{name}", and at {base_url} it does not tell: {why}')
+            # A tuner whose stream has no viewer any more has no target (hdhomerun.md 2.9).
+            watched = sum(bool(isinstance(row, dict) and row.get("TargetIP")) for row in rows)
+            if watched:
+                counts[name] = watched
         return counts
 
     async def status(self) -> dict[str, Any] | Unknown:  # Any: JSON
@@ -101,6 +124,12 @@ class ServeClient:
         return Unknown("; ".join(asked) or "no address of serve is known (serve.advertise)")
 
     async def _json(self, url: str) -> dict[str, Any] | Unknown:
+        body = await self._body(url)
+        if isinstance(body, Unknown | dict):
+            return body
+        return Unknown("what answers there is not ptctl serve")
+
+    async def _body(self, url: str) -> Any:  # Any: JSON, or Unknown
         try:
             with trio.fail_after(self.limit_s):
                 answer = await self._client.get(url)
@@ -112,7 +141,7 @@ class ServeClient:
             return Unknown(f"no answer ({type(error).__name__})")
         except ValueError:
             return Unknown("what answers there is not ptctl serve (no JSON)")
-        if not isinstance(body, dict):
+        if body is None:
             return Unknown(f"what answers there is not ptctl serve (status {answer.status_code})")
         return body
 
@@ -123,9 +152,17 @@ def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def serve_client(addresses: Sequence[str], *, limit_s: float = 5.0) -> AsyncIterator[ServeClient]:
-    """A client for the hub at these base addresses (`advertise.plex` first, then `advertise.viewers`), closed at the end."""
+async def serve_client(
+    addresses: Sequence[str],
+    *,
+    limit_s: float = 5.0,
+    tuners: Mapping[str, DvrManifest] | Unknown | None = None,
+) -> AsyncIterator[ServeClient]:
+    """A client for the hub at these base addresses (`advertise.plex` first, then `advertise.viewers`), closed at the end.
+
+    `tuners`: what is published, for `busy`.
+    """
     async with httpx.AsyncClient(
         trust_env=False, follow_redirects=False, timeout=limit_s, verify=trusted()
     ) as client:
-        yield ServeClient(tuple(dict.fromkeys(addresses)), limit_s, client)
+        yield ServeClient(tuple(dict.fromkeys(addresses)), limit_s, {} if tuners is None else tuners, client)

@@ -12,9 +12,8 @@ from typing import Any, Final
 import trio
 
 from reconciler.applying.serve import ServeClient, serve_client
-from reconciler.errors import CredentialError, OperatorError, StateError
-from reconciler.ledger import generations
-from reconciler.lineups.manifest import read_manifest
+from reconciler.errors import CredentialError, OperatorError
+from reconciler.pipeline.published import tuners_of
 from reconciler.planning.diagnosis import Finding
 from reconciler.plex.model import Unknown
 from reconciler.secret import Secret, SecretRef
@@ -86,15 +85,8 @@ async def of_tuners(spec: Spec, status: Status) -> list[Finding]:
 
 def _published(spec: Spec) -> dict[str, tuple[str, str]]:
     """Address and DeviceID by DVR, as published here; none where nothing is, or it cannot be read."""
-    state = Path(spec.state)
-    try:
-        current = generations.current_path(state)
-        if current is None:
-            return {}
-        manifest = read_manifest((current / "manifest.json").read_bytes())
-    except (OSError, StateError):
-        return {}
-    return {dvr.name: (dvr.base_url, dvr.device_id) for dvr in manifest.dvrs}
+    tuners = tuners_of(Path(spec.state))
+    return {} if isinstance(tuners, Unknown) else {n: (d.base_url, d.device_id) for n, d in tuners.items()}
 
 
 def pool_secret(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> Secret | None:

@@ -14,6 +14,7 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
 from reconciler.ledger import generations, store
 from reconciler.ledger.journal import read_run, run_numbers
+from reconciler.pipeline.published import tuners_of
 from reconciler.plex.model import Unknown
 from reconciler.rendering.status_text import render_away, render_status
 from reconciler.spec.model import Spec
@@ -48,12 +49,13 @@ def status(
     """
     console = console_of(ctx)
     loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
-    found = trio.run(partial(asked_status, loaded))
     if busy:
-        if isinstance(found, Unknown):
-            console.note(f"whether anybody watches cannot be known: {found.why}")
+        watched = trio.run(partial(_busy, loaded))
+        if isinstance(watched, Unknown):
+            console.note(f"whether anybody watches cannot be known: {watched.why}")
             return Exit.FAILED
-        return Exit.CHANGES if any(stream["viewers"] for stream in found["streams"]) else Exit.DONE
+        return Exit.CHANGES if watched else Exit.DONE
+    found = trio.run(partial(asked_status, loaded))
     if isinstance(found, Unknown):
         local = _local(Path(loaded.state))
         if format_ == "json":
@@ -73,6 +75,13 @@ async def asked_status(spec: Spec) -> dict[str, Any] | Unknown:  # Any: JSON
     """The hub's status, or why there is none. Never raises."""
     async with serve_client(hub_addresses(spec), limit_s=ANSWER_S) as client:
         return await client.status()
+
+
+async def _busy(spec: Spec) -> dict[str, int] | Unknown:
+    """Who watches, whichever process serves the DVR. Never raises."""
+    tuners = tuners_of(Path(spec.state))
+    async with serve_client(hub_addresses(spec), limit_s=ANSWER_S, tuners=tuners) as client:
+        return await client.busy()
 
 
 def hub_addresses(spec: Spec) -> tuple[str, ...]:

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from reconciler.errors import StateError
 from reconciler.ledger import generations
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
 from reconciler.planning.inputs import PublishedRow
 from reconciler.planning.published import published_rows
+from reconciler.plex.model import Unknown
 
-__all__ = ["load_seconds", "manifests_of", "rows_of"]
+__all__ = ["load_seconds", "manifests_of", "rows_of", "tuners_of"]
 
 RUNS: Final = 10
 LOADING: Final = frozenset({"load-guide", "create-dvr", "enable-channels"})
@@ -25,6 +27,17 @@ def rows_of(folder: Path | None, manifest: Manifest | None) -> dict[str, tuple[P
     if folder is None or manifest is None:
         return {}
     return {dvr.name: _rows(folder / dvr.slug, dvr) for dvr in manifest.dvrs}
+
+
+def tuners_of(state: Path) -> dict[str, DvrManifest] | Unknown:
+    """The published DVRs by name, none before the first generation; Unknown where what is published cannot be read."""
+    try:
+        folder = generations.current_path(state)
+        manifest = read_manifest((folder / "manifest.json").read_bytes()) if folder else None
+    except (OSError, StateError) as error:
+        said = error.message if isinstance(error, StateError) else (error.strerror or "no answer").lower()
+        return Unknown(f"what is published cannot be read: {said}")
+    return {dvr.name: dvr for dvr in manifest.dvrs} if manifest else {}
 
 
 def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:

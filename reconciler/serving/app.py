@@ -169,7 +169,9 @@ class App:
         return json_answer(state, 200 if live.ready else 503)
 
     def _streams(self, _: Asked) -> Answer:
-        return json_answer({"streams": stream_rows(self._live, self._relay)})
+        generation = self._live.generation
+        dvrs = sorted(generation.tuners) if generation else []
+        return json_answer({"dvrs": dvrs, "streams": stream_rows(self._live, self._relay)})
 
     def _guide_fetches(self, asked: Asked) -> Answer:
         try:

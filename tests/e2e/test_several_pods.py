@@ -100,6 +100,59 @@ def test_two_pods_share_one_connection(run: Run[None], tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.accepts("BUS-1", "K8S-1", "PLN-7")
+def test_a_viewer_of_another_pod_counts(run: Run[None], tmp_path: Path) -> None:
+    """Whoever watches on a pod that apply does not reach at `advertise` is S501 all the same, and unknown when that pod is away;
+    `status --busy` says so, too.
+    """
+
+    async def main() -> None:
+        async with world(tmp_path) as home:
+            made = await home.ptctl("refresh")
+            assert made.code == 0, made.text
+            rest_too = ("--only", "locals", "--only", "rest")
+            async with home.serving(*rest_too):
+                async with second_pod(home, free_block(1)[0], "--only", "sports") as second:
+                    applied = await home.ptctl("apply", "--yes")
+                    assert applied.code == 0, applied.text
+                    home.write_spec(
+                        SPEC.replace('  - {{name: sports, match: {{group: "SPORTS|*"}}}}\n', "").replace(
+                            "  sports: {{}}\n", ""
+                        )
+                    )
+                    there, two = first_number(home, "sports")
+                    async with watching(there, f"/auto/v{two}") as viewer:
+                        await viewer.read(100_000)
+                        assert SOMEBODY == (await home.ptctl("status", "--busy")).code
+                        assert ["1 stream runs on it"] == await busy_blocks(home, "sports")
+                    await until_nobody(home)
+                    assert [] == await busy_blocks(home, "sports")
+                    second.send_signal(signal.SIGKILL)
+                    await second.wait()
+                (said,) = await busy_blocks(home, "sports")
+                assert 'cannot be known: another process serves "sports"' in said
+                assert 1 == (await home.ptctl("status", "--busy")).code
+
+    run(main)
+
+
+SOMEBODY = 2
+
+
+async def busy_blocks(home: World, dvr: str) -> list[str]:
+    """What S501 says of a DVR in the plan that may delete it."""
+    shown = await home.ptctl("plan", "-f", "json", "--allow", f"delete:{dvr}")
+    changes = json.loads(shown.out)["changes"]
+    return [b["message"] for c in changes if c["dvr"] == dvr for b in c["blocks"] if b["code"] == "S501"]
+
+
+async def until_nobody(home: World) -> None:
+    """Wait until no process has a viewer."""
+    with trio.fail_after(30):
+        while (await home.ptctl("status", "--busy")).code != 0:  # noqa: ASYNC110 - what is waited for is another process
+            await trio.sleep(0.1)
+
+
 @pytest.mark.program("redis-server")
 def test_a_pool_that_is_away_is_said(run: Run[None], tmp_path: Path) -> None:
     """`serve` starts and answers documents; the status page and `status` name the pool; a tune is 805."""
