@@ -50,7 +50,9 @@ class Reconciling:
         it did not come so far). One that found another at work tells nothing."""
 
     async def run(self, cause: str) -> bool:
-        """One run. True when it did what it may; blocked is not failed. Ends after two hours at the latest."""
+        """One run. True when it did what it may; blocked is not failed, a Plex that is not seen is. Ends after two hours at the
+        latest.
+        """
         log.info("run begins (%s)", cause)
         code, report = await self._child(self._command())
         if self._spec.probes.mode != "off" and code in FINE:
@@ -81,6 +83,9 @@ class Reconciling:
                     ref, environ=os.environ, base=Path(self._spec.base), allow_exec=self._allow_exec
                 ),
             )
+        if code in FINE and report.get("plex") == "unknown":
+            log.warning("Plex could not be read: %s; it is looked at again soon", report["plex_why"])
+            return False
         return code in FINE
 
     def _command(self) -> list[str]:

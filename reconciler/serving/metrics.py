@@ -5,6 +5,7 @@ are DVRs, sources, causes and clients' products, never channels (thousands of se
 format is the library's business; this module refuses to count anything itself.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -65,6 +66,12 @@ def _process(status: Status) -> Iterator[Metric]:
         "What keeps a part from being served: ports, files, the shared pool.",
         (),
         [((), len(status.problems))],
+    )
+    yield _gauge(
+        "ptctl_blocked",
+        "What the loop's last run left as it was because a safety rule blocks it.",
+        ("dvr", "code"),
+        Counter((block.dvr, block.code) for block in status.blocked).items(),
     )
     info = GaugeMetricFamily("ptctl_generation_info", "The live generation.", labels=("generation",))
     if status.generation:

@@ -79,7 +79,7 @@ def test_what_somebody_changed_is_seen_and_told(
             assert (mode != "plan") == bool(guard.writes())
             assert (mode == "plan") == bool(seen[-1].items), "what was mended is not shown as drift"
             home.plex.add_fault(FaultRule("500", "GET", "^/identity$", times=0))
-            await job.run("a test")
+            assert not await job.run("a test"), "it is tried again soon"
             assert seen[-1].failed.startswith("Plex could not be read: ")
             assert [("failed", "failed plex")] == heard[1:]
             home.plex.reset_faults()

@@ -1,10 +1,13 @@
 """`/metrics`: parses, is named as promtool wants it, says what WEB-2 asks for, and holds no channel and no address."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from reconciler.serving.blocked import Blocked
+from reconciler.serving.drift import DriftSeen
 from reconciler.serving.fetches import GuideFetch, GuideFetches
 from reconciler.serving.measures import Measures
 from reconciler.serving.metrics import metrics_text
@@ -18,7 +21,11 @@ STATUS = Status(
     ready=True,
     why="",
     problems=(),
-    blocked=(),
+    blocked=(
+        Blocked("news", "S101", "shrink 42.0 % > 30 %", "ptctl plan --allow shrink:news"),
+        Blocked("", "S103", "a bucket under its minimum", "ptctl plan --allow shrink:all"),
+        Blocked("", "S103", "another bucket under its minimum", "ptctl plan --allow shrink:all"),
+    ),
     dvrs=(
         DvrStatus("news", "News", "10B7BCDD", "http://10.0.0.5:5005", 12, "1000", "1011", 2, 1, 3, "current"),
     ),
@@ -55,6 +62,13 @@ def exposition() -> str:
     return metrics_text(measures, STATUS, fetches).decode()
 
 
+def test_unknown_drift_is_no_number() -> None:
+    """A look at Plex that gave no answer is told as nothing, never as 0 differences."""
+    for drift, told in ((DriftSeen(9.0), True), (DriftSeen(9.0, failed="no answer"), False), (None, False)):
+        text = metrics_text(Measures(), replace(STATUS, drift=drift), GuideFetches()).decode()
+        assert told == ("ptctl_drift_items 0" in text)
+
+
 @pytest.mark.accepts("WEB-2")
 def test_everything_asked_for_is_there() -> None:
     """Channels per stage, artifact age, pool use, first byte, switches by cause, guide fetches by client."""
@@ -73,6 +87,8 @@ def test_everything_asked_for_is_there() -> None:
         ("ptctl_stream_switches_total", (("cause", "stall"),)): 1,
         ("ptctl_guide_fetches_total", (("client", "PlexMediaServer"), ("dvr", "news"))): 1,
         ("ptctl_refusals_total", (("code", "805"),)): 1,
+        ("ptctl_blocked", (("code", "S101"), ("dvr", "news"))): 1,
+        ("ptctl_blocked", (("code", "S103"), ("dvr", ""))): 2,
         ("ptctl_last_run_exit_code", (("command", "apply"),)): 6,
     }
     assert expected == {key: found.get(key) for key in expected}
