@@ -52,6 +52,11 @@ class PtctlError(Exception):
         self.message = message
         self.next_step = next_step
 
+    @property
+    def advice(self) -> str:
+        """The next step; where the place it arose knew none, the page of its code."""
+        return self.next_step or f"ptctl help {self.page}"
+
 
 class UsageError(PtctlError):
     """The command line makes no sense."""

@@ -19,6 +19,12 @@ def test_every_error_has_a_page_of_its_own() -> None:
     assert sorted(c.page for c in tree) == pages
 
 
+def test_no_error_leaves_one_alone() -> None:
+    """Where nobody knew a next step, the page of the code is one."""
+    assert "ptctl refresh" == errors.StateError("broken", next_step="ptctl refresh").advice
+    assert "ptctl help P202" == errors.StateError("broken").advice
+
+
 def test_all_is_complete_and_sorted() -> None:
     """`__all__` lists every class, in order."""
     public = sorted(

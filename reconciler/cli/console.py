@@ -54,7 +54,4 @@ class Console:
     def error(self, error: PtctlError) -> None:
         """An error with its code and the next step."""
         head = paint(f"error[{error.page}]:", "blocked", color=self.color_err)
-        lines = [f"{head} {error.message}"]
-        if error.next_step:
-            lines.append(f"Next:  {error.next_step}")
-        self.note("\n".join(lines))
+        self.note(f"{head} {error.message}\nNext:  {error.advice}")

@@ -32,5 +32,5 @@ def render(code: int, errors: Sequence[PtctlError]) -> str:
 
 
 def rows(errors: Iterable[PtctlError]) -> list[dict[str, Any]]:  # Any: JSON
-    """`errors` of every document that has them: code, message, next step or null."""
-    return [{"code": e.page, "message": e.message, "next_step": e.next_step} for e in errors]
+    """`errors` of every document that has them: code, message, next step."""
+    return [{"code": e.page, "message": e.message, "next_step": e.advice} for e in errors]
