@@ -102,7 +102,9 @@ def plan(
     if channels and format_ != "text":
         raise UsageError("--channels is for the text format", next_step="-f json has all channels")
     show(console, made, format_=format_, channels=channels, saved=saved, actions=actions)
-    return exit_of(made, count_content=exit_code == "all") if exit_code else Exit.DONE
+    code = exit_of(made, count_content=exit_code == "all")
+    # A plan is done whatever it says; one that Plex did not answer is none (design.md 3).
+    return code if exit_code or code is Exit.FAILED else Exit.DONE
 
 
 def _made(spec: Spec, base: Spec | None, world: Path | None, request: Request) -> Plan:

@@ -25,7 +25,12 @@ def test_a_plex_that_does_not_answer_is_exit_1(run: Run[None], tmp_path: Path, a
             else:
                 home.plex.add_fault(FaultRule(away, "GET", "^/identity$", times=0))  # type: ignore[arg-type]
             before = home.files()
-            for words in (["plan", "--exit-code"], ["apply", "--yes"], ["apply", "--yes", "--skip-blocked"]):
+            for words in (
+                ["plan"],
+                ["plan", "--exit-code"],
+                ["apply", "--yes"],
+                ["apply", "--yes", "--skip-blocked"],
+            ):
                 shown = await home.ptctl(*words)
                 assert shown.code == FAILED, shown.text
                 assert "Plex could not be read: " in shown.out

@@ -189,11 +189,11 @@ def test_the_guide_of_a_list_at_a_secret_address(run: Run[Any], tmp_path: Path) 
         async with serving(body(GUIDE)) as server:
             spec = a_spec(Guide("g", source="list"), tmp_path, Source("list", "m3u", url="env:LIST_AT"))
             for address in (f"{server.url}/lists/all.m3u", f"{server.url}/get.php?username=u&password=p"):
-                where = {"environ": {"LIST_AT": address}}
-                found = await load(spec, tmp_path / str(len(address)), list_report("/epg/guide.xml"), **where)
+                here, there = {"LIST_AT": address}, tmp_path / str(len(address))
+                found = await load(spec, there, list_report("/epg/guide.xml"), environ=here)
                 assert "fresh" == found.report.fetched, address
                 assert "/epg/guide.xml" == server.requests[-1].target
-            found = await load(spec, tmp_path / "none", list_report("http://[g.xml"), **where)
+            found = await load(spec, tmp_path / "none", list_report("http://[g.xml"), environ=here)
             assert "absent" == found.report.fetched
             with pytest.raises(CredentialError, match="source 'list': 'env:LIST_AT' holds no address"):
                 await load(spec, tmp_path, list_report(), environ={"LIST_AT": "http://[all.m3u"})
