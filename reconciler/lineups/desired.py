@@ -241,9 +241,7 @@ class _Run:
                 f"{len(gone)} of {len(records)} channels of source {source} are gone and {len(fresh)} new ones "
                 f"came, as when a panel is swapped: {len(found.pairs)} can be matched again by guide id and name"
             )
-            self.blocks += [
-                Block("S105", dvr, message, f"rematch:{source}") for dvr in sorted({r.dvr for r in gone})
-            ]
+            self.blocks.append(Block("S105", "", message, f"rematch:{source}"))
         return ledger
 
     def _special_filters(self, filters: Filters, assigned: Assigned, homes: Homes, ledger: Ledger) -> None:

@@ -72,7 +72,7 @@ def judge(world: World) -> Judgement:
     gone = leaving(world)
     targets = [t for t in world.desired.dvrs if not world.skipped(t.record.name)]
     found = [
-        *(block for block in world.desired.blocks if not (block.dvr and world.skipped(block.dvr))),
+        *_of_lineups(world, targets, stand),
         *_shrink(world, targets, stand),
         *_total(world, targets, stand, allowed),
         *_minimum(world, targets),
@@ -205,6 +205,21 @@ def busy_block(world: World, dvr: str, what: str) -> Block | None:
     return Block("S501", dvr, message, f"busy:{dvr}", "delete" if what == "delete" else "replace")
 
 
+def _of_lineups(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Standing]) -> Iterator[Block]:
+    """What `lineups` found. S105 names a source: as long as nobody knows who is who, none of its channels comes or goes,
+    in whichever DVR; a new id that got a number elsewhere could not be matched with the old one any more.
+    """
+    for block in world.desired.blocks:
+        if block.dvr:
+            if not world.skipped(block.dvr):
+                yield block
+            continue
+        source = block.lift.partition(":")[2]
+        for target in targets:
+            if source in stand[target.record.name].touched:
+                yield replace(block, dvr=target.record.name)
+
+
 def _shrink(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Standing]) -> Iterator[Block]:
     limits = world.spec.safety
     for target in targets:
@@ -312,13 +327,8 @@ def _carried(blocks: Iterable[Block], stand: Mapping[str, Standing]) -> set[str]
     for block in blocks:
         if block.what not in {"lineup", "numbers", "delete"}:
             continue
-        if block.dvr:
-            found.add(block.dvr)
-        elif block.lift.startswith("rematch:"):
-            source = block.lift.partition(":")[2]
-            found |= {s.dvr for s in stand.values() if source in s.touched}
-        else:
-            found |= {s.dvr for s in stand.values() if s.loses}
+        # All DVRs together (S103): each that loses has its part in it.
+        found |= {block.dvr} if block.dvr else {s.dvr for s in stand.values() if s.loses}
     return found
 
 

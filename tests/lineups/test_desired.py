@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from reconciler.catalog.entry import Entry
 from reconciler.lineups.model import Verdict
 from reconciler.spec.model import (
     Bucket,
@@ -28,6 +27,7 @@ from tests.lineups.worlds import (
     everything,
     field,
     guide,
+    many,
     numbers,
     run,
     simple_spec,
@@ -36,11 +36,6 @@ from tests.lineups.worlds import (
 
 NEWS = Bucket("news", field("group", "*NEWS*"))
 REST = Bucket("rest", everything)
-
-
-def many(count: int, group: str = "US|NEWS", first: int = 1) -> list[Entry]:
-    """Channels of one group with rising stream ids and numbers."""
-    return [entry(i, f"Channel {i:04d}", group, number=i) for i in range(first, first + count)]
 
 
 @pytest.mark.accepts("SPL-1")
@@ -299,7 +294,7 @@ def test_a_new_panel_is_s105() -> None:
     twins = [e._replace(key="500") for e in entries[:1]]
     panel = [e._replace(key=str(1000 + n)) for n, e in enumerate(entries)] + twins
     second = run(spec, panel, first.ledger)
-    assert [("S105", "news", "rematch:main")] == [(b.code, b.dvr, b.lift) for b in second.blocks]
+    assert [("S105", "", "rematch:main")] == [(b.code, b.dvr, b.lift) for b in second.blocks]
     assert 19 == len(second.rematches)
     assert ("main/0",) == second.ambiguous
     third = run(spec, panel, first.ledger, allow=["rematch:main"])

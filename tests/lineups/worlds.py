@@ -32,6 +32,7 @@ __all__ = [
     "everything",
     "field",
     "guide",
+    "many",
     "numbers",
     "run",
     "simple_spec",
@@ -49,6 +50,11 @@ def field(name: FieldName, text: str) -> Matcher:
 def entry(key: int | str, name: str, group: str = "", **more: Any) -> Entry:
     """A live channel of the panel "main"; `key` "" for a list without stream ids."""
     return Entry(source=more.pop("source", "main"), key=str(key), name=name, group=group, **more)
+
+
+def many(count: int, group: str = "US|NEWS", first: int = 1) -> list[Entry]:
+    """Channels of one group with rising stream ids and numbers."""
+    return [entry(i, f"Channel {i:04d}", group, number=i) for i in range(first, first + count)]
 
 
 def catalog(*entries: Entry) -> Catalog:
