@@ -228,8 +228,10 @@ def place(
     for name in seating.devices.without_port:
         first, last = spec.serve.ports
         by_name = {p.name: p for p in placed.parts}
-        message = f"no free port left in serve.ports {first}-{last}"
-        by_name[name].blocks.append(Block("S303", name, message, "", "write"))
+        message = (
+            f"no free port left in serve.ports {first}-{last}: widen it, or give another DVR its own port"
+        )
+        by_name[name].blocks.append(Block("S303", name, message, ""))
     return placed
 
 

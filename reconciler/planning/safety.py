@@ -325,8 +325,6 @@ def _swapped(world: World) -> Iterator[Block]:
 def _carried(blocks: Iterable[Block], stand: Mapping[str, Standing]) -> set[str]:
     found: set[str] = set()
     for block in blocks:
-        if block.what not in {"lineup", "numbers", "delete"}:
-            continue
         # All DVRs together (S103): each that loses has its part in it.
         found |= {block.dvr} if block.dvr else {s.dvr for s in stand.values() if s.loses}
     return found

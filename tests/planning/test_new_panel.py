@@ -7,8 +7,8 @@ import pytest
 from reconciler.lineups.model import Desired
 from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.safety import judge
-from reconciler.spec.model import Bucket
-from tests.lineups.worlds import entry, everything, field, numbers, run, simple_spec
+from reconciler.spec.model import Bucket, Serve
+from tests.lineups.worlds import entry, everything, field, many, numbers, run, simple_spec
 
 SPEC = simple_spec(Bucket("news", field("group", "*NEWS*")), Bucket("rest", everything))
 BEFORE = run(SPEC, [entry(i, f"Channel {i}", "US|NEWS", guide_id=f"c{i}") for i in range(30)])
@@ -45,3 +45,16 @@ def test_what_is_left_alone_is_held_back_by_no_swap() -> None:
     world = {"spec": spec, "only": ("rest",)}
     assert () == judged(desired, **world).blocks
     assert {"news"} == judged(desired, **world).carried
+
+
+def test_a_part_without_a_port_waits_alone() -> None:
+    """S303 for the further device of a split bucket: it has no address that Plex could be told; the first goes ahead."""
+    news = Bucket("news", everything, overflow="split")
+    spec = simple_spec(news, serve=Serve(ports=(5005, 5005)))
+    desired = run(spec, many(481))
+    found = judge(World(spec, desired, run(spec, []).ledger, "2026-03-04T04:12:40Z"))
+    text = "no free port left in serve.ports 5005-5005: widen it, or give another DVR its own port"
+    assert [("S303", "news-2", text, "")] == [(b.code, b.dvr, b.message, b.lift) for b in found.blocks]
+    assert {"news-2"} == found.carried
+    assert {"news"} == found.ledger.dvrs.keys()
+    assert {"news"} == {record.dvr for record in found.ledger.channels.values()}
