@@ -3,12 +3,10 @@
 This module refuses to print.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.ledger.model import Ledger
-from reconciler.planning.model import Action
 
 __all__ = ["Outcome", "Progress", "RunResult", "State"]
 
@@ -47,7 +45,6 @@ class Outcome:
     seconds: float = 0.0
     next_step: str = ""
     notes: tuple[str, ...] = ()
-    data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +78,3 @@ class RunResult:
     def remarks(self) -> tuple[str, ...]:
         """What the actions had to remark, in their order."""
         return tuple(note for outcome in self.outcomes for note in outcome.notes)
-
-
-def of(action: Action, state: State, text: str, seconds: float = 0.0) -> Outcome:
-    """An outcome of this action."""
-    return Outcome(action.id, action.kind, action.dvr, state, text, seconds)

@@ -32,8 +32,6 @@ class Timing:
     """For Plex to tell again which loads run: it tells everybody or nobody, so longer only hides the trouble."""
     turn_s: float = 5.0
     """For a DVR's first turn to write, before the next one may line up."""
-    serve_s: float = 5.0
-    """For one answer of `serve`."""
 
     @property
     def look_s(self) -> float:

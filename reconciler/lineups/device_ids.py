@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Container
 from typing import Final
 
-__all__ = ["device_id", "is_valid"]
+__all__ = ["device_id"]
 
 _MAPPED: Final = (0xA, 0x5, 0xF, 0x6, 0x7, 0xC, 0x1, 0xB, 0x9, 0x2, 0x8, 0xD, 0x4, 0x3, 0xE, 0x0)
 _THIRD: Final = "456789AB"  # 104 to 10B: prefixes that no library takes for hardware without HTTP
@@ -22,13 +22,6 @@ def device_id(installation: str, dvr: str, taken: Container[str] = ()) -> str:
         if found not in taken:
             return found
         counter += 1
-
-
-def is_valid(text: str) -> bool:
-    """Whether `text` is an id with eight hex digits, a valid checksum and no reserved value."""
-    if len(text) != 8 or any(c not in "0123456789ABCDEF" for c in text):
-        return False
-    return text not in {"00000000", "FFFFFFFF"} and _running(text) == 0
 
 
 def _candidate(installation: str, dvr: str, counter: int) -> str:

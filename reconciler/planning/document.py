@@ -11,7 +11,7 @@ from reconciler.errors import StateError
 from reconciler.planning.codec import CodecError, decode, encode
 from reconciler.planning.model import Plan
 
-__all__ = ["FORMAT", "dump", "load", "without_time"]
+__all__ = ["FORMAT", "dump", "load"]
 
 FORMAT: Final = "ptctl-plan/1"
 
@@ -37,8 +37,3 @@ def load(text: str | bytes) -> Plan:
         return decode(Plan, raw, path="plan")
     except CodecError as error:
         raise StateError(f"the plan file is broken: {error}", next_step="ptctl plan --out FILE") from None
-
-
-def without_time(text: str) -> str:
-    """The document without its line with the time: what must be equal for equal inputs."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(' "made": '))

@@ -43,7 +43,7 @@ from reconciler.planning.warnings import (
 )
 from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
 
-__all__ = ["Planned", "compose", "plan"]
+__all__ = ["Planned", "compose"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,6 @@ class Planned:
     ledger: Ledger
     targets: Mapping[str, Target]
     spends: tuple[str, ...] = ()
-
-
-def plan(inputs: PlanInputs) -> Plan:
-    """The plan alone."""
-    return compose(inputs).plan
 
 
 def compose(inputs: PlanInputs) -> Planned:

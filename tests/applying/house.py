@@ -58,7 +58,6 @@ QUICK = Timing(
     grace_s=0.3,
     load_s=5.0,
     slot_s=5.0,
-    serve_s=2.0,
 )
 
 
