@@ -51,6 +51,22 @@ class ChannelRecord:
     held: str = ""
     """The bucket that its rule named ("-": none) when it was held here because the provider renamed it."""
 
+    def retired(self, day: str) -> "Retired":
+        """Its number kept free from this ISO day on, with all that finds the channel again."""
+        return Retired(
+            dvr=self.dvr,
+            number=self.number,
+            id=self.id,
+            day=day,
+            aliases=self.aliases,
+            source=self.source,
+            guide_id=self.guide_id,
+            name=self.name,
+            path=self.path,
+            quality=self.quality,
+            members=self.members,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Retired:

@@ -13,10 +13,10 @@ from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.device_ids import device_id
 from reconciler.spec.model import Dvr, Moved, Removed, Spec
 
-__all__ = ["BLOCK", "Devices", "dvrs_renamed", "let_go", "slug_of"]
+__all__ = ["BLOCK", "FIRST", "Devices", "dvrs_renamed", "let_go", "slug_of"]
 
 BLOCK: Final = 600  # thirteen DVRs of 480 fit into four digits, with room for retired numbers (style.md 3)
-_FIRST: Final = 1000
+FIRST: Final = 1000
 
 
 def dvrs_renamed(ledger: Ledger, moved: Iterable[Moved]) -> Ledger:
@@ -143,7 +143,7 @@ class Devices:
     def _block(self, wanted: tuple[int, int] | None) -> tuple[int, int]:
         if wanted is not None:
             return wanted
-        start = _FIRST
+        start = FIRST
         while near := [last for first, last in self._blocks if first < start + BLOCK and start <= last]:
             start = max(near) + 1
         block = (start, start + BLOCK - 1)

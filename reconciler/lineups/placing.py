@@ -242,19 +242,7 @@ def _retire(ledger: Ledger, parts: Mapping[str, Part], numbers: Numbers, today: 
         part = parts.get(record.dvr)
         if part is None or record.number in part.items:
             continue
-        kept = Retired(
-            dvr=record.dvr,
-            number=record.number,
-            id=record.id,
-            day=today.isoformat(),
-            aliases=record.aliases,
-            source=record.source,
-            guide_id=record.guide_id,
-            name=record.name,
-            path=record.path,
-            quality=record.quality,
-            members=record.members,
-        )
+        kept = record.retired(today.isoformat())
         retired.append(kept)
         numbers.release(record.number, kept)
     return retired

@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.errors import OperatorError
 from reconciler.ledger.model import Applied, ChannelRecord, DvrRecord, Ledger, Retired
+from reconciler.lineups.devices import BLOCK
 from reconciler.lineups.model import Channel, Desired, DvrTarget
 from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
@@ -29,7 +30,6 @@ __all__ = [
 ]
 
 UNMATCHED: Final = "unmatched/"
-BLOCK: Final = 600
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from reconciler.lineups.manifest import Manifest
 from reconciler.planning.fields import differences
 from reconciler.planning.inputs import Judgement, PublishedRow, World
 from reconciler.planning.model import Change, FieldChange, Plan
+from reconciler.planning.plan import summary
 from reconciler.spec.model import Spec
 
 __all__ = ["over_base", "with_fields"]
@@ -50,11 +51,7 @@ def with_fields(plan: Plan, base: Spec, head: Spec) -> Plan:
         fields = differences(before, after) if before is not None and after is not None else ()
         changes.append(_with(change, fields))
     made = replace(plan, changes=tuple(changes), actions=(), base=base.files[0] if base.files else base.name)
-    kinds: dict[str, int] = {}
-    for change in made.changes:
-        kind = "blocked" if change.blocks else change.kind
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return replace(made, summary=type(plan.summary)(**kinds))
+    return replace(made, summary=summary(made.changes))
 
 
 def _with(change: Change, fields: tuple[FieldChange, ...]) -> Change:

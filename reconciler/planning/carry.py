@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.ledger.model import ChannelRecord, DvrRecord, Ledger, Retired
 from reconciler.lineups.model import Desired, DvrTarget, Lineup
 from reconciler.planning.inputs import World
+from reconciler.planning.renames import old_names
 from reconciler.planning.swaps import fresh_record, old_tuner
 
 __all__ = ["Kept", "in_plex", "planned"]
@@ -33,7 +34,7 @@ def planned(
 ) -> tuple[Desired, Ledger]:
     """The desired state to build, and the ledger to write before anything else is done."""
     before, desired = world.ledger, world.desired
-    names = _new_names(before, desired)
+    names = {old: new for new, old in old_names(desired.dvrs, before).items()}
     stay = {
         record.id: replace(record, dvr=names.get(record.dvr, record.dvr))
         for record in before.channels.values()
@@ -69,11 +70,6 @@ def in_plex(world: World, record: DvrRecord) -> bool:
     return world.spec.plex is not None and bool(record.device_key or record.dvr_key or record.applied)
 
 
-def _new_names(before: Ledger, desired: Desired) -> dict[str, str]:
-    by_device = {t.record.device_id.casefold(): t.record.name for t in desired.dvrs}
-    return {name: by_device.get(record.device_id.casefold(), name) for name, record in before.dvrs.items()}
-
-
 def _without(target: DvrTarget, stay: Mapping[str, ChannelRecord], kept: Kept) -> DvrTarget:
     if target.record.name in kept.carried or not stay:
         return target
@@ -104,24 +100,8 @@ def _retired(
         if record.id in channels or record.id in listed or name in kept.leaving:
             continue
         if (name, record.number) not in taken and (name, record.number) not in found:
-            found[name, record.number] = _retire(record, name, world.today)
+            found[name, record.number] = replace(record, dvr=name).retired(world.today)
     return tuple(entry for _, entry in sorted(found.items()))
-
-
-def _retire(record: ChannelRecord, dvr: str, today: str) -> Retired:
-    return Retired(
-        dvr=dvr,
-        number=record.number,
-        id=record.id,
-        day=today,
-        aliases=record.aliases,
-        source=record.source,
-        guide_id=record.guide_id,
-        name=record.name,
-        path=record.path,
-        quality=record.quality,
-        members=record.members,
-    )
 
 
 def _records(
@@ -130,18 +110,21 @@ def _records(
     names: Mapping[str, str],
     kept: Kept,
 ) -> dict[str, DvrRecord]:
-    old = {names[name]: replace(record, name=names[name]) for name, record in world.ledger.dvrs.items()}
+    old = {
+        names.get(name, name): replace(record, name=names.get(name, name))
+        for name, record in world.ledger.dvrs.items()
+    }
     found: dict[str, DvrRecord] = {}
     for target in world.desired.dvrs:
         name = target.record.name
-        before = old.get(name)
+        known = old.get(name)
         if name in kept.carried:
-            if before is not None:
-                found[name] = before
+            if known is not None:
+                found[name] = known
             continue
         protected = target.dvr.protect
         if protected is None:
-            protected = before.protected if before else False
+            protected = known.protected if known else False
         record = replace(target.record, protected=protected, peaks=peaks.get(name, ()))
         swapped = kept.swapped.get(name)
         if swapped is not None:

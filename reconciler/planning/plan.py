@@ -31,6 +31,7 @@ from reconciler.planning.model import (
 )
 from reconciler.planning.order import in_order
 from reconciler.planning.past import counts_of, rows_before
+from reconciler.planning.renames import old_names
 from reconciler.planning.sight import Sighting, foreign_dvrs, foreigners, look
 from reconciler.planning.staleness import plex_digest, selection_digest, text_digest
 from reconciler.planning.targets import Target, targets
@@ -43,7 +44,7 @@ from reconciler.planning.warnings import (
 )
 from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
 
-__all__ = ["Planned", "compose"]
+__all__ = ["Planned", "compose", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _staying(
     inputs: PlanInputs, every: Mapping[str, Target], observed: Observed | None, allowed: Allowances
 ) -> tuple[Comparison, ...]:
     world = inputs.world
-    old_names = _old_names(world)
+    was = old_names(world.desired.dvrs, world.ledger)
     context = None
     sightings: dict[str, Sighting] = {}
     if observed is not None:
@@ -126,7 +127,7 @@ def _staying(
             judgement=inputs.judgement,
             foreign=_foreign_numbers(observed, _device_ids(inputs)),
             applied_numbers=_applied_numbers(inputs, every),
-            old_names=old_names,
+            old_names=was,
         )
     found = []
     every_row = {t.record.name: len(t.lineup.rows) for t in world.desired.dvrs}
@@ -137,16 +138,14 @@ def _staying(
         if world.skipped(name):
             found.append(Comparison(_skipped(inputs, wanted), target=target))
             continue
-        shown = counts_of(inputs, wanted, old_names.get(name, name))
+        shown = counts_of(inputs, wanted, was[name])
         if name in inputs.judgement.carried and not inputs.judgement.blocks_of(name):
             # Nothing is left for it, and that was allowed: it stays as it is (S102), which is no change.
             shown = Counts(shown.before, shown.before)
         if context is not None and target is not None:
             compared = compare(target, sightings[name], context, shown)
         else:
-            compared = Comparison(
-                _files_only(inputs, wanted, shown, old_names.get(name, name)), target=target
-            )
+            compared = Comparison(_files_only(inputs, wanted, shown, was[name]), target=target)
         change = _remarks(compared.change, wanted, waiting=every_row[name] - len(wanted.lineup.rows))
         change = swap_told(change, inputs, observed)
         found.append(replace(compared, change=change))
@@ -158,10 +157,11 @@ def _from_database(
 ) -> tuple[Comparison, ...]:
     """Plex is stopped: addresses alone, and only for DVRs that the ledger knows by key (design.md 4)."""
     found = []
+    was = old_names(inputs.world.desired.dvrs, inputs.world.ledger)
     for wanted in inputs.world.desired.dvrs:
         name = wanted.record.name
         target = every.get(name)
-        shown = counts_of(inputs, wanted, _old_names(inputs.world).get(name, name))
+        shown = counts_of(inputs, wanted, was[name])
         if inputs.world.skipped(name):
             found.append(Comparison(_skipped(inputs, wanted), target=target))
         elif target is None or not target.record.device_key:
@@ -352,7 +352,7 @@ def _plan(
         changes=changes,
         warnings=(),
         actions=actions,
-        summary=_summary(changes),
+        summary=summary(changes),
         files_written=tuple(sorted(inputs.files)) if any(a.kind == "publish" for a in actions) else (),
         guide_loads=loads,
         estimate_s=estimate,
@@ -370,7 +370,8 @@ def _plex_state(world: World) -> Literal["known", "absent", "unknown", "not-aske
     return "unknown" if isinstance(world.observed, Unknown) and world.database is None else "known"
 
 
-def _summary(changes: Iterable[Change]) -> Summary:
+def summary(changes: Iterable[Change]) -> Summary:
+    """How many changes of each kind; a guide that only moved on is none."""
     kinds: dict[str, int] = {}
     for change in changes:
         kind = "blocked" if change.blocks else "same" if change.content_only else change.kind
@@ -405,13 +406,6 @@ def _row_digests(comparisons: Iterable[Comparison]) -> dict[str, str]:
     """What a plan for a stopped Plex rests on: the values of the rows it changes."""
     return {
         c.change.dvr: text_digest(dict(c.database.args or {})) for c in comparisons if c.database is not None
-    }
-
-
-def _old_names(world: World) -> dict[str, str]:
-    by_device = {r.device_id.casefold(): n for n, r in world.ledger.dvrs.items()}
-    return {
-        t.record.name: by_device.get(t.record.device_id.casefold(), t.record.name) for t in world.desired.dvrs
     }
 
 

@@ -8,11 +8,11 @@ DVRs without files are adopted (`planning.adoption`).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final
 
 from reconciler.catalog.entry import Entry
 from reconciler.catalog.names import normalise_name
 from reconciler.ledger.model import Applied, ChannelRecord, DvrRecord, Ledger
+from reconciler.lineups.devices import BLOCK, FIRST
 from reconciler.lineups.identity import facts_of, identify
 from reconciler.lineups.manifest import DvrManifest, Manifest
 from reconciler.planning.diff import map_digest
@@ -22,9 +22,6 @@ from reconciler.plex.model import Device, Dvr, Observed, Server
 from reconciler.spec.model import Spec
 
 __all__ = ["rebuilt", "refined"]
-
-FIRST: Final = 1000
-BLOCK: Final = 600
 
 
 def rebuilt(

@@ -17,6 +17,7 @@ from reconciler.planning.allowances import Allowances, allowances, ended, lift
 from reconciler.planning.carry import Kept, in_plex, planned
 from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.model import PlanWarning
+from reconciler.planning.renames import old_names
 from reconciler.planning.sight import look_for
 from reconciler.planning.swaps import is_old_tuner, swapped
 from reconciler.plex.model import Unknown
@@ -103,14 +104,10 @@ def judge(world: World) -> Judgement:
         used=lifted.used,
         spends=lifted.spends,
         warnings=(*_emptied(emptied, lifted.blocks), *ended_warnings(world)),
-        old_names=_renamed(world),
+        old_names={
+            new: old for new, old in old_names(world.desired.dvrs, world.ledger).items() if old != new
+        },
     )
-
-
-def _renamed(world: World) -> dict[str, str]:
-    by_device = {record.device_id.casefold(): name for name, record in world.ledger.dvrs.items()}
-    pairs = {t.record.name: by_device.get(t.record.device_id.casefold(), "") for t in world.desired.dvrs}
-    return {new: old for new, old in sorted(pairs.items()) if old and old != new}
 
 
 def ended_warnings(world: World) -> tuple[PlanWarning, ...]:
@@ -132,7 +129,7 @@ def leaving(world: World) -> tuple[Leaving, ...]:
 
 def standings(world: World) -> dict[str, Standing]:
     """Before and after of each target, by its new name."""
-    old_names = {r.device_id.casefold(): n for n, r in world.ledger.dvrs.items()}
+    was = old_names(world.desired.dvrs, world.ledger)
     numbers: dict[str, dict[str, int]] = {}
     sources = {record.id: record.source for record in world.ledger.channels.values()}
     for record in world.ledger.channels.values():
@@ -144,7 +141,7 @@ def standings(world: World) -> dict[str, Standing]:
     for target in world.desired.dvrs:
         key = target.record.device_id.casefold()
         name = target.record.name
-        had = numbers.get(old_names.get(key, name), {})
+        had = numbers.get(was[name], {})
         has = {alias: row.number for row in target.lineup.rows for alias in row.channel.aliases}
         has.update({row.channel.id: row.number for row in target.lineup.rows})
         removed = tuple(sorted(i for i in had if i not in has and rematched.get(i, i) not in has))
@@ -153,7 +150,7 @@ def standings(world: World) -> dict[str, Standing]:
         after = sum(not row.off for row in target.lineup.rows)
         public = shown.get(key)
         before = len(public.channels) - len(public.off) if public else len(had)
-        old = world.ledger.dvrs.get(old_names.get(key, name))
+        old = world.ledger.dvrs.get(was[name])
         peaks = [count for day, count in old.peaks if day > oldest] if old else []
         found[name] = Standing(
             dvr=name,
@@ -176,11 +173,11 @@ def stand_peaks(
     An accepted loss is the new baseline, else every later plan would stumble over it again.
     """
     oldest = (date.fromisoformat(world.today) - timedelta(days=PEAK_DAYS)).isoformat()
-    by_id = {r.device_id.casefold(): r for r in world.ledger.dvrs.values()}
+    was = old_names(world.desired.dvrs, world.ledger)
     found: dict[str, tuple[tuple[str, int], ...]] = {}
     for target in world.desired.dvrs:
         standing = stand[target.record.name]
-        old = by_id.get(target.record.device_id.casefold())
+        old = world.ledger.dvrs.get(was[standing.dvr])
         peaks = old.peaks if old else ()
         if standing.dvr in kept.carried or standing.after == standing.before:
             found[standing.dvr] = peaks

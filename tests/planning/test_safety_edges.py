@@ -181,6 +181,15 @@ def test_a_swap_waits_for_its_word() -> None:
     assert ("", "", None, False) == (fresh.device_key, fresh.dvr_key, fresh.applied, fresh.adopted)
 
 
+@pytest.mark.accepts("BLD-1")
+def test_another_tuner_is_no_new_beginning() -> None:
+    """The week's largest lineup stays the baseline of a DVR whose tuner is exchanged."""
+    peaks = (("2026-02-27", 102),)
+    home = replace(swap(allow=("replace:news",)), records={"news": {"peaks": peaks}})
+    assert peaks == judge(home.world()).ledger.dvrs["news"].peaks
+    assert 102 == standings(home.world())["news"].baseline
+
+
 def test_a_swap_of_what_plex_never_had_is_none() -> None:
     """A DVR that was only planned gets its other DeviceID without a word."""
     home = swap()
