@@ -31,11 +31,10 @@ class GuideSeen:
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """Verdicts by channel id for `compute`, the history by channel id for the next run, reasons for the plan."""
+    """Verdicts by channel id for `compute`, and the history by channel id for the next run."""
 
     verdicts: Mapping[str, Verdict]
     history: Mapping[str, PruneHistory]
-    reasons: Mapping[str, str]
 
 
 def questions(desired: Desired, now: float) -> dict[str, dict[str, CoverageQuestion]]:
@@ -63,7 +62,6 @@ def pruned(
     """
     verdicts: dict[str, Verdict] = {}
     after: dict[str, PruneHistory] = {}
-    reasons: dict[str, str] = {}
     for target in desired.dvrs:
         options = target.dvr.guide.prune
         if options is None:
@@ -79,9 +77,7 @@ def pruned(
             observed[row.channel.id] = PruneObserved(coverage, seen.identity)
         for id_, verdict in decide(history, observed, options).items():
             after[id_] = verdict.history
-            if verdict.reason:
-                reasons[id_] = verdict.reason
             if verdict.scope:
                 effect: Literal["off", "out"] = "off" if verdict.scope == "guide" else "out"
                 verdicts[id_] = Verdict(effect, "guide", verdict.reason)
-    return Pruned(verdicts, dict(sorted(after.items())), dict(sorted(reasons.items())))
+    return Pruned(verdicts, dict(sorted(after.items())))

@@ -21,8 +21,8 @@ class Target:
     """One DVR of ours as it shall be.
 
     `numbers` are those to switch on, ascending; `names` by number. `explicit_title`: the spec spells the title out.
-    `carried`: its files are carried over, whatever the spec wants. `content_age_s`: how often a guide that only moved on
-    may be loaded. `reserved`: numbers that were on when it was adopted and that no channel matches; they are left alone.
+    `content_age_s`: how often a guide that only moved on may be loaded. `reserved`: numbers that were on when it was
+    adopted and that no channel matches; they are left alone.
     """
 
     dvr: str
@@ -38,7 +38,6 @@ class Target:
     lineup_digest: str
     guide_digest: str
     guide_path: str
-    carried: bool
     content_age_s: float
     reserved: frozenset[str] = frozenset()
 
@@ -86,7 +85,6 @@ def _target(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> Tar
         lineup_digest=manifest.lineup_digest,
         guide_digest=manifest.guide_digest,
         guide_path=manifest.guide_path,
-        carried=manifest.name in inputs.judgement.carried,
         content_age_s=spec.serve.guide_reload_s,
         reserved=frozenset(
             str(entry.number)

@@ -22,7 +22,7 @@ def listed(name: str, url: str = "", guide_id: str = "", **more: Any) -> Entry:
     return entry("", name, source="locals", url=url, guide_id=guide_id, **more)
 
 
-def facts(name: str, url: str, guide_id: str) -> dict[str, str]:
+def facts(name: str, url: str, guide_id: str) -> dict[str, Any]:
     """What the ledger keeps of such an entry."""
     return {
         "guide_id": guide_id,
