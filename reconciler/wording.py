@@ -3,7 +3,9 @@
 Refuses to know of colour, width and language: `rendering` lays out, and the program speaks English.
 """
 
-__all__ = ["number", "plural", "size"]
+from collections.abc import Sequence
+
+__all__ = ["number", "plural", "size", "some"]
 
 
 def number(value: int) -> str:
@@ -17,6 +19,12 @@ def plural(count: int, noun: str, plural_noun: str = "") -> str:
         noun[:-1] + "ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else noun + "s"
     )
     return f"{number(count)} {noun if count == 1 else many}"
+
+
+def some(items: Sequence[str], most: int) -> str:
+    """The first `most` of them and how many are left out: `a, b, c and 4 more`."""
+    left_out = f" and {number(len(items) - most)} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + left_out
 
 
 def size(count: int) -> str:

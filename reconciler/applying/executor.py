@@ -25,6 +25,7 @@ from reconciler.planning.model import Action, Plan
 from reconciler.planning.plan import Planned
 from reconciler.plex.model import Dvr, Unknown
 from reconciler.plex.reader import read_dvr, read_dvrs
+from reconciler.wording import plural
 
 __all__ = ["run"]
 
@@ -165,7 +166,7 @@ class _Executor:
                         why = Unknown(f"{name}: {why.why}")
                         break
                 if why is None:
-                    return Done(f"serve answers for {len(names)} {'DVR' if len(names) == 1 else 'DVRs'}")
+                    return Done(f"serve answers for {plural(len(names), 'DVR')}")
                 self.run.tell(action, f"waiting for serve: {why.why}", began=began)
                 await trio.sleep(self.run.timing.ready_poll_s)
         assert why is not None

@@ -28,6 +28,7 @@ from reconciler.plex.reader import (
     read_dvrs,
 )
 from reconciler.plex.writer import IN_USE
+from reconciler.wording import plural
 
 __all__ = ["HANDLERS", "Handler"]
 
@@ -459,7 +460,7 @@ async def _not_busy(run: Run, action: Action) -> None:
     busy = await run.context.serve.busy()
     if not isinstance(busy, Unknown) and busy.get(action.dvr):
         raise PlexRefused(
-            f"{busy[action.dvr]} streams run on it now",
+            f"{plural(busy[action.dvr], 'stream runs', 'streams run')} on it now",
             status=0,
             reason="busy",
             next_step=f"wait, or plan again with --allow busy:{action.dvr}",

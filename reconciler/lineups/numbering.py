@@ -15,6 +15,7 @@ from reconciler.lineups.item import Item
 from reconciler.lineups.limits import MAP_BUDGET_BYTES, MOST_CHANNELS, map_bytes, row_bytes
 from reconciler.lineups.model import Block
 from reconciler.spec.model import Dvr
+from reconciler.wording import plural
 
 __all__ = ["RESERVED_DAYS", "Admission", "Numbers", "Part", "in_force", "renumber"]
 
@@ -200,7 +201,9 @@ def _outside(part: Part, numbers: Numbers, allow: frozenset[str]) -> set[int]:
     if f"reuse:{part.name}" not in allow:
         held += sum(first <= n <= last for n in numbers.reserved)
     if leaving and len(leaving) > last - first + 1 - held:
-        message = f"range {first}-{last} has no room for the {len(leaving)} living channels outside it"
+        message = (
+            f"range {first}-{last} has no room for the {plural(len(leaving), 'living channel')} outside it"
+        )
         part.blocks.append(Block("S303", part.name, message, f"reuse:{part.name}", "numbers"))
         return set()
     return leaving
@@ -232,7 +235,7 @@ def _moves(part: Part, leaving: set[int], *, outside: bool, anew: bool) -> Block
         why = "numbering anew"
     elif outside and wanted is not None:
         why = f"range {first}-{last} -> {wanted[0]}-{wanted[1]}"
-    count = f"{len(leaving)} living channels" if len(leaving) > 1 else "a living channel"
+    count = plural(len(leaving), "living channel")
     return Block(
         "S204", part.name, f"{why} would change the number of {count}", f"renumber:{part.name}", "numbers"
     )

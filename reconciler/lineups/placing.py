@@ -19,6 +19,7 @@ from reconciler.lineups.matching import Hosts, predicate
 from reconciler.lineups.model import Block
 from reconciler.lineups.numbering import Admission, Numbers, Part, renumber
 from reconciler.spec.model import Bucket, SortKey, Spec
+from reconciler.wording import plural
 
 __all__ = ["Order", "Placed", "newcomer_order", "place", "split_names"]
 
@@ -269,16 +270,14 @@ def _no_room(part: Part, reasons: Counter[Admission]) -> list[Block]:
     blocks = []
     if count := reasons["full"]:
         message = (
-            f"{count} more channels than fit: {len(part.items)} of at most {part.limit}, "
+            f"{plural(count, 'channel')} more than fit: {len(part.items)} of at most {part.limit}, "
             f"map of {part.map_bytes:,} of {MAP_BUDGET_BYTES:,} bytes"
         )
         blocks.append(Block("S301", part.name, message, "", "lineup"))
     if count := reasons["exhausted"]:
         first, last = part.record.block
         kept = part.retired_here()
-        message = (
-            f"no free number in {first}-{last} for {count} channels, {kept} kept free for channels that left"
-        )
+        message = f"no free number in {first}-{last} for {plural(count, 'channel')}, {kept} kept free for channels that left"
         blocks.append(Block("S303", part.name, message, f"reuse:{part.name}" if kept else "", "numbers"))
     return blocks
 
@@ -286,7 +285,7 @@ def _no_room(part: Part, reasons: Counter[Admission]) -> list[Block]:
 def _oversize(part: Part) -> list[Block]:
     """What no policy helps against: those who live here are too many for Plex or for an edited limit."""
     if len(part.items) > part.limit:
-        message = f"{len(part.items)} living channels, limit {part.limit}"
+        message = f"{plural(len(part.items), 'living channel')}, limit {part.limit}"
         return [Block("S301", part.name, message, "", "lineup")]
     if part.map_bytes > MAP_BUDGET_BYTES:
         message = f"channel map of {part.map_bytes:,} bytes, at most {MAP_BUDGET_BYTES:,}"

@@ -5,21 +5,18 @@ Refuses to guess: what the files do not tell stays empty, which planning reads a
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from reconciler.errors import StateError
 from reconciler.ledger import generations
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
+from reconciler.planning.estimates import LOADING, RUNS
 from reconciler.planning.inputs import PublishedRow
 from reconciler.planning.published import published_rows
 from reconciler.plex.model import Unknown
 
 __all__ = ["load_seconds", "manifests_of", "rows_of", "tuners_of"]
-
-RUNS: Final = 10
-LOADING: Final = frozenset({"load-guide", "create-dvr", "enable-channels"})
 
 
 def rows_of(folder: Path | None, manifest: Manifest | None) -> dict[str, tuple[PublishedRow, ...]]:

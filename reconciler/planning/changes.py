@@ -33,9 +33,12 @@ from reconciler.planning.sight import Sighting, counts
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device, Dvr, Observed
 from reconciler.plex.requests import LINE_LIMIT_BYTES
+from reconciler.wording import plural, some
 
 __all__ = ["Comparison", "Context", "Steps", "compare"]
 
+EXAMPLES: Final = 3
+"""So many channels are named in a sentence."""
 OWN_WORDS: Final = "Plex cannot change {what} in place: DVR {key} is deleted and created again"
 
 
@@ -222,8 +225,9 @@ def _existing(
 
 def _reserved(draft: _Draft, numbers: tuple[str, ...]) -> None:
     name = draft.target.dvr
-    shown = ", ".join(numbers[:3]) + (f" and {len(numbers) - 3} more" if len(numbers) > 3 else "")
-    text = f"{name}: {len(numbers)} adopted channels match nothing ({shown}); they stay on while their numbers are reserved"
+    count = plural(len(numbers), "adopted channel matches nothing", "adopted channels match nothing")
+    stay = "it stays on while its number is" if len(numbers) == 1 else "they stay on while their numbers are"
+    text = f"{name}: {count} ({some(numbers, EXAMPLES)}); {stay} reserved"
     draft.warnings.append(PlanWarning("W315", text, f"ptctl explain dvr {name}", name))
 
 
@@ -308,9 +312,10 @@ def _map(draft: _Draft, found: MapDiff, drifted: MapDiff) -> None:
     same_guide = applied is not None and applied.guide_digest in {"", target.guide_digest}
     unpaired = set(numbers_in(applied.unmatched)) if applied and same_lineup else set()
     missing = tuple(n for n in found.missing if n not in unpaired)
-    if unpaired & set(found.missing):
-        names = ", ".join(f"{n} {target.names.get(n, '')}".strip() for n in sorted(unpaired)[:3])
-        text = f"{target.dvr}: Plex pairs nothing with {len(unpaired)} of its channels ({names})"
+    alone = sorted(unpaired & set(found.missing))
+    if alone:
+        names = some([f"{n} {target.names.get(n, '')}".strip() for n in alone], EXAMPLES)
+        text = f"{target.dvr}: Plex pairs nothing with {len(alone)} of its channels ({names})"
         draft.warnings.append(PlanWarning("W304", text, f"ptctl explain dvr {target.dvr}", target.dvr))
     fresh = set(missing) - set(drifted.missing)
     enable = bool(missing or found.extra or found.crossed)

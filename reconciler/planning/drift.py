@@ -12,7 +12,7 @@ from reconciler.planning.model import DriftItem
 from reconciler.planning.numbers import numbers_in
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device
-from reconciler.wording import plural
+from reconciler.wording import plural, some
 
 __all__ = ["address_drift", "map_drift", "missing_drift", "settings_drift"]
 
@@ -129,8 +129,5 @@ def map_drift(
 
 def _named(target: Target, numbers: Iterable[str]) -> str:
     ordered = sorted(numbers, key=lambda n: (len(n), n))
-    first = [
-        f"{n} {target.names.get(int(n), '') if n.isdecimal() else ''}".strip() for n in ordered[:EXAMPLES]
-    ]
-    rest = len(ordered) - len(first)
-    return ", ".join(first) + (f" and {rest} more" if rest else "")
+    named = [f"{n} {target.names.get(int(n), '') if n.isdecimal() else ''}".strip() for n in ordered]
+    return some(named, EXAMPLES)

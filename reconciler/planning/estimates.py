@@ -5,14 +5,16 @@ This module refuses to read journals: it gets their figures.
 
 from collections.abc import Sequence
 from statistics import median
+from typing import Final
 
 from reconciler.planning.inputs import Estimate
+from reconciler.wording import plural
 
 __all__ = ["LOADING", "RUNS", "estimate_of"]
 
-RUNS = 10
+RUNS: Final = 10
 """How many earlier runs are asked."""
-LOADING = frozenset({"create-dvr", "load-guide", "enable-channels"})
+LOADING: Final = frozenset({"create-dvr", "load-guide", "enable-channels"})
 """Kinds of actions whose time is that of a guide load."""
 
 
@@ -23,4 +25,4 @@ def estimate_of(seconds: Sequence[Sequence[float]]) -> Estimate | None:
         return None
     each = median(second for run in runs for second in run)
     count = len(runs)
-    return Estimate(each, f"median of {count} {'run' if count == 1 else 'runs'}: {each:.0f} s each")
+    return Estimate(each, f"median of {plural(count, 'run')}: {each:.0f} s each")

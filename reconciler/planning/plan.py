@@ -43,6 +43,7 @@ from reconciler.planning.warnings import (
     unused_words,
 )
 from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
+from reconciler.wording import plural
 
 __all__ = ["Planned", "compose", "summary"]
 
@@ -219,12 +220,11 @@ def _skipped(inputs: PlanInputs, wanted: DvrTarget) -> Change:
 def _remarks(change: Change, wanted: DvrTarget, *, waiting: int = 0) -> Change:
     details = change.details
     for where, count in wanted.overflowed:
-        word = "channel" if count == 1 else "channels"
-        went = f"went to {where}" if where else "are left out"
-        details += (f"{count} new {word} found it full and {went}",)
+        went = f"went to {where}" if where else "is left out" if count == 1 else "are left out"
+        details += (f"{plural(count, 'new channel')} found it full and {went}",)
     if waiting:
-        word = "channel waits" if waiting == 1 else "channels wait"
-        details += (f"{waiting} {word} until what is blocked is decided",)
+        word = plural(waiting, "channel waits", "channels wait")
+        details += (f"{word} until what is blocked is decided",)
     if change.kind == "add" and not wanted.lineup.rows and not change.note:
         change = replace(change, note="no channel yet: not made in Plex")
     return replace(change, details=details, at=wanted.dvr.at)

@@ -21,6 +21,7 @@ from reconciler.planning.renames import old_names
 from reconciler.planning.sight import look_for
 from reconciler.planning.swaps import is_old_tuner, swapped
 from reconciler.plex.model import Unknown
+from reconciler.wording import plural
 
 __all__ = ["PEAK_DAYS", "Standing", "busy_block", "judge", "leaving", "standings"]
 
@@ -195,8 +196,7 @@ def busy_block(world: World, dvr: str, what: str) -> Block | None:
     if isinstance(world.busy, Unknown):
         message = f"whether anything runs on it cannot be known: {world.busy.why}"
     elif world.busy.get(dvr, 0):
-        streams = world.busy[dvr]
-        message = f"{streams} {'stream runs' if streams == 1 else 'streams run'} on it"
+        message = f"{plural(world.busy[dvr], 'stream runs', 'streams run')} on it"
     else:
         return None
     return Block("S501", dvr, message, f"busy:{dvr}", "delete" if what == "delete" else "replace")
@@ -223,7 +223,7 @@ def _shrink(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Stan
         name = target.record.name
         standing = stand[name]
         if standing.before and not standing.after:
-            text = f"empty: {standing.before} channels now, none left"
+            text = f"empty: {plural(standing.before, 'channel')} now, none left"
             yield Block("S102", name, text, f"empty:{name}")
             continue
         share = standing.loss / standing.baseline if standing.baseline else 0.0

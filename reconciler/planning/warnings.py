@@ -9,6 +9,7 @@ from typing import Final
 from reconciler.catalog.entry import SourceReport
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Change, PlanWarning
+from reconciler.wording import plural, some
 
 __all__ = [
     "WARNINGS",
@@ -57,13 +58,14 @@ def catalog_warnings(world: World) -> Iterator[PlanWarning]:
         shown = ", ".join(f"{group or 'no group'} {count}" for group, count in groups[:2])
         rest = f", {len(groups) - 2} more" if len(groups) > 2 else ""
         total = world.desired.unbucketed.total
-        fit = "channel fits" if total == 1 else "channels fit"
-        yield PlanWarning("W110", f"{total} {fit} no bucket ({shown}{rest})", "ptctl explain unbucketed")
+        fit = plural(total, "channel fits", "channels fit")
+        yield PlanWarning("W110", f"{fit} no bucket ({shown}{rest})", "ptctl explain unbucketed")
     for target in world.desired.dvrs:
         for where, count in target.overflowed:
             name = target.record.name
-            went = f"go to {where}" if where else "are left out"
-            text = f"{name} is full; {count} new {'match' if count == 1 else 'matches'} {went}"
+            text = f"{name} is full; {plural(count, 'new match goes', 'new matches go')} to {where}"
+            if not where:
+                text = f"{name} is full; {plural(count, 'new match is', 'new matches are')} left out"
             yield PlanWarning("W311", text, f"ptctl explain dvr {name}", name)
 
 
@@ -92,14 +94,16 @@ def _silent(world: World) -> Iterator[PlanWarning]:
     for target in world.desired.dvrs:
         name, rows = target.record.name, target.lineup.rows
         if target.dvr.stream.profile == "salvage" and rows:
-            yield PlanWarning("W321", f"no audio on the {len(rows)} channels of {name}: {why}", "", name)
+            yield PlanWarning(
+                "W321", f"no audio on {plural(len(rows), 'channel')} of {name}: {why}", "", name
+            )
         if target.dvr.stream.profile is None:
             for row in rows:
                 told[row.channel.source] = told.get(row.channel.source, 0) + 1
     for name, count in sorted(told.items()):
         source = world.spec.sources.get(name)
         if source is not None and source.stream.profile == "salvage":
-            yield PlanWarning("W321", f'no audio on {count} channels of source "{name}": {why}')
+            yield PlanWarning("W321", f'no audio on {plural(count, "channel")} of source "{name}": {why}')
 
 
 def ended_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
@@ -116,10 +120,7 @@ def ended_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
 def damage_warnings(inputs: PlanInputs) -> Iterator[PlanWarning]:
     """W123: files of the published generation that hold something else than what was published."""
     if inputs.damaged:
-        first = inputs.damaged[0] + (
-            f" and {len(inputs.damaged) - 1} more" if len(inputs.damaged) > 1 else ""
-        )
-        text = f"published files were changed or removed since ({first}); they are written anew"
+        text = f"published files were changed or removed since ({some(inputs.damaged, 1)}); they are written anew"
         yield PlanWarning("W123", text, "ptctl refresh")
 
 

@@ -210,7 +210,7 @@ def house(living: Mapping[int, str], *kept: Retired, **dvr: object) -> tuple[Num
 def test_an_edited_range_waits_for_its_word() -> None:
     """S204 says how many would move, nothing moves, and the block stays; with the word they take the lowest free ones."""
     known, one = house({100: "a", 102: "a"}, numbers=(102, 110))
-    assert [("S204", "a", "range 100-104 -> 102-110 would change the number of a living channel", "renumber:a")] == moved(one, known=known)  # fmt: skip
+    assert [("S204", "a", "range 100-104 -> 102-110 would change the number of 1 living channel", "renumber:a")] == moved(one, known=known)  # fmt: skip
     assert ({100: "main/100", 102: "main/102"}, (100, 104)) == (seats(one), one.record.block)
     assert "numbers" == one.blocks[0].what
     known, one = house({100: "a", 101: "a", 102: "a"}, numbers=(102, 110))
