@@ -1,10 +1,9 @@
-"""The W codes: what a plan warns about, and the warnings that follow from catalogue and lineups alone.
+"""What a plan warns about besides Plex: warnings that follow from catalogue, guides, files and lineups alone.
 
-`WARNINGS` is the index that `ptctl help CODE` prints from. This module refuses to block anything.
+What each code means is in `rendering/pages`. This module refuses to block anything.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from reconciler.catalog.entry import SourceReport
 from reconciler.planning.inputs import PlanInputs, World
@@ -12,38 +11,12 @@ from reconciler.planning.model import Change, PlanWarning
 from reconciler.wording import plural, some
 
 __all__ = [
-    "WARNINGS",
     "catalog_warnings",
     "damage_warnings",
     "ended_warnings",
     "group_warnings",
     "unused_words",
 ]
-
-WARNINGS: Final[Mapping[str, str]] = {
-    "W110": "channels fit no bucket and are in no DVR",
-    "W120": "a source could not be fetched; its last good copy stands in",
-    "W121": "a guide could not be fetched; its last good copy stands in, or there is none",
-    "W122": "a guide has ended: its newest programme is over for most of its channels",
-    "W123": "published files were changed or removed since; they are written anew",
-    "W207": "all removals of a DVR had a group that the source no longer sends",
-    "W301": "a tuner in Plex has the DeviceID of a DVR of the spec and is adopted",
-    "W302": "a DVR in Plex has the same guide and could be adopted",
-    "W303": "Plex could not be read, so nothing of Plex is planned",
-    "W304": "Plex pairs nothing with some channels, although lineup and guide hold them",
-    "W305": "a DVR has no channel to switch on and is not registered",
-    "W306": "nothing is left for a DVR; its files stay and Plex keeps it",
-    "W311": "a DVR is full and newcomers went elsewhere",
-    "W312": "the ledger knows these DVRs from another Plex server",
-    "W313": "a bucket is exported as a playlist only, because it has no DVR",
-    "W314": "Plex is stopped; only addresses in its database can be repaired",
-    "W315": "adopted channels match nothing and stay on while their numbers are reserved",
-    "W316": "the snapshot does not know something that the spec names",
-    "W321": "channels will have no audio, because their profile keeps the video alone",
-    "W401": "an approval has ended",
-    "W402": "an approval was used",
-    "W403": "an allow word lifts nothing",
-}
 
 
 def catalog_warnings(world: World) -> Iterator[PlanWarning]:
