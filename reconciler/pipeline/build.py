@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from reconciler import __version__
 from reconciler.catalog.guide_bytes import open_guide
 from reconciler.catalog.guide_times import day_window
 from reconciler.catalog.guide_write import DvrGuide, GuideInput, GuideWanted, write_guides
+from reconciler.errors import StateError
 from reconciler.ledger import generations
+from reconciler.ledger.atomic import replace_file
 from reconciler.lineups import artifacts
 from reconciler.lineups.manifest import DvrManifest, Manifest, manifest_bytes
 from reconciler.lineups.model import Desired, DvrTarget
@@ -204,10 +206,11 @@ def _remembered(state: Path) -> _Memory | None:
 
 
 def _remember(state: Path, what: _Memory) -> None:
+    """What cannot be remembered is built again: no reason to fail. Plans run side by side, without the lock."""
     ended = [[one.guide, one.channels, one.of, one.newest] for one in what.ended]
-    path = state / "cache" / MEMORY
-    path.with_suffix(".new").write_text(json.dumps({**what._asdict(), "ended": ended}), "utf-8")
-    path.with_suffix(".new").replace(path)
+    text = json.dumps({**what._asdict(), "ended": ended})
+    with suppress(StateError):
+        replace_file(state / "cache" / MEMORY, text.encode())
 
 
 def _statuses(folder: Path) -> dict[str, list[int]]:

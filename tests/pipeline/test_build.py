@@ -180,3 +180,16 @@ def test_a_restored_file_costs_one_build(run: Run[None], tmp_path: Path) -> None
                 assert not ready.plan.warnings
 
     run(main)
+
+
+def test_what_cannot_be_remembered_is_built_again(run: Run[None], tmp_path: Path) -> None:
+    """Two plans at once may take the file away from each other: neither fails for it."""
+    spec = home(tmp_path)
+    (Path(spec.state) / "cache" / "built.json").mkdir(parents=True)
+
+    async def main() -> None:
+        for _ in range(2):
+            async with prepared(spec, request()) as ready:
+                assert "news/guide.xml" in staged_files(ready)
+
+    run(main)

@@ -92,12 +92,11 @@ def test_the_serial_rises_once_where_something_changed() -> None:
 
 def test_a_spec_of_which_nothing_took_effect_is_not_noted() -> None:
     """What comes later would count as the source's doing; where a part took effect it is noted."""
-    old = {"spec": "spec-0"}
     blocked = Home({"news": TEN}, {"news": LESS})
-    assert "spec-0" == after(blocked, **old).spec
+    assert "spec-0" == after(blocked, spec="spec-0").spec
     partly = Home({"news": TEN, "big": BIG}, {"news": LESS, "big": {**BIG, 2100: "x"}})
-    assert "spec-1" == after(partly, **old).spec
-    assert "spec-1" == after(Home({"news": TEN}, {"news": TEN}), **old).spec
+    assert "spec-1" == after(partly, spec="spec-0").spec
+    assert "spec-1" == after(Home({"news": TEN}, {"news": TEN}), spec="spec-0").spec
 
 
 @pytest.mark.accepts("PLN-7")

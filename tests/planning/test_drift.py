@@ -1,6 +1,7 @@
 """What somebody else changed in Plex, in the words of the plan, and what is done about it (PLN-5)."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def items(home: Home) -> tuple[DriftItem, ...]:
     return home.planned().plan.drift
 
 
-def without_keys(home: Home, **gone: str) -> Planned:
+def without_keys(home: Home, **gone: Any) -> Planned:
     """Where a run died before it learned a key."""
     ledger = home.ledger()
     record = replace(ledger.dvrs["news"], **gone)
