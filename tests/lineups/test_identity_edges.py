@@ -107,7 +107,9 @@ def test_what_names_a_stream_is_part_of_its_path(left_: str, right: str) -> None
     assert path_hash(left_) != path_hash(right)
 
 
-@pytest.mark.parametrize("segment", [HASH, HASH[:20], "a-1b-2c-3d-4e-5f6789abcd"])
+@pytest.mark.parametrize(
+    "segment", [HASH, HASH[:20], "a-1b-2c-3d-4e-5f6789abcd", "abcdefghijklmnop1234", "1234567890123456abcd"]
+)
 def test_a_session_in_the_path_is_none(segment: str) -> None:
     """Twenty characters and more, digits and letters well mixed."""
     assert path_hash("http://a.example/x.ts") == path_hash(f"http://a.example/{segment}/x.ts")
@@ -133,6 +135,7 @@ def test_what_the_ledger_keeps_stays_readable() -> None:
     """Hashes and minted ids are in ledgers of years: another recipe would be another channel. Odd bytes are no failure."""
     assert "94057dd665cbc781" == path_hash("http://x/1.ts")
     assert "cb755f1fe1b2f9ef" == path_hash("http://a.example/play?id=7&ch=2")
+    assert "2a1455b6a84273c8" == path_hash("http://a.example/live/news/1.ts")
     made = [
         listed("A HD", "http://x/1.ts", "a.us"),
         listed("F", "http://x/f.mp4", kind="vod"),
@@ -152,8 +155,8 @@ FRESH, OTHER = "http://x/8.ts", "http://x/9.ts"
 @pytest.mark.accepts("NUM-2")
 def test_variants_of_one_channel_are_told_apart_by_path() -> None:
     """Guide id and name are the same for both; each keeps its own id, also when the list turns them round."""
-    known = ledger(living("one", 1, "A", P, "a"), living("two", 2, "A", Q, "a"))
-    assert {("A", P): "one", ("A", Q): "two"} == found([listed("A", P, "a"), listed("A", Q, "a")], known)
+    known = ledger(living("one", 1, "A", Q, "a"), living("two", 2, "A", P, "a"))
+    assert {("A", P): "two", ("A", Q): "one"} == found([listed("A", P, "a"), listed("A", Q, "a")], known)
 
 
 @pytest.mark.accepts("NUM-2")

@@ -1,17 +1,20 @@
 """The small parts of planning: addresses, ranges, order, words, rows of old files."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.lineups.manifest import DvrManifest
-from reconciler.planning.addresses import host_and_port, normal_address, same_address
+from reconciler.planning.addresses import guide_location, host_and_port, normal_address, same_address
 from reconciler.planning.estimates import estimate_of
 from reconciler.planning.inputs import Estimate
 from reconciler.planning.model import Action
 from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.order import in_order
 from reconciler.planning.published import published_rows
+from tests.planning.worlds import spec_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,42 @@ def test_any_text_has_one_normal_form(text: str) -> None:
     assert normal_address(once) == normal_address(normal_address(once))
 
 
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("HTTP://Nas.LAN:80/Guide.xml/", "http://nas.lan/Guide.xml"),
+        ("https://nas:443", "https://nas"),
+        ("https://nas:80/x?a=1#b", "https://nas:80/x?a=1"),
+        ("http://[FE80::1]:5004", "http://[fe80::1]:5004"),
+        ("http://[fe80::1]/", "http://[fe80::1]"),
+        (" nas:5004 ", "http://nas:5004"),
+        ("/livetv/current/news/guide.xml/", "/livetv/current/news/guide.xml"),
+        ("http://nas:port", "http://nas:port"),
+    ],
+)
+def test_one_spelling_of_an_address(text: str, normal: str) -> None:
+    """Case of scheme and host, default ports, slashes at the end, fragments; what is no address stays as it is."""
+    assert normal == normal_address(text)
+
+
+@pytest.mark.parametrize(
+    ("place", "location"),
+    [
+        ("http", "http://ptctl:5005/xmltv/threadfin.xml"),
+        ("file:/livetv/current/", "/livetv/current/old-news/guide.xml"),
+        ("file:/livetv/current", "/livetv/current/old-news/guide.xml"),
+    ],
+)
+def test_where_plex_finds_a_guide(place: str, location: str) -> None:
+    """Below the tuner, under the path that the DVR has; or a file that Plex can read."""
+    spec = spec_of(["news"])
+    assert spec.plex is not None
+    dvr = DvrManifest("news", "old-news", "1040ABC5", "news", 5005, "http://ptctl:5005/", 2, scan_possible=False, channels={}, guide_path="/xmltv/threadfin.xml")  # fmt: skip
+    at = replace(spec, plex=replace(spec.plex, guide_location=place))
+    assert location == guide_location(at, dvr)
+    assert "http://ptctl:5005/xmltv/threadfin.xml" == guide_location(replace(spec, plex=None), dvr)
+
+
 def test_ports_for_remarks() -> None:
     """A remark names the port where there is one."""
     assert host_and_port("http://ptctl:5016") == ":5016"
@@ -82,9 +121,9 @@ def test_order_follows_needs_then_names(given_order: list[tuple[str, tuple[str, 
 
 def test_circles_and_doubles_are_mistakes() -> None:
     """Actions that need each other, or one that stands twice, are refused."""
-    with pytest.raises(ValueError, match="circle"):
+    with pytest.raises(ValueError, match=r"^actions need each other in a circle$"):
         in_order([Action("a", "publish", "", ("b",)), Action("b", "publish", "", ("a",))])
-    with pytest.raises(ValueError, match="twice"):
+    with pytest.raises(ValueError, match=r'^action "a" is planned twice$'):
         in_order([Action("a", "publish", ""), Action("a", "publish", "")])
 
 
