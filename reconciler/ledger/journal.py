@@ -151,11 +151,15 @@ def run_numbers(state: Path) -> list[int]:
 
 
 def read_run(state: Path, number: int) -> Run:
-    """One run. Raises StateError if there is none, or if it was written by a newer version."""
+    """One run; without a beginning where not even its first line was written. Raises StateError if there is none, or if it
+    was written by a newer version.
+    """
     path = state / "runs" / f"{number}.jsonl"
     with disk_errors("read", path):
         data = path.read_bytes()
     lines = list(_lines(data))
+    if b"\n" not in data:
+        return Run(number, "", "", {})  # it died, or the disk was full, before its first line was whole
     head = lines[0] if lines else {}
     if head.get("format") != FORMAT:
         raise StateError(f"{path} is no journal of this version", next_step="use the ptctl that wrote it")

@@ -79,3 +79,12 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         read_run(tmp_path, 3)
     with pytest.raises(StateError, match="no such file"):
         read_run(tmp_path, 4)
+
+
+def test_a_journal_without_a_beginning_is_a_run_that_did_nothing(tmp_path: Path) -> None:
+    """The process died, or the disk was full, before the first line was whole: it can be listed, and stops nobody."""
+    (tmp_path / "runs").mkdir()
+    for number, text in ((1, ""), (2, '{"format": "ptctl-run/1", "ru')):
+        (tmp_path / "runs" / f"{number}.jsonl").write_text(text, "utf-8")
+        run = read_run(tmp_path, number)
+        assert (number, "", (), (), None) == (run.number, run.command, run.steps, run.left, run.exit)

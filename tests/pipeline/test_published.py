@@ -1,0 +1,30 @@
+"""What earlier runs tell a plan, and that none of them can stop one."""
+
+from pathlib import Path
+
+from reconciler.ledger.journal import Journal
+from reconciler.pipeline.published import load_seconds
+
+
+def journal(state: Path, seconds: float) -> None:
+    """A run that loaded a guide, and failed with another."""
+    with Journal(state, "apply", lambda: "2026-03-01T04:12:40Z") as run:
+        for kind, outcome, took in (("load-guide", "done", seconds), ("load-guide", "failed", 9.0), ("publish", "done", 7.0)):  # fmt: skip
+            run.intent(f"{kind}:{took}", kind, "news")
+            run.outcome(f"{kind}:{took}", outcome, seconds=took)  # type: ignore[arg-type]  # the words above
+
+
+def test_what_a_guide_load_took(tmp_path: Path) -> None:
+    """A list for each run, of loads that ended well."""
+    assert [] == load_seconds(tmp_path)
+    journal(tmp_path, 90.0)
+    journal(tmp_path, 30.0)
+    assert [[90.0], [30.0]] == load_seconds(tmp_path)
+
+
+def test_no_journal_can_stop_a_plan(tmp_path: Path) -> None:
+    """One that a crash or a full disk left empty, one that was cut off, and one of another version."""
+    journal(tmp_path, 90.0)
+    for number, text in ((2, ""), (3, '{"format": "ptctl-ru'), (4, '{"format": "ptctl-run/9"}\n')):
+        (tmp_path / "runs" / f"{number}.jsonl").write_text(text, "utf-8")
+    assert [90.0] == [second for run in load_seconds(tmp_path) for second in run]
