@@ -277,7 +277,8 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
         return False
     text = f"replace ({', '.join(words)})"
     draft.blocks.append(Block("S202", target.dvr, text, f"replace:{target.dvr}", "replace"))
-    before_record = context.world.ledger.dvrs.get(context.old_names.get(target.dvr, target.dvr))
+    was = context.old_names.get(target.dvr, target.dvr)
+    before_record = context.world.ledger.dvrs.get(was)
     if before_record and before_record.protected:
         draft.blocks.append(
             Block(
@@ -288,7 +289,7 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
                 "replace",
             )
         )
-    busy = busy_block(context.world, target.dvr, "replace")
+    busy = busy_block(context.world, target.dvr, "replace", was)
     if busy:
         draft.blocks.append(busy)
     draft.loses.append(Loss("recording rules", counts(context.observed.rules, dvr.key)))

@@ -9,7 +9,7 @@ out. This module refuses to soften a rule: lifting is the business of `planning.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from reconciler.ledger.model import DvrRecord
 from reconciler.lineups.model import Block, DvrTarget
@@ -191,15 +191,18 @@ def stand_peaks(
     return found
 
 
-def busy_block(world: World, dvr: str, what: str) -> Block | None:
-    """S501 for something that is about to be taken away under a viewer, or where that cannot be known."""
+def busy_block(world: World, dvr: str, what: Literal["delete", "replace"], was: str = "") -> Block | None:
+    """S501 for something that is about to be taken away under a viewer, or where that cannot be known.
+
+    `was` is the name that `serve` knows the DVR by, where the spec has renamed it.
+    """
     if isinstance(world.busy, Unknown):
         message = f"whether anything runs on it cannot be known: {world.busy.why}"
-    elif world.busy.get(dvr, 0):
-        message = f"{plural(world.busy[dvr], 'stream runs', 'streams run')} on it"
+    elif streams := sum(world.busy.get(name, 0) for name in {dvr, was or dvr}):
+        message = f"{plural(streams, 'stream runs', 'streams run')} on it"
     else:
         return None
-    return Block("S501", dvr, message, f"busy:{dvr}", "delete" if what == "delete" else "replace")
+    return Block("S501", dvr, message, f"busy:{dvr}", what)
 
 
 def _of_lineups(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Standing]) -> Iterator[Block]:

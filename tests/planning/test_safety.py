@@ -272,6 +272,25 @@ def test_busy_blocks_replace_and_delete(busy: dict[str, int] | Unknown) -> None:
     assert codes(replace(home, changes={"busy": busy, "allow": words}).planned()) == set()
 
 
+@pytest.mark.accepts("BUS-1")
+def test_who_watches_under_the_old_name_is_seen() -> None:
+    """`serve` still names a renamed DVR as before: replacing it in the same run is S501 all the same."""
+    home = Home(
+        {"docs": TEN},
+        {"docsfam": TEN},
+        old_names={"docsfam": "docs"},
+        dvr={"docsfam": {"title": "Documentaries"}},
+        changes={"busy": {"docs": 2}, "allow": ("replace:docsfam",)},
+    )
+    (block,) = home.planned().plan.blocks
+    assert ("S501", "docsfam", "2 streams run on it", "busy:docsfam") == (
+        block.code,
+        block.dvr,
+        block.message,
+        block.lift,
+    )
+
+
 def test_busy_does_not_matter_for_other_changes() -> None:
     """Channels may come and go under viewers."""
     home = Home({"news": TEN}, {"news": {**TEN, 1010: "new"}}, changes={"busy": {"news": 3}})
