@@ -255,7 +255,7 @@ def _actions(inputs: PlanInputs, comparisons: Iterable[Comparison], ledger: Ledg
                 dvr_key=dvr.key if dvr else "",
                 device_key=device.key if device else "",
                 title=dvr.title if dvr else "",
-                needs=tuple(a.id for a in files if a.kind != "await-serve")[-1:],
+                needs=before,
             )
         else:
             found += dvr_actions(comparison, needs=before)

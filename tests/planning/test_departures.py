@@ -159,3 +159,18 @@ def test_the_old_record_is_nobodys_part_and_not_protected() -> None:
     going, fresh = ledger.dvrs[f"news@{device_id('news')}"], ledger.dvrs["news"]
     assert ("", False, "17", "18") == (going.split_of, going.protected, going.device_key, going.dvr_key)
     assert ("", "", "", "", None) == (fresh.device_key, fresh.dvr_key, fresh.dvr_uuid, fresh.machine, fresh.applied)  # fmt: skip
+
+
+@pytest.mark.accepts("BUS-1", "APP-2")
+def test_nothing_is_deleted_before_serve_answers() -> None:
+    """Where the run waits for `serve` at all, a delete waits too: else nothing of Plex is written (design.md 4)."""
+    both = leaving(allow=("delete:news",))
+    more = replace(both, after={"big": {**BIG, 2100: "x"}})
+    needs = {a.id: a.needs for a in more.planned().plan.actions}
+    assert (("await-serve",), ("delete-dvr:news",)) == (
+        needs["delete-dvr:news"],
+        needs["delete-device:news"],
+    )
+    alone = {a.id: a.needs for a in both.planned().plan.actions}
+    assert "await-serve" not in alone
+    assert ("publish",) == alone["delete-dvr:news"]
