@@ -15,7 +15,7 @@ from reconciler.lineups.model import Block, Cause
 from reconciler.planning.addresses import host_and_port, same_address
 from reconciler.planning.allowances import Allowances, Lifted, lift
 from reconciler.planning.diff import MapDiff, map_diff, map_digest
-from reconciler.planning.drift import address_drift, map_drift, missing_drift, settings_drift
+from reconciler.planning.drift import address_drift, guide_drift, map_drift, missing_drift, settings_drift
 from reconciler.planning.inputs import Judgement, World
 from reconciler.planning.model import (
     Action,
@@ -262,6 +262,7 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
         draft.fields.append(FieldChange("guide.url", dvr.guide, target.guide, cause, "replace"))
         words.append("guide URL")
         draft.causes.add(cause)
+        draft.note_drift(guide_drift(target, dvr))
         draft.details.append(OWN_WORDS.format(what="a guide URL", key=dvr.key))
         draft.details.append(
             "ways out: let the old address answer as well (serve.also, or a name in advertise that can move); "

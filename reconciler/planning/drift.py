@@ -6,15 +6,15 @@ What the plan does about it is in each item's `resolution`. This module refuses 
 
 from collections.abc import Iterable
 
-from reconciler.planning.addresses import host_and_port
+from reconciler.planning.addresses import host_and_port, same_address
 from reconciler.planning.diff import MapDiff
 from reconciler.planning.model import DriftItem
 from reconciler.planning.numbers import numbers_in
 from reconciler.planning.targets import Target
-from reconciler.plex.model import Device
+from reconciler.plex.model import Device, Dvr
 from reconciler.wording import plural, some
 
-__all__ = ["address_drift", "map_drift", "missing_drift", "settings_drift"]
+__all__ = ["address_drift", "guide_drift", "map_drift", "missing_drift", "settings_drift"]
 
 EXAMPLES = 4
 
@@ -53,6 +53,16 @@ def address_drift(target: Target, device: Device) -> tuple[DriftItem, ...]:
             f"tuner address is {device.uri}",
         ),
     )
+
+
+def guide_drift(target: Target, dvr: Dvr) -> tuple[DriftItem, ...]:
+    """A DVR whose guide lies elsewhere than it was applied with: no call does that, its row in the database can (8.2)."""
+    applied = target.record.applied
+    if applied is None or same_address(applied.guide_url, dvr.guide):
+        return ()
+    resolution = f"replace the DVR, with --allow replace:{target.dvr}"
+    note = f"its guide is {dvr.guide}"
+    return (DriftItem(target.dvr, "guide.url", applied.guide_url, dvr.guide, resolution, note),)
 
 
 def settings_drift(target: Target, device: Device) -> tuple[DriftItem, ...]:

@@ -8,6 +8,7 @@ import pytest
 from reconciler.planning.model import DriftItem
 from reconciler.planning.plan import Planned
 from reconciler.plex.model import ChannelPair
+from reconciler.plex.requests import lineup_uri
 from tests.planning.worlds import HOST, Home, pairs, port
 
 TEN = {1000 + i: f"c{i}" for i in range(10)}
@@ -59,6 +60,26 @@ def test_an_address_that_was_changed() -> None:
             "tuner address is http://10.0.0.9:1",
         ),
     ) == items(moved)
+
+
+@pytest.mark.accepts("PLN-5", "APP-6")
+def test_a_guide_that_was_changed() -> None:
+    """No call of Plex does that, somebody's hand in its database does: told apart from an address the spec changed."""
+    own = f"{HOST}:{port('news')}/guide.xml"
+    else_ = "http://10.0.0.9/guide.xml"
+    moved = replace(NEWS, plex_dvrs={"news": {"lineup": lineup_uri(else_, "news")}})
+    told = DriftItem(
+        "news", "guide.url", own, else_, "replace the DVR, with --allow replace:news", f"its guide is {else_}"
+    )
+    assert (told,) == items(moved)
+    (change,) = moved.planned().plan.changes
+    assert (("drift",), "drift") == (change.causes, change.fields[0].cause)
+    house = Home({"news": TEN}, {"news": TEN}, host_after="http://nas")
+    assert () == items(house)
+    both = replace(house, plex_dvrs=moved.plex_dvrs)
+    assert [told] == [item for item in items(both) if item.path == "guide.url"]
+    (change,) = both.planned().plan.changes
+    assert ("drift", "spec") == change.causes
 
 
 @pytest.mark.accepts("PLN-5")
