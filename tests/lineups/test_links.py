@@ -72,3 +72,14 @@ def test_a_merged_channel_has_the_first_programmes_of_its_entries() -> None:
     alone = item(4, "Z")
     links("id").ensure([alone])
     assert "" == told(alone)
+
+
+def test_one_guide_by_id_and_one_by_name() -> None:
+    """A channel without an id is asked of the one that goes by names."""
+    spec = simple_spec(
+        Bucket("all", everything),
+        guides={"ids": Guide("ids", source="main"), "names": Guide("names", source="main", match=("name",))},
+    )
+    some = [item(1, "Alpha"), item(2, "else", "b")]
+    Links(spec, {"ids": BOTH, "names": BOTH}).ensure(some)
+    assert [("names", "a"), ("ids", "b")] == [(i.link.guide, i.link.xmltv_id) for i in some if i.link]
