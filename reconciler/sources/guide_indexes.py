@@ -8,6 +8,7 @@ fetch, and to keep a table of a guide that could not be read.
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ from reconciler.catalog.guide_index import GuideChannel, GuideIndex
 __all__ = ["FORMAT", "guide_index"]
 
 FORMAT: Final = "ptctl-guide-index/1"
+_COPY: Final = re.compile(r"\.[0-9a-f]{16}\.data$")
+"""What `Copies.keep_file` puts behind a guide's name."""
 
 
 def guide_index(path: Path, cache: Path) -> GuideIndex:
@@ -28,8 +31,9 @@ def guide_index(path: Path, cache: Path) -> GuideIndex:
     """
     status = path.stat()
     of = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
-    # one table per place, so that tables of old files do not pile up
-    kept = cache / "indexes" / f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]}.json"
+    # one table per place, so that tables of old files do not pile up: each copy of a guide has a name of its own
+    place = _COPY.sub("", str(path.absolute()))
+    kept = cache / "indexes" / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         raw: dict[str, Any] = json.loads(kept.read_bytes())
         if raw["format"] == FORMAT and raw["of"] == of:

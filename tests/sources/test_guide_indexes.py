@@ -33,6 +33,15 @@ def test_a_changed_guide_is_read_again(tmp_path: Path) -> None:
     assert 1 == len(list((tmp_path / "cache" / "indexes").iterdir()))
 
 
+def test_copies_of_one_guide_share_a_table(tmp_path: Path) -> None:
+    """Each copy has a name of its own, and the table of the one before it is not left behind."""
+    for word in ("a", "bb"):
+        guide = tmp_path / f"main.{word * 8:0<16}.data"
+        guide.write_text(GUIDE.replace('"a"', f'"{word}"'), "utf-8")
+        assert {word} == set(guide_index(guide, tmp_path / "cache").channels)
+    assert 1 == len(list((tmp_path / "cache" / "indexes").iterdir()))
+
+
 def test_a_broken_table_is_no_table(tmp_path: Path) -> None:
     """A cut-off table or one of another format is made anew."""
     guide = tmp_path / "guide.xml"
