@@ -123,7 +123,7 @@ async def standing(spec: Spec, question: Question) -> Standing:
     )
     reports |= {f"guide {name}": found.report for name, found in files.items()}
     offered = Offered(fetched, files)
-    if not all(_is_as_it_was(report) for report in reports.values()):
+    if any(report.fetched != "unchanged" for report in reports.values()):
         return Standing(offered=offered)
     copies = _copies(spec, question.now)
     if copies is None or known["asked"] != fingerprint({"copies": copies, "reports": _said(reports)}):
@@ -166,7 +166,7 @@ def _kept(spec: Spec, question: Question, plan: Plan) -> dict[str, str] | None:
     reports = {_key(report): report for report in plan.sources}
     for guide in spec.guides.values():
         name = f"guide {guide.name}"
-        path = Path(guide.path) if guide.path else guide_copy(guide, Path(spec.state) / "cache")[1]
+        _, path = guide_copy(guide, Path(spec.state) / "cache")
         if path is None or name not in reports:
             return None
         told = guide_index(path, Path(spec.state) / "cache").notes
@@ -238,7 +238,7 @@ def _copies(spec: Spec, now: float) -> tuple[object, ...] | None:
         for name, of, _ in Outcome(source, copies, now, silent).lists():
             head = copies.head(name, of)
             heads.append((name, head, copies.file(head) if head else None))
-    heads += [(f"guide {g.name}", *guide_copy(g, cache)) for g in spec.guides.values() if not g.path]
+    heads += [(f"guide {g.name}", *guide_copy(g, cache)) for g in spec.guides.values()]
     if any(head is None or head.fetched_at != now for _, head, _ in heads):
         return None
     return tuple(
@@ -253,13 +253,6 @@ def _said(reports: Mapping[str, SourceReport]) -> Sequence[tuple[str, str]]:
     return sorted(
         (name, repr(replace(r, fetched="unchanged", seconds=0.0, size_bytes=0, age_s=0.0, entries=0)))
         for name, r in reports.items()
-    )
-
-
-def _is_as_it_was(report: SourceReport) -> bool:
-    """Whether this was had, and is what its copy was; a user's own guide is judged by its file (`outside`)."""
-    return report.fetched == "unchanged" or (
-        report.fetched == "fresh" and report.kind == "xmltv" and report.via == "path"
     )
 
 

@@ -12,7 +12,7 @@ import trio
 
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_index import GuideIndex
-from reconciler.errors import PlexDenied, PlexError, StateError
+from reconciler.errors import PlexDenied, PlexError, ProviderError, StateError
 from reconciler.ledger import generations, newest, store
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import Manifest, Routes, read_manifest, read_routes
@@ -152,14 +152,20 @@ async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
             progress=request.progress,
         )
     paths = {name: found.path for name, found in files.items() if found.path is not None}
-    guides = {}
-    for name, path in paths.items():
-        guides[name] = await trio.to_thread.run_sync(guide_index, path, cache)
-    # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
-    reports = {
-        **catalog.reports,
-        **{f"guide {name}": _told(found.report, guides.get(name)) for name, found in files.items()},
-    }
+    guides: dict[str, GuideIndex] = {}
+    reports = dict(catalog.reports)
+    for name, file in files.items():
+        report = file.report
+        if file.path is not None:
+            try:
+                guides[name] = await trio.to_thread.run_sync(guide_index, file.path, cache)
+            except ProviderError as error:
+                # one guide that looked like one and is none takes nothing else with it
+                report = replace(report, fetched="absent", stale=True, failure=error.message)
+                report = replace(report, notes=(*report.notes, error.message))
+                del paths[name]
+        # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
+        reports[f"guide {name}"] = _told(report, guides.get(name))
     unseen = Unknown("not looked at")
     return Gathered(catalog, guides, paths, reports, Ledger(), unseen, "", None, unseen)
 

@@ -2,13 +2,16 @@
 
     load_guides(spec, catalog, cache, …) -> name -> GuideFile(path, report)
 
-A guide belongs to a source (a panel's `xmltv.php`, or what the list's header names), to an address, or to a file. What is
+A guide belongs to a source (a panel's `xmltv.php`, or what the list's header names), to an address, or to a file. A file
+is copied as well: a grabber takes minutes to write one, and half of it must empty nothing (design.md 1.7). What is
 no XMLTV at its first bytes is refused and the copy stays; what is inside is judged by `catalog.guide`. An address that a
 list names may lie in a private network only where the list itself does (SEC-1). This module refuses to read a guide.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -28,12 +31,13 @@ from reconciler.sources.entrance import panel_address, xtream_hosts
 from reconciler.sources.errand import Errand, Spooled
 from reconciler.sources.hosts import label
 from reconciler.sources.progress import Progress, Step, about, silent
-from reconciler.sources.web import FetchFailed, Limits, is_private_host, open_web
+from reconciler.sources.web import Answer, FetchFailed, Limits, is_private_host, open_web
 from reconciler.spec.model import Guide, Source, Spec
 
 __all__ = ["GuideFile", "Offered", "guide_copy", "load_guides"]
 
 DEFAULT_LIMITS: Final = Limits()
+HEAD_BYTES: Final = 1 << 16
 TAIL_BYTES: Final = 4096
 COMPARED_BYTES: Final = 1 << 18
 
@@ -77,8 +81,8 @@ async def load_guides(
 ) -> Mapping[str, GuideFile]:
     """All guides of the spec, side by side, in its order. `cache` is `<state>/cache`, `now` in seconds since 1970.
 
-    The catalogue's reports say which host of a panel works and which guides lists name. Files of the spec are used where
-    they lie. Raises CredentialError where a reference leads nowhere, before any request; never for what a server does.
+    The catalogue's reports say which host of a panel works and which guides lists name. A file is copied when it changed.
+    Raises CredentialError where a reference leads nowhere, before any request; never for what a server does.
     """
     access = Access(os.environ if environ is None else environ, allow_exec)
     copies = Copies(cache / "guides")
@@ -86,14 +90,10 @@ async def load_guides(
     results: dict[str, GuideFile] = {}
     if cached_only:
         for guide in spec.guides.values():
-            results[guide.name] = _own_file(guide) or _from_copy(guide, copies, now, ())
+            results[guide.name] = _from_copy(guide, copies, now, ())
         return results
     jobs = []
     for guide in spec.guides.values():
-        own = _own_file(guide)
-        if own:
-            results[guide.name] = own
-            continue
         source = spec.sources.get(guide.source)
         accounts = source_accounts(spec, source, access) if source else []
         agent = source.stream.user_agent if source else None
@@ -120,8 +120,11 @@ async def load_guides(
                     list_at: Secret | None = list_at,
                 ) -> None:
                     begun = trio.current_time()
-                    places = await _places(catalog, source, accounts, errand, url, list_at)
-                    found = await _fetched(guide, places, errand, copies)
+                    if guide.path:
+                        found = await _own_file(guide, errand, copies)
+                    else:
+                        places = await _places(catalog, source, accounts, errand, url, list_at)
+                        found = await _fetched(guide, places, errand, copies)
                     report = replace(found.report, seconds=trio.current_time() - begun)
                     results[guide.name] = GuideFile(found.path, report)
                     progress(Step(guide.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
@@ -143,24 +146,18 @@ def _configured(spec: Spec, guide: Guide, access: Access) -> Secret | None:
     return access.secret(spec, ref) if ref else Secret(guide.url)
 
 
-def _own_file(guide: Guide) -> GuideFile | None:
-    """A guide that is a file of the user's."""
-    if not guide.path:
-        return None
-    path = Path(guide.path)
+async def _own_file(guide: Guide, errand: Errand, copies: Copies) -> GuideFile:
+    """A guide that is a file of the user's; its copy where it is no guide today."""
     try:
-        size = path.stat().st_size
-        with path.open("rb"):
-            pass
-    except OSError as error:
-        note = f"{path}: {(error.strerror or 'cannot be read').lower()}"
-        return GuideFile(
-            None, SourceReport(guide.name, "xmltv", "absent", stale=True, notes=(note,), failure=note)
-        )
-    return GuideFile(path, SourceReport(guide.name, "xmltv", "fresh", size_bytes=size, via="path"))
+        return await _from_file(guide, Path(guide.path), errand, copies)
+    except FetchFailed as failure:
+        errand.note(failure.detail)
+        return _from_copy(guide, copies, errand.now, errand.notes)
 
 
 def _identity(guide: Guide) -> str:
+    if guide.path:
+        return f"guide path {guide.path}"
     return f"guide source {guide.source}" if guide.source else f"guide url {guide.url}"
 
 
@@ -281,7 +278,7 @@ async def _fetched(guide: Guide, places: Sequence[_Place], errand: Errand, copie
 async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copies) -> GuideFile:
     address = place.url.reveal()
     if address.startswith("file:"):
-        return _beside_list(guide, address)
+        return await _from_file(guide, Path(url2pathname(urlsplit(address).path)), errand, copies)
     before = copies.head(guide.name, _identity(guide))
     limits = errand.web.limits
     same_place = before is not None and before.origin == place.told
@@ -300,15 +297,7 @@ async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copie
             if before is None:
                 raise FetchFailed("empty", "answered 304 although nothing was kept")
             return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
-        head_bytes, ends = await trio.to_thread.run_sync(_looked_at, found, abandon_on_cancel=True)
-        if b"<tv" not in head_bytes:
-            raise errand.unwanted(found, head_bytes, "a guide")
-        if before is not None and _hollow(head_bytes):
-            raise FetchFailed("empty", "a guide without a channel and a programme")
-        if not ends and before is not None:
-            raise FetchFailed("reset", "the guide ends in the middle")
-        if not ends:
-            errand.note("the guide ends in the middle: what is there is used")
+        await _refused(found, before, errand, _looked_at)
         if before is not None and await trio.to_thread.run_sync(
             _same_bytes, copies.file(before), found.path, abandon_on_cancel=True
         ):
@@ -336,6 +325,61 @@ async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copie
     return GuideFile(copies.file(head), report)
 
 
+async def _from_file(guide: Guide, path: Path, errand: Errand, copies: Copies) -> GuideFile:
+    """The guide in a file, by way of a copy. Raises FetchFailed where the file cannot be read or holds no whole guide."""
+    before = copies.head(guide.name, _identity(guide))
+    spooled = errand.spool / f"{guide.name}.guide"
+
+    def copied() -> tuple[int, str]:
+        status = path.stat()
+        stamp = f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}"
+        if before is None or before.etag != stamp:
+            shutil.copyfile(path, spooled)
+        return status.st_size, stamp
+
+    try:
+        size, stamp = await trio.to_thread.run_sync(copied)
+    except OSError as error:
+        spooled.unlink(missing_ok=True)
+        reason = (error.strerror or "cannot be read").lower()
+        raise FetchFailed("missing", f"{path}: {reason}") from None
+    if before is not None and before.etag == stamp:
+        return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
+    answer = Answer(200, {}, b"", size, Secret(""), cloudflare=False)
+    found = Spooled(spooled, answer, f"guide {guide.name!r}", errand.web.limits.guide_bytes)
+    try:
+        if not size:
+            raise FetchFailed("empty", f"{path} is empty")
+        with suppress(FetchFailed):  # what is broken off is judged below
+            await trio.to_thread.run_sync(found.peel)
+        await _refused(found, before, errand, _read_through)
+        if before is not None and await trio.to_thread.run_sync(_same_bytes, copies.file(before), spooled):
+            return _confirmed(guide, replace(before, fetched_at=errand.now, etag=stamp), copies, errand)
+        head = Head(_identity(guide), errand.now, 0, via="path", origin="path", etag=stamp)
+        head = copies.keep_file(guide.name, head, spooled)
+    finally:
+        spooled.unlink(missing_ok=True)
+    report = SourceReport(
+        guide.name, "xmltv", "fresh", size_bytes=size, via="path", notes=tuple(errand.notes)
+    )
+    return GuideFile(copies.file(head), report)
+
+
+async def _refused(
+    found: Spooled, before: Head | None, errand: Errand, look: Callable[[Spooled], tuple[bytes, bool]]
+) -> None:
+    """Raises FetchFailed for what is no guide, and for a hollow or broken-off one where there is a copy to fall back on."""
+    head, ends = await trio.to_thread.run_sync(look, found, abandon_on_cancel=True)
+    if b"<tv" not in head:
+        raise errand.unwanted(found, head, "a guide")
+    if before is not None and _hollow(head):
+        raise FetchFailed("empty", "a guide without a channel and a programme")
+    if not ends and before is not None:
+        raise FetchFailed("reset", "the guide ends in the middle")
+    if not ends:
+        errand.note("the guide ends in the middle: what is there is used")
+
+
 def _looked_at(found: Spooled) -> tuple[bytes, bool]:
     """The first bytes, and whether the last ones end an XMLTV document (packed ones are not unpacked to see)."""
     head = found.head()
@@ -343,6 +387,20 @@ def _looked_at(found: Spooled) -> tuple[bytes, bool]:
         packed = not head.startswith(file.read(16))
         file.seek(max(0, found.answer.size_bytes - TAIL_BYTES))
         return head, packed or b"</tv" in file.read()
+
+
+def _read_through(found: Spooled) -> tuple[bytes, bool]:
+    """The same for a file, which no connection vouches for: packed ones are unpacked to their end."""
+    head, last = b"", b""
+    try:
+        for block in found.chunks():
+            head = head if len(head) >= HEAD_BYTES else head + block
+            last = (last + block)[-TAIL_BYTES:]
+    except FetchFailed as failure:
+        if failure.cause != "reset":
+            raise
+        return head[:HEAD_BYTES], False
+    return head[:HEAD_BYTES], b"</tv" in last
 
 
 def _hollow(head: bytes) -> bool:
@@ -373,12 +431,3 @@ def _confirmed(guide: Guide, head: Head, copies: Copies, errand: Errand) -> Guid
         notes=tuple(errand.notes),
     )
     return GuideFile(path, report)
-
-
-def _beside_list(guide: Guide, address: str) -> GuideFile:
-    """A guide named by a list in a file, beside it."""
-    path = Path(url2pathname(urlsplit(address).path))
-    own = _own_file(replace(guide, path=str(path)))
-    if own is None or own.path is None:
-        raise FetchFailed("missing", "; ".join(own.report.notes) if own else "no file")
-    return own

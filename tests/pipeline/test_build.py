@@ -193,3 +193,33 @@ def test_what_cannot_be_remembered_is_built_again(run: Run[None], tmp_path: Path
                 assert "news/guide.xml" in staged_files(ready)
 
     run(main)
+
+
+@pytest.mark.parametrize("broken", ['{"error": "<tv> is being made"}', "", "<html><p>504</p></html>"])
+def test_a_guide_that_is_none_stops_nothing(run: Run[Plan], tmp_path: Path, broken: str) -> None:
+    """A guide in a file that is none today is warned about by its name; the channels are planned all the same."""
+    spec = home(tmp_path)
+    (tmp_path / "guide.xml").write_text(broken)
+
+    async def main() -> Plan:
+        async with prepared(spec, request()) as ready:
+            return ready.planned.plan
+
+    plan = run(main)
+    assert 2 == plan.channels_after
+    (warning,) = [w for w in plan.warnings if w.code == "W121"]
+    assert warning.message.startswith('guide "all" could not be fetched (')
+
+
+def test_a_guide_being_written_empties_nothing(run: Run[None], tmp_path: Path) -> None:
+    """While a grabber writes its file anew, what was published of the last whole one stays."""
+    spec = home(tmp_path)
+
+    async def main() -> None:
+        await refreshed(spec)
+        generation = generations.current(Path(spec.state))
+        (tmp_path / "guide.xml").write_text(GUIDE.format(title="Other")[:90])
+        await refreshed(spec)
+        assert generation == generations.current(Path(spec.state))
+
+    run(main)

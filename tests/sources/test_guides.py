@@ -122,13 +122,70 @@ def test_no_guide_at_all(run: Run[Any], tmp_path: Path) -> None:
 
 
 def test_a_guide_in_a_file(run: Run[Any], tmp_path: Path) -> None:
-    """A file of the user's is used where it lies."""
+    """A file of the user's is copied when it changed, also one that was packed twice; with `--cached` nothing is read."""
     path = tmp_path / "own.xml"
     path.write_bytes(GUIDE)
+    spec = a_spec(Guide("g", path=str(path)), tmp_path)
+
+    async def main() -> None:
+        found = await load(spec, tmp_path)
+        assert (GUIDE, "fresh", "path") == (content(found), found.report.fetched, found.report.via)
+        again = await load(spec, tmp_path, now=NOW + 60)
+        assert ("unchanged", found.path) == (again.report.fetched, again.path)
+        path.write_bytes(GUIDE)
+        touched = await load(spec, tmp_path, now=NOW + 90)
+        assert ("unchanged", found.path) == (touched.report.fetched, touched.path)
+        path.write_bytes(gzip.compress(gzip.compress(GUIDE.replace(b">A<", b">B<"))))
+        changed = await load(spec, tmp_path, now=NOW + 120)
+        assert ("fresh", True) == (changed.report.fetched, b">B<" in content(changed))
+        path.unlink()
+        assert b">B<" in content(await load(spec, tmp_path, cached_only=True))
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("told", "data"),
+    [
+        ("own.xml is empty", b""),
+        ("an HTML page instead of a guide", b"<html><body>504</body></html>"),
+        ("the guide ends in the middle", GUIDE[:-9]),
+        ("the guide ends in the middle", gzip.compress(GUIDE)[:-12]),
+        ("a guide without a channel and a programme", b"<tv></tv>"),
+        ("no such file or directory", None),
+    ],
+)
+def test_a_file_in_the_making_keeps_the_last_good_guide(
+    run: Run[Any], tmp_path: Path, told: str, data: bytes | None
+) -> None:
+    """Half a file, an empty one or none leaves the last whole one in use, with its age and the reason."""
+    path = tmp_path / "own.xml"
+    path.write_bytes(GUIDE)
+    spec = a_spec(Guide("g", path=str(path), max_age_s=3600), tmp_path)
+
+    async def main() -> None:
+        await load(spec, tmp_path)
+        path.unlink()
+        if data is not None:
+            path.write_bytes(data)
+        found = await load(spec, tmp_path, now=NOW + 7200)
+        assert ("cached", 7200, True, GUIDE) == (
+            found.report.fetched, found.report.age_s, found.report.stale, content(found),
+        )  # fmt: skip
+        assert any(told in note for note in found.report.notes), found.report.notes
+
+    run(main)
+
+
+def test_half_a_file_is_better_than_none(run: Run[Any], tmp_path: Path) -> None:
+    """Where there is no copy, what is whole in a broken-off file is used, and the report says so."""
+    path = tmp_path / "own.xml"
+    path.write_bytes(GUIDE[:-9])
 
     async def main() -> None:
         found = await load(a_spec(Guide("g", path=str(path)), tmp_path), tmp_path)
-        assert (path, "fresh") == (found.path, found.report.fetched)
+        assert ("fresh", GUIDE[:-9]) == (found.report.fetched, content(found))
+        assert "the guide ends in the middle: what is there is used" in found.report.notes
 
     run(main)
 
@@ -177,7 +234,7 @@ def test_the_guide_a_list_names(run: Run[Any], tmp_path: Path) -> None:
             (tmp_path / "own.xml").write_bytes(GUIDE)
             local = replace(source, url="", path=str(tmp_path / "own.m3u"))
             spec = a_spec(Guide("g", source="list"), tmp_path, local)
-            assert tmp_path / "own.xml" == (await load(spec, tmp_path, list_report("own.xml"))).path
+            assert GUIDE == content(await load(spec, tmp_path, list_report("own.xml")))
 
     run(main)
 
