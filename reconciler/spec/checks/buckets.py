@@ -13,14 +13,16 @@ from reconciler.spec.shape import Val
 __all__ = ["POLICIES", "check"]
 
 POLICIES: Final = ("fail", "drop", "split")
+_CASED: Final = ("is", "in", "regex", "for")
+"""Under these keys case makes a difference: `\\S` is not `\\s`."""
 
 
 def check(subject: Subject) -> None:
     """V101, V120, V140 (overflow), V141, V142, V148, V309, V310."""
     _names(subject)
-    targets = _overflow(subject)
+    targets, lost = _overflow(subject)
+    _reachable(subject, targets, lost)
     if "bucket" not in subject.silenced:
-        _reachable(subject, targets)
         _without_dvr(subject)
     _filters(subject)
 
@@ -51,16 +53,21 @@ def _names(subject: Subject) -> None:
                 )
 
 
-def _overflow(subject: Subject) -> set[str]:
-    """The buckets that something overflows into."""
+def _overflow(subject: Subject) -> tuple[set[str], int]:
+    """The buckets that something overflows into; and how many buckets stand before the first whose overflow leads
+    nowhere or was refused, and itself: any of those behind it may be what it means.
+    """
     places = subject.bucket_names()
     order = list(places)
     position = {name: index for index, name in enumerate(order)}
     parts = _parts({*order, *subject.keys("dvrs")})
     targets: set[str] = set()
+    lost = len(order)
     for name, bucket in subject.buckets():
         overflow = inner(bucket, "overflow")
         if overflow is None:
+            if "overflow" in bucket.data:
+                lost = min(lost, position[name] + 1)
             continue
         target: str = overflow.data
         if target == "split" and name in parts:
@@ -81,6 +88,7 @@ def _overflow(subject: Subject) -> set[str]:
                 "V142", overflow.node, f'bucket "{name}" overflows into itself', hints=(_ways_out(later),)
             )
         elif target not in places:
+            lost = min(lost, position[name] + 1)
             if any(target.casefold() == word for word in POLICIES):
                 words = {**places, **dict.fromkeys(POLICIES, overflow.node.span)}
                 subject.dangling(overflow, "bucket", target, words, first=POLICIES)
@@ -94,7 +102,7 @@ def _overflow(subject: Subject) -> set[str]:
                 related=(Related(places[target], "defined here"),),
                 hints=(_ways_out(later),),
             )
-    return targets
+    return targets, lost
 
 
 def _ways_out(later: tuple[str, ...]) -> str:
@@ -112,15 +120,15 @@ def _parts(names: set[str]) -> dict[str, str]:
     return parts
 
 
-def _form(value: Val) -> Any:
-    """A matcher or condition without places and without the differences that make none."""
+def _form(value: Val, *, cased: bool = False) -> Any:
+    """A matcher or condition without places and without the differences that make none. `cased`: case is one."""
     data = value.data
     if isinstance(data, dict):
-        return tuple(sorted((key, _form(part)) for key, part in data.items()))
+        return tuple(sorted((key, _form(part, cased=key in _CASED)) for key, part in data.items()))
     if isinstance(data, list):
-        parts = sorted({repr(_form(part)) for part in data})
+        parts = sorted({repr(_form(part, cased=cased)) for part in data})
         return parts[0] if len(parts) == 1 else tuple(parts)
-    return repr(data.casefold()) if isinstance(data, str) else repr(data)
+    return repr(data.casefold()) if isinstance(data, str) and not cased else repr(data)
 
 
 def _everything(matcher: Val) -> bool:
@@ -134,15 +142,17 @@ def _everything(matcher: Val) -> bool:
         elif key == "any":
             if not any(_everything(part) for part in value.data):
                 return False
-        elif key == "not" or not _any_text(value) or key not in ("name", "group"):
+        elif key not in ("name", "group", "source", "guide") or not _any_text(value, key):
             return False
     return True
 
 
-def _any_text(condition: Val) -> bool:
+def _any_text(condition: Val, field: str) -> bool:
     if isinstance(condition.data, list):
-        return any(_any_text(part) for part in condition.data)
-    return isinstance(condition.data, str) and bool(condition.data) and not condition.data.strip("*")
+        return any(_any_text(part, field) for part in condition.data)
+    if not isinstance(condition.data, str) or not condition.data:
+        return False
+    return condition.data == "any" if field == "guide" else not condition.data.strip("*")
 
 
 def _sound(value: Val) -> bool:
@@ -154,10 +164,10 @@ def _sound(value: Val) -> bool:
     return value.ok
 
 
-def _reachable(subject: Subject, targets: set[str]) -> None:
+def _reachable(subject: Subject, targets: set[str], lost: int) -> None:
     before: dict[Any, tuple[str, Val]] = {}
     catch_all: tuple[str, Val] | None = None
-    for name, bucket in subject.buckets():
+    for name, bucket in subject.buckets()[:lost]:
         match = inner(bucket, "match")
         at = bucket.data["name"].node
         if "match" not in bucket.data:
@@ -232,8 +242,9 @@ def _filters(subject: Subject) -> None:
                 hints=("give it a matcher, or delete it",),
             )
         if only is not None or inner(step, "drop") is not None:
-            form = tuple((key, _form(part)) for key, part in step.data.items() if key != "name")
+            form = tuple(pair for pair in _form(step) if pair[0] != "name")
         if form is None:
+            before.clear()  # what is renamed, set or merged may match where it did not
             continue
         first = before.setdefault(form, step)
         if first is not step:

@@ -12,11 +12,8 @@ _GLOB_SIGNS: Final = frozenset("*?[")
 
 def check(subject: Subject) -> None:
     """V140 for everything but `overflow` (see `buckets`) and what approvals and moves name (see `history`)."""
-    credentials, sources, buckets = (
-        subject.keys("credentials"),
-        subject.keys("sources"),
-        subject.bucket_names(),
-    )
+    credentials, sources = subject.keys("credentials"), subject.keys("sources")
+    buckets = subject.bucket_keys()
     sure_of_credentials = not subject.root.data.get("credentials") or subject.known("credentials")
     if sure_of_credentials:
         for source in subject.named("sources").values():
@@ -32,7 +29,7 @@ def check(subject: Subject) -> None:
         for field, condition in subject.conditions():
             if field == "source":
                 _source(subject, condition)
-    if subject.known("buckets"):
+    if buckets is not None:
         for step in subject.listed("filters"):
             for given in items(inner(step, "for")):
                 subject.refers(given, "bucket", buckets)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from reconciler.diagnostics import Span
 from reconciler.spec.findings import Findings
+from reconciler.spec.nodes import Scalar
 from reconciler.spec.secrets import SourceLines
 from reconciler.spec.shape import INVALID, Val
 from reconciler.spec.suggest import closest
@@ -92,6 +93,19 @@ class Subject:
         for bucket in self.listed("buckets"):
             if (name := inner(bucket, "name")) is not None:
                 names.setdefault(name.data, name.node.span)
+        return names
+
+    def bucket_keys(self) -> dict[str, Span] | None:
+        """The same with the names that were refused; None where one has no name to go by."""
+        found = self.value("buckets")
+        if found is None or not isinstance(found.data, list):
+            return None
+        names: dict[str, Span] = {}
+        for bucket in found.data:
+            name = bucket.data.get("name") if isinstance(bucket.data, dict) else None
+            if name is None or not isinstance(name.node, Scalar):
+                return None
+            names.setdefault(name.node.text, name.node.span)
         return names
 
     def known(self, section: str) -> bool:
