@@ -53,17 +53,15 @@ def _condition(value: Val) -> model.Condition:
     data = value.data
     if isinstance(data, list):
         return model.OneOf(tuple(_condition(item) for item in data))
-    if isinstance(data, bool):
-        return model.Glob("true" if data else "false")
     if not isinstance(data, dict):
-        return model.Glob(data)
+        return model.Glob(_text(data))
     (operator, inner), *_ = data.items()
     given = plain(inner)
     match operator:
         case "is":
-            return model.Is(given)
+            return model.Is(_text(given))
         case "in":
-            return model.In(tuple(given))
+            return model.In(tuple(map(_text, given)))
         case "contains":
             return model.Contains(given)
         case "words":
@@ -72,6 +70,11 @@ def _condition(value: Val) -> model.Condition:
             return model.Regex(given)
         case _:
             return model.Exists(given)
+
+
+def _text(value: Any) -> str:
+    """A value as matchers compare it: `radio` is a flag in the spec."""
+    return value if isinstance(value, str) else str(value).lower()
 
 
 def matcher(value: Val) -> model.Matcher:

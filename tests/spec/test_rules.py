@@ -159,6 +159,7 @@ def test_a_rule_fires_at_its_place(code: str, fragment: str, summary: str | None
         "filters: [{drop: {group: x}}, {set: {when: {name: 'B*'}, group: x}}, {drop: {group: x}}]",
         "buckets: [{name: a, match: {name: {regex: '^\\S'}}}, {name: b, match: {name: {regex: '^\\s'}}}]\ndvrs: {a: {}, b: {}}",
         "buckets: [{name: a, match: {name: {is: CNN}}}, {name: b, match: {name: {in: [cnn]}}}, {name: c, match: {name: {in: [CNN]}}}]\ndvrs: {a: {}, b: {}, c: {}}",
+        "buckets: [{name: a, match: {radio: {is: true}}}, {name: b, match: {radio: [true, false]}}]\ndvrs: {a: {}, b: {}}",
         "serve: {layout: path}\ndvrs: {main: {port: 5004}}",
     ],
 )  # fmt: skip

@@ -1,47 +1,51 @@
 """Matchers and conditions: which channels. Refuses to contain logic."""
 
-from typing import Final
-
 from reconciler.spec.containers import ByNode, Key, Listed, Record, Ref
 from reconciler.spec.shape import Flag, Shape, Text, Word
 
 __all__ = ["MATCHER"]
 
-_texts: Final = Listed(Text(), least=1)
-_operators: Final = Record(
-    "condition",
-    (
-        Key("is", Text(), "Equal to this text, case and all."),
-        Key("in", _texts, "Equal to one of these texts, case and all."),
-        Key("contains", Text(), "Holds this text somewhere, whatever the case."),
-        Key(
-            "words",
-            Listed(Text(), least=1, single=True),
-            "Holds one of these as a whole word, whatever the case.",
+
+def _operators(value: Shape) -> Record:
+    """The conditions that are mappings; `value` is what `is` and `in` compare with."""
+    return Record(
+        "condition",
+        (
+            Key("is", value, "Equal to this, case and all."),
+            Key("in", Listed(value, least=1), "Equal to one of these, case and all."),
+            Key("contains", Text(), "Holds this text somewhere, whatever the case."),
+            Key(
+                "words",
+                Listed(Text(), least=1, single=True),
+                "Holds one of these as a whole word, whatever the case.",
+            ),
+            Key(
+                "regex", Text("a regular expression"), "Found somewhere by this regular expression (Python)."
+            ),
+            Key("exists", Flag(), "Has a value at all, or has none."),
         ),
-        Key("regex", Text("a regular expression"), "Found somewhere by this regular expression (Python)."),
-        Key("exists", Flag(), "Has a value at all, or has none."),
-    ),
-    one_of=("is", "in", "contains", "words", "regex", "exists"),
-)
+        one_of=("is", "in", "contains", "words", "regex", "exists"),
+    )
+
+
 _condition: Shape = Ref(
     "condition",
     lambda: ByNode(
         "a glob, a list of conditions or a mapping such as {regex: …}",
         scalar=Text("a glob"),
         sequence=Listed(_condition, least=1),
-        mapping=_operators,
+        mapping=_operators(Text()),
     ),
 )
 
 
-def _closed(*words: str) -> Shape:
-    """A field with few values: a misspelt word would silently match nothing."""
+def _closed(value: Shape) -> Shape:
+    """A field with few values: a misspelt one would silently match nothing."""
     return ByNode(
-        f"{Word(*words).what}, or a list of them",
-        scalar=Word(*words),
-        sequence=Listed(Word(*words), least=1),
-        mapping=_operators,
+        f"{value.what}, or a list of them",
+        scalar=value,
+        sequence=Listed(value, least=1),
+        mapping=_operators(value),
     )
 
 
@@ -59,15 +63,15 @@ MATCHER: Shape = Ref(
             ),
             Key("guide_id", _condition, "The guide id (tvg-id, epg_channel_id)."),
             Key("source", _condition, "The name of the source."),
-            Key("kind", _closed("live", "vod", "series"), "What it is."),
+            Key("kind", _closed(Word("live", "vod", "series")), "What it is."),
             Key("number", _condition, "The provider's own number."),
             Key("quality", _condition, "sd, hd, fhd or uhd, as the name says."),
             Key("country", _condition, "The country the provider names."),
             Key("language", _condition, "The language the provider names."),
-            Key("radio", ByNode("true or false", scalar=Flag()), "Whether it is radio."),
+            Key("radio", _closed(Flag()), "Whether it is radio: true or false."),
             Key(
                 "guide",
-                _closed("any", "id", "listed"),
+                _closed(Word("any", "id", "listed")),
                 "any; id: has a guide id; listed: the id is in a guide, with programmes behind it.",
             ),
             Key("url_host", _condition, "The host of the stream's address."),
