@@ -71,6 +71,13 @@ class Diagnostic(NamedTuple):
     path: tuple[str | int, ...] = ()
     secret: bool = False
 
+    @property
+    def told(self) -> Span | None:
+        """The span as programs are told it: of a secret only where it begins, so that its length does not show."""
+        if self.span is None or not self.secret:
+            return self.span
+        return self.span._replace(end_line=self.span.line, end_column=self.span.column)
+
 
 class Diagnostics:
     """The list that a validation fills. Sorted by file, line, column, code when read."""

@@ -30,7 +30,7 @@ def render(diagnostics: Diagnostics, _texts: SourceTexts) -> str:
 
 def _annotation(found: Diagnostic) -> str:
     fields: list[str] = []
-    if (span := found.span) is not None:
+    if (span := found.told) is not None:
         fields += [f"file={_property(span.file)}", f"line={span.line}", f"col={span.column}"]
         if span.end_line == span.line and span.end_column > span.column:
             fields.append(f"endColumn={span.end_column}")

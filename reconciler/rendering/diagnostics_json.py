@@ -39,7 +39,7 @@ def finding(found: Diagnostic) -> dict[str, Any]:
         "summary": found.summary,
         "detail": found.label,
         "hints": list(found.hints),
-        "at": _range(found.span),
+        "at": _range(found.told),
         "related": [
             {**(_range(place.span) or {}), "label": place.label} for place in found.related if place.label
         ],

@@ -59,7 +59,7 @@ def _result(found: Diagnostic, codes: list[str]) -> dict[str, Any]:
         "ruleIndex": codes.index(found.code),
         "level": found.severity,
         "message": _message(message),
-        "locations": [] if found.span is None else [{"physicalLocation": _physical(found.span)}],
+        "locations": [] if (span := found.told) is None else [{"physicalLocation": _physical(span)}],
     }
     related = [place for place in found.related if place.label]
     if related:

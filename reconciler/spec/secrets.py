@@ -52,9 +52,9 @@ _PARAMETER: Final = (
     r"(?i)[?&;](?:user(?:name)?|pass(?:word|wd)?|pwd|auth|sig(?:nature)?|key"
     r"|(?:[\w.-]*(?:token|secret|api[_-]?key)))=(?P<secret>\{\w+\}|[^&#;\s\"'}]+)"
 )
-_STREAM: Final = r"(?i)://[^/\s]+/(?:live|movie|series|timeshift)/(?P<secret>[^/\s{}]+/[^/\s{}]+)/"
+_STREAM: Final = r"(?i)://[^/\s]+/(?:live|movie|series|timeshift|playlist)/(?P<secret>[^/\s{}]+/[^/\s{}]+)/"
 # A sign without which the pattern cannot match, and the pattern.
-_IN_ADDRESS: Final = (("@", _USERINFO), ("=", _PARAMETER), ("e", _STREAM))
+_IN_ADDRESS: Final = (("@", _USERINFO), ("=", _PARAMETER), ("/", _STREAM))
 _PLACEHOLDER: Final = r"(?:\{\w+\}|\*+|:)+"
 # The look of a secret in a line that could not be parsed.
 _LINE: Final = (
@@ -127,10 +127,12 @@ class Secrets:
         return text
 
     def _hidden(self, file: str, number: int, line: str) -> Iterator[tuple[int, int]]:
+        known = set()
         for span in (*self._at.get((file, number), ()), *self._long.get(file, ())):
             if span.line <= number <= span.end_line:
                 start = span.column - 1 if number == span.line else len(line) - len(line.lstrip())
                 end = span.end_column - 1 if number == span.end_line else len(line)
+                known.add(start)
                 yield start, max(start, end)
         for value in self.values:
             at = line.find(value)
@@ -140,8 +142,8 @@ class Secrets:
         line = line[: LONGEST_LINE + 1000]
         yield from _addresses(line)
         for found in re.finditer(_LINE, line):
-            if not re.match(_SAFE, found["secret"]):
-                start, end = found.span("secret")
+            start, end = found.span("secret")
+            if start not in known and not re.match(_SAFE, found["secret"]):
                 yield start, start + len(line[start:end].rstrip())
 
 
@@ -150,7 +152,7 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
     if "://" not in text and "=" not in text:
         return
     for sign, pattern in _IN_ADDRESS:
-        if sign not in text or (sign == "e" and text.count("/") < 5):
+        if sign not in text or (sign == "/" and text.count("/") < 5):
             continue
         for found in re.finditer(pattern, text):
             if not re.fullmatch(_PLACEHOLDER, found["secret"]):

@@ -33,7 +33,7 @@ def test_the_same_findings_as_annotations(tmp_path: Path, monkeypatch: pytest.Mo
     lines = diagnostics_github.render(*check("home.yaml")).splitlines()
     assert len(lines) == 11
     assert (
-        "::error file=home.yaml,line=7,col=51,endColumn=60,title=V130 secret in spec::a secret stands in the spec; "
+        "::error file=home.yaml,line=7,col=51,title=V130 secret in spec::a secret stands in the spec; "
         "write a reference: env:BACKUP_PASS or file:/run/secrets/backup"
     ) == lines[0]
     assert (

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.diagnostics import EIGHT_STARS
+from reconciler.diagnostics import EIGHT_STARS, Diagnostics
 from reconciler.rendering import diagnostics_format
+from reconciler.rendering.diagnostics_format import FORMATS
 from reconciler.spec import check
 from tests.spec.specs import accepted, completed, findings, loaded, marked, place
 
@@ -40,6 +41,7 @@ POSITIONS = [
     "guides: {g: {url: 'http://example.net/live/«someone/SECRET/1.ts'}}",
     "overrides: [{channel: main/1, logo: 'https://example.net/x.png?auth_token=«SECRET'}]",
     "plex: {url: 'http://plex:32400/?X-Plex-Token=«SECRET', credentials: a}",
+    "sources: {main: {kind: m3u, url: 'http://h:80/playlist/«someone/SECRET/m3u_plus'}}",
     "notify: [{url: «'https://ntfy.example.net/SECRET'}]",
     "filters: [{set: {when: {}, logo: 'http://h/l?password=«SECRET'}}]",
     "whatever: {deep: [{secret: «SECRET}]}",
@@ -61,7 +63,7 @@ def test_a_secret_in_any_position_is_refused_and_hidden(position: str, tmp_path:
     found = [finding for finding in diagnostics if finding.code == "V130"]
     assert (at[0] + 2, at[1]) in [place(finding) for finding in found]
     assert all(finding.secret and finding.hints for finding in found)
-    for word in diagnostics_format.FORMATS:
+    for word in FORMATS:
         shown = diagnostics_format.render(word, diagnostics, texts, color=False)
         assert SECRET not in shown
         assert SECRET[:7] not in shown
@@ -96,7 +98,7 @@ def test_a_file_that_is_no_yaml_shows_no_secret_either(broken: str, tmp_path: Pa
     path.write_text(broken.replace("SECRET", SECRET), encoding="utf-8")
     diagnostics, texts = check(path)
     assert diagnostics.errors
-    for word in diagnostics_format.FORMATS:
+    for word in FORMATS:
         assert SECRET not in diagnostics_format.render(word, diagnostics, texts, color=False)
 
 
@@ -134,7 +136,8 @@ def test_commands_are_accepted_when_allowed(tmp_path: Path) -> None:
 
 
 def test_the_mask_is_always_eight_stars(tmp_path: Path) -> None:
-    """Neither a short nor a long secret shows its length, and carets behind it still point right."""
+    """Neither a short nor a long secret shows its length in any format, and carets behind it still point right."""
+    told = set()
     for secret in ("a", "x" * 60):
         path = tmp_path / "ptctl.yaml"
         path.write_text(
@@ -147,6 +150,9 @@ def test_the_mask_is_always_eight_stars(tmp_path: Path) -> None:
         unknown = next(finding for finding in diagnostics if finding.code == "V102")
         assert unknown.span is not None
         assert line.text.index("tokn") + 1 == line.column(unknown.span.column)
+        alone = Diagnostics([finding for finding in diagnostics if finding.secret])
+        told.add(tuple(diagnostics_format.render(word, alone, texts, color=False) for word in FORMATS))
+    assert 1 == len(told)
 
 
 @pytest.mark.accepts("CRD-6")
