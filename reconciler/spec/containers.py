@@ -90,6 +90,8 @@ class Listed(Shape):
 
     def _as_items(self, node: Node) -> tuple[str, ...]:
         """How to write what stands there as a list: `dvrs` is a mapping of names, so people write `buckets` like it."""
+        if isinstance(node, Scalar) and not self.noun and 0 < len(node.text) <= 40:
+            return (f"put it in brackets: [{node.text}]",)
         if not isinstance(node, Mapping) or not node.pairs or not self.noun:
             return ()
         first = node.pairs[0].key.text
@@ -137,7 +139,11 @@ class Named(Shape):
                 walk,
                 node,
                 where,
-                hints=("write each name as a key, without a dash: NAME: {…}",) if listed else (),
+                hints=(
+                    "write each name as a key, without a dash: NAME: {…}"
+                    if listed
+                    else "write each name as a key below it: NAME: {…}",
+                ),
             )
         if len(node.pairs) < self.least:
             walk.findings.error(
@@ -268,7 +274,9 @@ class Record(Shape):
         return self._listing
 
     def _list(self) -> str:
-        article = "an" if self.noun[:1] in "aeiouxAEIOU" else "a"
+        article = (
+            "an" if self.noun.startswith((*"aeiouAEIOU", "xtream", "m3u")) else "a"
+        )  # as they are spoken
         names = (
             f"{key.name} (required)"
             if (key.required or key.needed) and key.name not in self.hide

@@ -17,6 +17,7 @@ from reconciler.spec.text import LARGEST_BYTES
 
 __all__ = [
     "at_home",
+    "environments",
     "find",
     "matching",
     "mode_of",
@@ -80,15 +81,37 @@ def overlay_path(spec: Path, env: str) -> Path:
     return spec.with_name(f"{spec.stem}.{env}{spec.suffix or '.yaml'}")
 
 
+def environments(spec: Path) -> list[str]:
+    """The names of the environments that have an overlay beside the spec, sorted."""
+    begin, end = f"{spec.stem}.", spec.suffix or ".yaml"
+    try:
+        names = [path.name for path in spec.parent.iterdir()]
+    except OSError:
+        return []
+    return sorted(
+        name.removeprefix(begin).removesuffix(end)
+        for name in names
+        if name.startswith(begin) and name.endswith(end) and len(name) > len(begin) + len(end)
+    )
+
+
 def shown(path: Path) -> str:
     """How a path is called in messages: as it was given, with forward slashes."""
     return path.as_posix()
 
 
-def read(path: Path, findings: Findings, *, asked_at: Span | None, left: int = LARGEST_BYTES) -> bytes | None:
+def read(
+    path: Path,
+    findings: Findings,
+    *,
+    asked_at: Span | None,
+    left: int = LARGEST_BYTES,
+    missing: str = "check the path; it is relative to the spec",
+) -> bytes | None:
     """The bytes of a file, at most one more than `left`; None after noting why it cannot be read.
 
-    `asked_at` is where the spec names the file; the file itself where the user did.
+    `asked_at` is where the spec names the file; the file itself where the user did. `missing` is what to do where there
+    is none.
     """
     try:
         with path.open("rb") as file:
@@ -96,7 +119,7 @@ def read(path: Path, findings: Findings, *, asked_at: Span | None, left: int = L
     except IsADirectoryError:
         reason, hint = "it is a directory", "give a file"
     except FileNotFoundError:
-        reason, hint = "there is no such file", "check the path; it is relative to the spec"
+        reason, hint = "there is no such file", missing
     except PermissionError:
         reason, hint = "it may not be read by this user", "check its owner and mode with `ls -l`"
     except (OSError, ValueError) as error:

@@ -78,13 +78,17 @@ class _Reading:
         self.left_nodes = text.MOST_NODES
         self.complete = True
 
-    def tree(self, path: Path, asked: Node | None) -> Mapping | None:
+    def tree(self, path: Path, asked: Node | None, *, env: str = "") -> Mapping | None:
+        """The tree of a file that the spec names at `asked`, or of the overlay of an environment."""
         file = files.shown(path)
         if file in self.texts and asked is not None:
             self.findings.error("V104", asked, f'"{file}" is read twice', hints=("name every file once",))
             self.complete = False
             return None
-        data = files.read(path, self.findings, asked_at=asked.span if asked else None, left=self.left_bytes)
+        more = {"missing": _no_overlay(path, env)} if env and not path.exists() else {}
+        data = files.read(
+            path, self.findings, asked_at=asked.span if asked else None, left=self.left_bytes, **more
+        )
         decoded = text.decode(file, data, self.findings, left=self.left_bytes) if data is not None else None
         self.texts.setdefault(file, decoded if decoded is not None else _legible(data or b""))
         tree = (
@@ -96,6 +100,15 @@ class _Reading:
         self.left_bytes -= len(data or b"")
         self.left_nodes -= tree.weight
         return tree
+
+
+def _no_overlay(path: Path, env: str) -> str:
+    """What to do about an environment without an overlay at `path`: most are misspelt."""
+    spec = path.with_name(path.name.removesuffix(f".{env}{path.suffix}") + path.suffix)
+    known = ", ".join(files.environments(spec))
+    return f"--env {env} reads this file beside the spec; " + (
+        f"there is one for {known}" if known else "write it, or leave --env out"
+    )
 
 
 def _legible(data: bytes) -> str:
@@ -123,7 +136,7 @@ def _checked(path: Path, *, env: str | None, allow_exec: bool, today: date | Non
     if tree is not None:
         tree = _with_includes(tree, path, reading)
         if env is not None:
-            above = reading.tree(files.overlay_path(path, env), None)
+            above = reading.tree(files.overlay_path(path, env), None, env=env)
             if above is not None:
                 _refuse(above, ("include",), "an overlay", findings)
             merged = overlay.overlaid(tree, above) if above is not None else tree

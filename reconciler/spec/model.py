@@ -2,7 +2,8 @@
 
 Durations are seconds, sizes bytes, shares fractions of 1. Nothing here can be wrong any more: `spec.shape` and
 `spec.checks` refuse what does not fit. Named things carry `at`, the place in the file they came from, which plays
-no part in comparisons. This module refuses to read text and to hold a secret value.
+no part in comparisons. One noun for each part of the language and nothing else: apart they would only import each
+other, which is why this module is longer than others. It refuses to read text and to hold a secret value.
 """
 
 from collections.abc import Mapping

@@ -141,6 +141,15 @@ class Text(Shape):
         self.blank = blank
 
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
+        if isinstance(node, Scalar) and not node.text and not node.plain and not self.blank:
+            walk.findings.error(
+                "V110",
+                node,
+                f"{where.label} must not be empty",
+                hints=(f"write {self.what}, or leave it out",),
+                path=where.path,
+            )
+            return Val(node, INVALID)
         if not isinstance(node, Scalar) or (not node.text and not self.blank):
             return self.wrong(walk, node, where)
         if core_kind(node) == "null":

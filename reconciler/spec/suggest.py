@@ -5,8 +5,12 @@ module refuses to guess wildly: what is further away than a third of the word is
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 __all__ = ["closest", "distance"]
+
+_PREFIX: Final = 3
+"""A shorter beginning fits too much."""
 
 
 def distance(one: str, other: str, most: int) -> int:
@@ -32,9 +36,9 @@ def distance(one: str, other: str, most: int) -> int:
 
 def closest(word: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `word` was probably meant to be, or None. Among equals the last one given wins no more
-    than the first: candidates come in order of likelihood.
+    than the first: candidates come in order of likelihood. A beginning of one alone is it, too: `user`, `pass`.
     """
-    word = word.casefold()
+    word, candidates = word.casefold(), tuple(candidates)
     if not word or len(word) > 60:
         return None
     plain = word.replace("-", "").replace("_", "")
@@ -48,4 +52,7 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
             best, most = candidate, steps - 1
             if most < 0:
                 break
+    if best is None and len(word) >= _PREFIX:
+        longer = [other for other in dict.fromkeys(candidates) if other.casefold().startswith(word)]
+        best = longer[0] if len(longer) == 1 else None
     return best

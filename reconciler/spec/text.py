@@ -29,6 +29,8 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufff
 _BREAK: Final = "\r\n|[\r\n\x85\u2028\u2029]"
 _TIGHT: Final = re.compile(r"\s*([a-z_]+):([^\s:/]+)")
 """`version:1`: YAML reads it as one text."""
+# a text, because only a mistake needs it compiled
+_KEY_LINE: Final = r"[ -]*(?P<key>[A-Za-z_][\w-]*):(?= |$)"
 _BRACES: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[^}\s]*\}?")
 _CURLY: Final = ("\u201c\u201e\u201f\u2018\u201a\u201b", "\u201d\u201c\u201f\u2019\u2018")
 """Quotes that word processors and web pages make of straight ones, by where they stand."""
@@ -466,6 +468,23 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             Span(file, line - 1, tight.start(1) + 1, line - 1, tight.end(2) + 1),
             "a colon without a space after it",
             label=f"write {tight[1]}: {tight[2]}",
+        )
+    elif (
+        "mapping values are not allowed" in problem
+        and line > 1
+        and (above := re.match(_KEY_LINE, lines[line - 2]))
+        and (here := re.match(_KEY_LINE, row))
+        and here.end() == column
+        and here.start("key") > above.start("key")
+    ):
+        findings.error(
+            "V100",
+            Span(file, line, here.start("key") + 1, line, here.end("key") + 1),
+            f'this line is indented deeper than "{above["key"]}", so it was read as a part of its value',
+            label=f"begin it in column {above.start('key') + 1}",
+            hints=(
+                "keys of one mapping begin in the same column; what belongs to one stands below it, deeper",
+            ),
         )
     elif "mapping values are not allowed" in problem:
         findings.error(

@@ -198,6 +198,14 @@ def test_an_overlay_includes_nothing(tmp_path: Path) -> None:
     assert [("V107", 3, 1)] == [(f.code, f.span.line, f.span.column) for f in diagnostics if f.span]
 
 
+def test_a_misspelt_environment_is_told_with_those_there_are(tmp_path: Path) -> None:
+    """Where an environment has no overlay, the finding names the file and the environments that have one."""
+    _, found, _ = loaded(tmp_path, "safety: {}", env="prdo", ptctl__prod__yaml="state: .prod\n")
+    (missing,) = found
+    assert "ptctl.prdo.yaml" in missing.summary
+    assert missing.hints == ("--env prdo reads this file beside the spec; there is one for prod",)
+
+
 def test_a_mistake_in_an_overlay_is_told_there(tmp_path: Path) -> None:
     """Positions point into the overlay; a missing overlay is an error."""
     _, diagnostics, _ = loaded(

@@ -199,7 +199,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
         ('a: "\\d+"\n', 1, 5),
         ("a: b: c\n", 1, 5),
         ("a:\n  - b\n  c: d\n", 3, 3),
-        ("a: 1\n b: 2\n", 2, 3),
+        ("a: 1\n b: 2\n", 2, 2),
         ("a: !!int 5\n", 1, 4),
         ("a: 1\n--- \nb: 2\n", 2, 1),
     ],

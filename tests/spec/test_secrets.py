@@ -110,7 +110,7 @@ def test_a_file_that_is_no_yaml_shows_no_secret_either(broken: str, tmp_path: Pa
         'credentials: {a: {username: "file:/run/u", password: "file:/run/p"}}',
         'credentials: {a: "subscription:~/sub.*.txt"}',
         'credentials: {a: {token: "plexprefs:/config/Preferences.xml"}}',
-        "sources: {main: {kind: m3u, url: 'http://h/get.php?username={username}&password={password}'}}",
+        "credentials: {a: {username: 'env:U', password: 'env:P'}}\nsources: {main: {kind: m3u, credentials: a, url: 'http://h/get.php?username={username}&password={password}'}}",
         "sources: {main: {kind: m3u, url: 'env:LIST_URL'}}",
         'sources: {main: {kind: m3u, path: l, headers: {Authorization: "env:AUTH", Referer: "https://example.net/"}}}',
         "overrides: [{channel: main/1, logo: 'https://example.net/token/1.png'}]",

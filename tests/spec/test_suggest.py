@@ -23,6 +23,8 @@ KEYS = ("connections", "content", "credentials", "hosts", "kind", "max_age", "or
         ("xyzzy", None),
         ("", None),
         ("h", None),
+        ("cred", "credentials"),
+        ("con", None),
         ("a" * 500, None),
     ],
 )

@@ -137,10 +137,13 @@ def _uses(subject: Subject) -> None:
 
     for name, source in subject.named("sources").items():
         kind, given = inner(source, "kind"), items(inner(source, "credentials"))
-        if kind is None or kind.data != "xtream":
+        if kind is None:
             continue
         for one in given:
             wants(one, "account", "account", "give it username and password, or url")
+        if kind.data != "xtream":
+            _placeholders(subject, name, source)
+            continue
         answers = [_holds(known.get(one.data), "url") for one in given]
         if "hosts" not in source.data and given and all(answer is False for answer in answers):
             subject.findings.error(
@@ -151,6 +154,20 @@ def _uses(subject: Subject) -> None:
             )
     wants(subject.value("plex", "credentials"), "token", "token", "give it token: env:PLEX_TOKEN")
     wants(subject.value("serve", "access", "admin"), "token", "token", "give it token: env:PTCTL_ADMIN")
+
+
+def _placeholders(subject: Subject, name: str, source: Val) -> None:
+    """Whether somebody fills in what a playlist's address leaves open."""
+    url = inner(source, "url")
+    if url is None or "credentials" in source.data:
+        return
+    if left := next((mark for mark in ("{username}", "{password}") if mark in url.data), ""):
+        subject.findings.error(
+            "V134",
+            url.node,
+            f'source "{name}" has {left} in its url and no credentials to fill it in',
+            hints=("add credentials: NAME",),
+        )
 
 
 def _mode(subject: Subject, value: Val, reference: SecretRef) -> None:
