@@ -148,10 +148,12 @@ class Assembly:
         *,
         group: str,
         sticky_group: str,
+        place: str,
     ) -> None:
         """One entry from its `#EXTINF` line, its addresses and its headers.
 
-        `group` stood below its `#EXTINF`, `sticky_group` above; its own `group-title` wins over both.
+        `group` stood below its `#EXTINF`, `sticky_group` above; its own `group-title` wins over both. `place` tells
+        where one without a name is.
         """
         guide_id, guide_name, logo, title, rare, name = said
         number: int | None = None
@@ -166,7 +168,7 @@ class Assembly:
             headers = (*attribute_headers(rare), *headers)
         name = name or guide_name or guide_id
         if not name:
-            self.drop("no name", "")
+            self.drop("no name", place)
             return
         url, key, kind, extension = self.locate(addresses[0])
         more: tuple[str, ...] = ()

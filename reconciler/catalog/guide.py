@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from html import unescape
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -42,6 +43,10 @@ __all__ = [
 ]
 
 
+TIMES_READ: Final = 20
+"""So many starts of a block are read to see whether a guide writes times at all."""
+
+
 def _attribute_pattern(name: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"""%b(?:(?!\s+%b\s*=)%b)*+\s+%b\s*=\s*["']([^"']*)""" % (START, name, PAIR, name))
 
@@ -65,15 +70,33 @@ def index(chunks: Iterable[bytes]) -> GuideIndex:
     stamp = chunks.stamp if isinstance(chunks, GuideBytes) else None
     places = Places(stamp) if stamp else None
     counts: Counter[bytes] = Counter()
+    odd_time, readable = "", False
     for block in splitter.blocks():
         counts.update(block.ids)
+        if not readable:
+            odd_time, readable = _first_times(block, odd_time)
         if places is not None and places.complete:
             _note_places(places, block)
         if block.channels:
             for element in _channel_elements(block.channels):
                 _declare(channels, element)
     programmes = {xmltv_id.decode("utf-8", "replace"): count for xmltv_id, count in counts.items()}
-    return GuideIndex(channels, programmes, tuple(splitter.notes), splitter.damaged, places)
+    notes = list(splitter.notes)
+    if odd_time and not readable:
+        notes.append(f"the times of its programmes cannot be read ({odd_time[:40]})")
+    # a guide without a time that can be read must not count against channels either
+    damaged = splitter.damaged or (bool(odd_time) and not readable)
+    return GuideIndex(channels, programmes, tuple(notes), damaged, places)
+
+
+def _first_times(block: Block, odd: str) -> tuple[str, bool]:
+    """The first start in the guide that is no time, and whether there is one that is: a few of each block are read."""
+    for found in islice(_BEGIN.finditer(block.text), TIMES_READ):
+        written = found[1].decode("utf-8", "replace")
+        if time_value(written) is not None:
+            return odd, True
+        odd = odd or written or "empty"
+    return odd, False
 
 
 def coverage(

@@ -116,9 +116,9 @@ class _Reader:
     """The state between lines: the open `#EXTINF`, what waits for the next one, and the sticky group."""
 
     __slots__ = (
-        "_address", "_bulk", "_carried", "_foreign", "_group", "_headers",
-        "_local_group", "_open", "_said", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number",
-        "long_lines", "seen_text",
+        "_address", "_begun", "_bulk", "_carried", "_foreign", "_group", "_headers", "_local_group", "_open", "_said",
+        "_stream", "_text", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number", "long_lines",
+        "seen_text",
     )  # fmt: skip
 
     def __init__(self, assembly: Assembly, *, in_bulk: bool) -> None:
@@ -131,6 +131,9 @@ class _Reader:
         self._headers: list[tuple[str, str]] = []
         self._waiting: list[tuple[str, str]] = []
         self._foreign = ""
+        self._text = False
+        self._begun = 0
+        self._stream = False
         self._local_group = ""
         self._group = ""
         self._wrong_bytes = 0
@@ -240,6 +243,7 @@ class _Reader:
     def _entry(self, line: str) -> None:
         self._close()
         self._open = True
+        self._begun = self.line_number
         self._said = read_extinf(line[8:])
         if self._waiting:
             self._headers, self._waiting = self._waiting, []
@@ -260,6 +264,8 @@ class _Reader:
                 self._group = group
         elif word.startswith("#KODIPROP:"):
             self._header_target().extend(kodi_headers(line[10:]))
+        elif word in {"#EXT-X-TARG", "#EXT-X-STRE", "#EXT-X-MEDI"}:
+            self._stream = True
         elif word.startswith("#EXTM3U"):
             self.header = self.header or not self.seen_text
             self._read_header(line[7:])
@@ -279,7 +285,8 @@ class _Reader:
         if not line.startswith(("http://", "https://")):
             scheme = _SCHEME.match(line)
             if scheme is None:
-                return  # plain text: the rest of a broken name, or a relative path that leads nowhere
+                self._text = True  # the rest of a broken name, or a relative path that leads nowhere
+                return
             if self._open and scheme[1].lower() not in {"http", "https"}:
                 self._foreign = self._foreign or scheme[1].lower()
                 return
@@ -311,12 +318,17 @@ class _Reader:
                 self._headers,
                 group=self._local_group,
                 sticky_group=self._group,
+                place=f"line {self._begun}",
             )
-        elif self._foreign:
-            self.assembly.drop(f"the address is {self._foreign}, not http or https", self._said.name)
         else:
-            self.assembly.drop("no address after #EXTINF", self._said.name)
-        self._open = False
+            said = self._said
+            called = said.name or said.guide_name or said.guide_id or f"line {self._begun}"
+            if self._foreign:
+                why = f"the address is {self._foreign}, not http or https"
+            else:
+                why = "the address does not begin with http" if self._text else "no address after #EXTINF"
+            self.assembly.drop(why, called)
+        self._open = self._text = False
         self._address = []
         if self._headers:
             self._headers = []
@@ -336,5 +348,9 @@ class _Reader:
             notes.append(
                 f"{plural(self.long_lines, 'line')} longer than {LINE_LIMIT_CHARS:,} characters left out"
             )
-        entries = self.assembly.entries()
-        return Playlist(entries, self.assembly.dropped(), tuple(self.guide_urls), tuple(notes), self.header)
+        entries, dropped = self.assembly.entries(), self.assembly.dropped()
+        if not entries and self._stream:
+            notes.append("this is the playlist of one stream, not a list of channels")
+        elif not entries and not dropped:
+            notes.append("no line of it begins with #EXTINF")
+        return Playlist(entries, dropped, tuple(self.guide_urls), tuple(notes), self.header)

@@ -12,7 +12,7 @@ from typing import Final
 from reconciler.catalog.entry import SourceReport
 from reconciler.planning.commands import again
 from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
-from reconciler.rendering.ink import Role, cut, pad, paint
+from reconciler.rendering.ink import Role, cells, cut, pad, paint
 from reconciler.wording import number, plural, size
 
 __all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
@@ -165,7 +165,7 @@ def _sources(plan: Plan, *, color: bool) -> Iterator[str]:
     yield paint("Sources", "head", color=color)
     width = max(8, *(len(s.name) for s in plan.sources))
     for report in plan.sources:
-        yield cut(_source_line(report, width), WIDTH)
+        yield from _source_lines(report, width)
         for dropped in report.dropped:
             examples = f" ({', '.join(dropped.examples[:EXAMPLES])})" if dropped.examples else ""
             yield cut(f"  {'':{width}} left out {number(dropped.count)}: {dropped.reason}{examples}", WIDTH)
@@ -179,9 +179,11 @@ def _sources(plan: Plan, *, color: bool) -> Iterator[str]:
     )
 
 
-def _source_line(report: SourceReport, width: int) -> str:
+def _source_lines(report: SourceReport, width: int) -> Iterator[str]:
+    """One line for a source, and as many more as its notes need: an oddity cut off helps nobody."""
     state = {"fresh": "ok", "unchanged": "ok", "cached": "cached", "absent": "ABSENT"}[report.fetched]
-    what = "channels" if report.kind == "xmltv" else "entries"
+    one, many = ("channel", "channels") if report.kind == "xmltv" else ("entry", "entries")
+    what = one if report.entries == 1 else many
     took = f"{report.seconds:.1f} s" if report.fetched == "fresh" else "-"
     notes: list[str] = []
     if report.fetched == "unchanged":
@@ -194,11 +196,13 @@ def _source_line(report: SourceReport, width: int) -> str:
         notes.append(f"{duration(report.age_s)} old" + (", TOO OLD" if report.stale else ""))
     if report.kind == "xmltv" and report.size_bytes:
         notes.append(size(report.size_bytes))
-    notes += report.notes
-    return (
-        f"  {pad(report.name, width)} {report.kind:<7} {state:<7} {took:>7}   {number(report.entries):>7} {what:<8}"
-        f"   {'; '.join(notes)}"
-    )
+    line = f"  {pad(report.name, width)} {report.kind:<7} {state:<7} {took:>7}   {number(report.entries):>7} {what:<8}   "
+    beside, below = notes, list(report.notes)
+    while below and cells(line + "; ".join([*beside, below[0]])) <= WIDTH:
+        beside.append(below.pop(0))
+    yield cut(line + "; ".join(beside), WIDTH).rstrip()
+    margin = f"  {'':{width}} "
+    yield from textwrap.wrap("; ".join(below), WIDTH, initial_indent=margin, subsequent_indent=margin)
 
 
 def _outside(plan: Plan, *, color: bool) -> Iterator[str]:

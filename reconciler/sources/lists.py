@@ -20,6 +20,7 @@ from reconciler.catalog.playlist import Playlist, parse
 from reconciler.errors import ProviderError
 from reconciler.secret import Secret
 from reconciler.sources.accounts import Account
+from reconciler.sources.classify import classify_response
 from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.errand import Errand, Spooled
 from reconciler.sources.progress import Step
@@ -30,6 +31,16 @@ __all__ = ["ListFetched", "fetch_list", "list_identity", "read_list_file"]
 
 READ_BYTES: Final = 1 << 20
 MISSING: Final = "the file cannot be read"
+_PACKED: Final = {
+    b"BZh": "with bzip2",
+    b"7z\xbc\xaf": "with 7-Zip",
+    b"Rar!": "with RAR",
+    b"\x28\xb5\x2f\xfd": "with zstd",
+    b"\x1f\x8b": "twice",
+    b"\xfd7zXZ": "twice",
+    b"PK\x03\x04": "twice",
+}
+"""How files begin that are not read as they are; what is packed once has been unpacked before anybody looks here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ async def _fetch_once(
     if not playlist.entries and before and before.count:
         raise FetchFailed("empty", f"an empty list where {before.count:,} were listed before")
     if not playlist.entries:
-        raise FetchFailed("empty", "a playlist without a usable entry")
+        raise FetchFailed("empty", f"a playlist without a usable entry{_why(playlist)}")
     headers = found.answer.headers
     head = Head(
         list_identity(source),
@@ -119,18 +130,20 @@ def _read(errand: Errand, source: Source, found: Spooled) -> Playlist:
 async def read_list_file(errand: Errand, source: Source) -> ListFetched:
     """The list in the file at `source.path`. Raises FetchFailed where it cannot be read or holds no list."""
     path = Path(source.path)
+    head = b""
 
     def read() -> tuple[Playlist, str, int]:
         digest = hashlib.sha256()
         size = 0
 
         def chunks() -> Iterator[bytes]:
-            nonlocal size
+            nonlocal head, size
             with path.open("rb") as file:
                 blocks = GuideBytes(file, str(path), errand.web.limits.list_bytes)
                 for block in blocks:
                     size += len(block)
                     digest.update(block)
+                    head = head or block
                     yield block
                 if blocks.damage:
                     raise FetchFailed("reset", blocks.damage)
@@ -145,8 +158,8 @@ async def read_list_file(errand: Errand, source: Source) -> ListFetched:
     except ProviderError as error:
         raise FetchFailed("too-large", error.message) from None
     if not playlist.entries and not playlist.header:
-        raise FetchFailed("no-header", f"{path} is no playlist")
-    head = Head(
+        raise FetchFailed("no-header", f"{path} {_no_playlist(head)}")
+    kept = Head(
         list_identity(source),
         errand.now,
         len(playlist.entries),
@@ -156,4 +169,22 @@ async def read_list_file(errand: Errand, source: Source) -> ListFetched:
         notes=playlist.notes,
         dropped=playlist.dropped,
     )
-    return ListFetched(head, playlist.entries, size)
+    return ListFetched(kept, playlist.entries, size)
+
+
+def _why(playlist: Playlist) -> str:
+    """What a list without entries has instead of them, as a part of a sentence."""
+    left = [f"left out {d.count:,}: {d.reason}" for d in playlist.dropped]
+    return f" ({'; '.join((*playlist.notes, *left))})" if playlist.notes or left else ""
+
+
+def _no_playlist(head: bytes) -> str:
+    """What a file is that is no playlist, from how it begins."""
+    if not head.strip():
+        return "is empty"
+    if packing := next((word for magic, word in _PACKED.items() if head.startswith(magic)), ""):
+        return f"is packed {packing}: unpack it first"
+    verdict = classify_response(200, {}, "", head)
+    if verdict.cause in {"html", "json"}:
+        return f"holds {verdict.detail.replace('instead of a stream', 'instead of a playlist')}"
+    return "is no playlist"

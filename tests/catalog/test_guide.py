@@ -1,11 +1,13 @@
 """A guide's table of contents, and how much it says of each channel."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 
 from reconciler.catalog.guide import Coverage, CoverageQuestion, GuideChannel, coverage, index, open_guide
+from reconciler.catalog.guide_prune import good_guide
 from reconciler.catalog.guide_times import day_window, time_value
 from reconciler.errors import ProviderError
 
@@ -69,6 +71,16 @@ def test_a_web_page_is_no_guide() -> None:
     """The provider's error page is named."""
     with pytest.raises(ProviderError, match="web page"):
         index([b"<!DOCTYPE html><html></html>"])
+
+
+@pytest.mark.accepts("EPG-1")
+def test_a_guide_whose_times_cannot_be_read_says_so() -> None:
+    """Its channels are listed, and it never counts against one; a single odd time among others is nothing to tell."""
+    odd = re.sub(r'start="[^"]*"', 'start="1796036400"', GUIDE)
+    found = index([odd.encode()])
+    assert ("the times of its programmes cannot be read (1796036400)",) == found.notes
+    assert ({"a.uk": 3, "undeclared": 1}, False) == (found.programmes, good_guide(found, fresh=True))
+    assert () == index([GUIDE.replace("20260822100000 +0000", "soon", 1).encode()]).notes
 
 
 @pytest.mark.accepts("EPG-1", "EPG-2")

@@ -149,16 +149,32 @@ def test_what_is_left_out_is_counted() -> None:
     found = read(
         "#EXTM3U\n#EXTINF:-1,Lost\n#EXTINF:-1,Eins\nhttp://h/a\nhttp://h/orphan\n"
         "#EXTINF:-1,Radio\nrtsp://h/b\n#EXTINF:-1,\nhttp://h/c\n#EXTINF:-1,Typo\nhhttps://h/d\n"
-        "#EXTINF:-1,Relative\nchannels/one.m3u8\n"
+        '#EXTINF:-1,Relative\nchannels/one.m3u8\n#EXTINF:-1 tvg-name="Second",\nrtsp://h/e\n'
     )
     assert [e.name for e in found.entries] == ["Eins"]
     assert {d.reason: (d.count, d.examples) for d in found.dropped} == {
-        "no address after #EXTINF": (2, ("Lost", "Relative")),
+        "no address after #EXTINF": (1, ("Lost",)),
+        "the address does not begin with http": (1, ("Relative",)),
         "an address without #EXTINF before it": (1, ("line 5",)),
-        "the address is rtsp, not http or https": (1, ("Radio",)),
+        "the address is rtsp, not http or https": (2, ("Radio", "Second")),
         "the address is hhttps, not http or https": (1, ("Typo",)),
-        "no name": (1, ()),
+        "no name": (1, ("line 8",)),
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("#EXTM3U\n", "no line of it begins with #EXTINF"),
+        ("#EXTM3U #EXTINF:-1,Eins http://h/a #EXTINF:-1,Zwei http://h/b", "no line of it begins with #EXTINF"),
+        ("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\nseg1.ts\n", "this is the playlist of one stream, not a list of channels"),
+        ("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nlow.m3u8\n", "this is the playlist of one stream, not a list of channels"),
+    ],
+)  # fmt: skip
+def test_a_list_without_entries_says_what_it_is(text: str, note: str) -> None:
+    """Nothing is lost without a word: not a list in one line, and not a stream taken for one."""
+    found = read(text)
+    assert ((), (note,)) == (found.entries, found.notes)
 
 
 @pytest.mark.accepts("SPL-7")

@@ -1,5 +1,6 @@
 """M3U sources by address and by file, fetched from small servers that misbehave as real ones do."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -296,6 +297,45 @@ def test_a_file_is_read_each_time(run: Run[Any], tmp_path: Path) -> None:
         report, names = await load(source, tmp_path, NOW + 60)
         assert ("cached", ["Uno", "Zwei"]) == (report.fetched, names)
         assert any("no such file" in note for note in report.notes)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("told", "data"),
+    [
+        ("list.m3u is empty", b"\n"),
+        ("holds an HTML page instead of a playlist", b"<html><body>504</body></html>"),
+        ("holds a JSON answer instead of a playlist", b'{"user_info": {"auth": 0}}'),
+        ("is packed with bzip2: unpack it first", bz2.compress(LIST)),
+        ("is packed twice: unpack it first", gzip.compress(gzip.compress(LIST))),
+        ("list.m3u is no playlist", b"[playlist]\nFile1=http://h/1\n".lstrip(b"[")),
+    ],
+)
+def test_a_file_that_is_no_list_says_what_it_is(
+    run: Run[Any], tmp_path: Path, told: str, data: bytes
+) -> None:
+    """The note names the file and what stands in it instead."""
+    (tmp_path / "list.m3u").write_bytes(data)
+
+    async def main() -> None:
+        report, names = await load(Source("main", "m3u", path=str(tmp_path / "list.m3u")), tmp_path)
+        assert ("absent", []) == (report.fetched, names)
+        assert any(told in note for note in report.notes), report.notes
+
+    run(main)
+
+
+def test_a_list_without_entries_says_why(run: Run[Any], tmp_path: Path) -> None:
+    """An address that gives a stream's playlist, or entries without addresses, is refused with what was seen."""
+
+    async def main() -> None:
+        async with serving(body(b"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\nseg1.ts\n")) as server:
+            report, _ = await load(list_at(f"{server.url}/l.m3u"), tmp_path)
+            assert "this is the playlist of one stream, not a list of channels" in report.failure
+            server.answer = body(b"#EXTM3U\n#EXTINF:-1,Eins\nchannels/1.ts\n")
+            report, _ = await load(list_at(f"{server.url}/l.m3u"), tmp_path)
+            assert "(left out 1: the address does not begin with http)" in report.failure
 
     run(main)
 
