@@ -5,12 +5,10 @@ without a restart. Errors name the reference and the place, never a value. Readi
 trio use a thread for `exec`. This module refuses to keep what it read, to log it and to write it anywhere.
 """
 
-import os
 import re
 import shlex
-import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,7 +23,6 @@ __all__ = [
     "account",
     "allowed_networks",
     "header_values",
-    "permission_warning",
     "resolve",
     "subscription_file",
     "token",
@@ -263,10 +260,20 @@ def _from_line(credentials: Credentials, line: Secret) -> Account:
     segments = [unquote(s) for s in parts.path.split("/") if s]
     if parts.scheme in {"http", "https"} and segments[:1] == ["live"] and len(segments) >= 4:
         return Account(credentials.name, Secret(segments[1]), Secret(segments[2]), host=host, label=str(ref))
+    if parts.scheme in {"http", "https"} and (short := _short_form(segments)) is not None:
+        base, user, password = short
+        return Account(credentials.name, Secret(user), Secret(password), host=host + base, label=str(ref))
     raise CredentialError(
         f"credential '{ref}': the value is no address with username= and password=",
         next_step="give the whole get.php line of the provider",
     )
+
+
+def _short_form(segments: Sequence[str]) -> tuple[str, str, str] | None:
+    """Base path, user name and password of XUI's short form of get.php: `[/base]/playlist/<user>/<pass>/m3u_plus`."""
+    if len(segments) < 4 or segments[-4] != "playlist" or not segments[-1].startswith("m3u"):
+        return None
+    return "".join(f"/{s}" for s in segments[:-4]), segments[-3], segments[-2]
 
 
 def token(
@@ -297,26 +304,3 @@ def header_values(
         )
         for name, value in headers
     )
-
-
-def permission_warning(ref: SecretRef, *, environ: Mapping[str, str], base: Path) -> str | None:
-    """A sentence where the file behind a reference may be read by group or everyone (CRD-6), else None.
-
-    Files of Kubernetes secrets are links into a directory of the kubelet's making: their mode is the operator's word,
-    so they are warned about as well. Unreadable or missing files give None: `resolve` speaks of those.
-    """
-    if ref.scheme not in {"envfile", "file", "subscription"} or os.name != "posix":
-        return None
-    try:
-        path = (
-            subscription_file(ref, environ=environ, base=base)
-            if ref.scheme == "subscription"
-            else _path(ref.place, environ, base)
-        )
-        mode = path.stat().st_mode
-    except (OSError, CredentialError):
-        return None
-    if not mode & (stat.S_IRGRP | stat.S_IROTH):
-        return None
-    who = "everyone" if mode & stat.S_IROTH else "its group"
-    return f"{path} (credential '{ref}') can be read by {who}: chmod 600 {shlex.quote(str(path))}"

@@ -12,7 +12,6 @@ from reconciler.sources.credentials import (
     account,
     allowed_networks,
     header_values,
-    permission_warning,
     resolve,
     subscription_file,
     token,
@@ -165,6 +164,10 @@ def test_a_line_must_be_an_account(tmp_path: Path) -> None:
         assert line not in caught.value.message
     found = account(credentials, environ={"LINE": "http://h:1/live/bob/x%2Fy/7.ts"}, base=tmp_path)
     assert ("http://h:1", Secret("bob"), Secret("x/y")) == (found.host, found.username, found.password)
+    short = account(
+        credentials, environ={"LINE": "http://h/sub/playlist/a/b%2Fc/m3u_plus?output=ts"}, base=tmp_path
+    )
+    assert ("http://h/sub", "a", "b/c") == (short.host, short.username.reveal(), short.password.reveal())
     sub = account(credentials, environ={"LINE": "http://h/sub/get.php?username=a&password=b"}, base=tmp_path)
     assert "http://h/sub" == sub.host
 
@@ -182,20 +185,6 @@ def test_headers_are_resolved(tmp_path: Path) -> None:
     headers: tuple[tuple[str, str | SecretRef], ...] = (("Referer", "http://r/"), ("X-Key", ref("env:K")))
     found = header_values(headers, environ={"K": "v"}, base=tmp_path)
     assert (("Referer", "http://r/"), ("X-Key", Secret("v"))) == found
-
-
-@pytest.mark.accepts("CRD-6")
-def test_open_files_are_warned_about(tmp_path: Path) -> None:
-    """A secret file that others can read gives a sentence with the command that closes it."""
-    path = tmp_path / "s"
-    path.write_text("v")
-    for mode, who in ((0o600, None), (0o640, "its group"), (0o604, "everyone")):
-        path.chmod(mode)
-        told = permission_warning(ref("file:s"), environ={}, base=tmp_path)
-        assert (told is None) == (who is None)
-        assert who is None or (who in str(told) and f"chmod 600 {path}" in str(told))
-    assert permission_warning(ref("env:X"), environ={}, base=tmp_path) is None
-    assert permission_warning(ref("subscription:none*"), environ={}, base=tmp_path) is None
 
 
 @pytest.mark.accepts("DOC-1")
