@@ -47,6 +47,8 @@ from reconciler.spec import model as spec_model
 from tests.planning.worlds import Lineups, channel, device_id, spec_of
 
 TOKEN = "owner-token-77"
+ONE = {"news": {1000: "BBC", 1001: "CNN", 1002: "Sky"}}
+TWO = {**ONE, "sport": {1600: "ESPN", 1601: "DAZN"}}
 NOW = "2026-03-01T04:12:40Z"
 QUICK = Timing(
     pace_s=0.0,
@@ -296,3 +298,13 @@ async def house(tmp_path: Path, *, options: PlexOptions | None = None) -> AsyncI
         ):
             yield House(state, plex, serving, connection, client)
         nursery.cancel_scope.cancel()
+
+
+def on(home: House, name: str) -> set[str]:
+    """The channels that are on in the simulated Plex."""
+    return {m.device for m in home.plex.device(home.tuned(name).device_id).enabled_mappings}
+
+
+def without(rows: dict[int, str], *numbers: int) -> dict[int, str]:
+    """The channels but for some numbers."""
+    return {n: c for n, c in rows.items() if n not in numbers}

@@ -15,19 +15,12 @@ from reconciler.planning.model import Plan
 from reconciler.plex import requests
 from reconciler.sandbox.plex import FaultRule, PlexOptions
 from reconciler.sandbox.plex_loads import Load
-from reconciler.spec.model import Approval, Plex, Removed
-from tests.applying.house import QUICK, TOKEN, House, house, until
+from reconciler.spec.model import Approval, Plex
+from tests.applying.house import ONE, QUICK, TOKEN, TWO, House, house, on, until, without
 from tests.conftest import Run
 from tests.planning.worlds import Lineups
 
-ONE = {"news": {1000: "BBC", 1001: "CNN", 1002: "Sky"}}
-TWO = {**ONE, "sport": {1600: "ESPN", 1601: "DAZN"}}
 PLEX = Plex("http://plex", "plex")
-
-
-def on(home: House, name: str) -> set[str]:
-    """The channels that are on in the simulated Plex."""
-    return {m.device for m in home.plex.device(home.tuned(name).device_id).enabled_mappings}
 
 
 @pytest.mark.accepts("DVR-1", "ACT-1", "ACT-5")
@@ -214,190 +207,6 @@ def test_fault_matrix(
 def without_ports(text: str) -> str:
     """The state text with loopback ports taken out: each house has its own."""
     return re.sub(r"127\.0\.0\.1(:|%3A|%253A)\d+", "HOST", text)
-
-
-@pytest.mark.accepts("ACT-8")
-def test_unpaired_channels_are_named_and_not_tried_again(tmp_path: Path, run: Run[None]) -> None:
-    """What the guide does not list is left off, told by name, and no reason to write again."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            home.timing = replace(QUICK, map_s=0.3)
-            home.guide_holes = frozenset({1002})
-            result = await home.apply(ONE)
-            assert result.complete, result.outcomes
-            assert result.remarks == ("news: Plex does not pair 1002 Sky",)
-            assert on(home, "news") == {"1000", "1001"}
-            writes = home.writes()
-            planned = await home.planned(ONE)
-            assert planned.plan.empty
-            assert [w.code for w in planned.plan.warnings] == ["W304"]
-            assert (await home.carry_out(planned)).complete
-            assert home.writes() == writes
-
-    run(main)
-
-
-@pytest.mark.accepts("ACT-6")
-def test_an_empty_map_is_never_sent(tmp_path: Path, run: Run[None]) -> None:
-    """Plex pairs nothing: the DVR fails with what to do, no map request is sent, the other DVR is finished."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            home.timing = replace(QUICK, map_s=0.3)
-            home.guide_holes = frozenset(ONE["news"])
-            result = await home.apply(TWO)
-            (failed,) = result.failed
-            assert failed.dvr == "news"
-            assert "still empty" in failed.text
-            assert failed.next_step == "ptctl explain dvr news"
-            assert len([w for w in home.writes() if w.endswith("channelmap")]) == 1
-            assert on(home, "sport") == {"1600", "1601"}
-
-    run(main)
-
-
-@pytest.mark.accepts("PLN-5", "APP-6", "DVR-4")
-def test_drift_is_repaired(tmp_path: Path, run: Run[None]) -> None:
-    """Address, name, state and map changed by hand go back; the DVR and its rules stay."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(TWO)
-            plex = home.plex.machine.state
-            home.plex.add_rule(home.plex.dvr_of(home.tuned("news").device_id), "Late Show")
-            news, sport = (home.plex.device(home.tuned(n).device_id) for n in ("news", "sport"))
-            good, was = news.uri, home.plex.state_text()
-            news.uri, news.title = "http://10.0.0.9:1", "renamed"
-            sport.enabled = False
-            sport.mappings = tuple(replace(m, enabled=m.device == "1600") for m in sport.mappings)
-            for device in (news, sport):
-                plex.save_device(device)
-            count = len(home.writes())
-            planned = await home.planned(TWO)
-            paths = sorted((d.dvr, d.path) for d in planned.plan.drift)
-            assert paths == [
-                ("news", "tuner.title"),
-                ("news", "tuner.uri"),
-                ("sport", "channels"),
-                ("sport", "tuner.state"),
-            ]
-            assert (await home.carry_out(planned)).complete
-            assert home.plex.device(home.tuned("news").device_id).uri == good
-            assert home.plex.state_text() == was
-            assert "DELETE" not in " ".join(home.writes()[count:])
-            assert (await home.planned(TWO)).plan.empty
-
-    run(main)
-
-
-@pytest.mark.accepts("PLN-5")
-def test_a_deleted_dvr_and_a_deleted_tuner_come_back(tmp_path: Path, run: Run[None]) -> None:
-    """Gone by hand: one is created again, the other registered and created again."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(TWO)
-            state = home.plex.machine.state
-            state.drop_dvr(home.plex.dvr_of(home.tuned("news").device_id))
-            sport = home.plex.device(home.tuned("sport").device_id)
-            state.drop_dvr(home.plex.dvr_of(sport.device_id))
-            state.drop_device(sport)
-            planned = await home.planned(TWO)
-            assert {("news", "dvr"), ("sport", "tuner")} == {(d.dvr, d.path) for d in planned.plan.drift}
-            assert (await home.carry_out(planned)).complete
-            assert on(home, "sport") == {"1600", "1601"}
-            assert (await home.planned(TWO)).plan.empty
-
-    run(main)
-
-
-def without(rows: dict[int, str], *numbers: int) -> dict[int, str]:
-    return {n: c for n, c in rows.items() if n not in numbers}
-
-
-@pytest.mark.accepts("ACT-7")
-def test_channels_come_and_go(tmp_path: Path, run: Run[None]) -> None:
-    """A new channel is loaded and then switched on, a gone one switched off; the other DVR is not written to."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(TWO)
-            count = len(home.writes())
-            after = {**TWO, "news": {**without(ONE["news"], 1002), 1003: "Arte"}}
-            result = await home.apply(after)
-            assert result.complete, result.outcomes
-            assert home.writes()[count:] == [
-                f"POST /livetv/dvrs/{home.tuned('news').dvr_key}/reloadGuide",
-                f"PUT /media/grabbers/devices/{home.tuned('news').device_key}/channelmap",
-            ]
-            assert on(home, "news") == {"1000", "1001", "1003"}
-            assert (await home.planned(after)).plan.empty
-
-    run(main)
-
-
-@pytest.mark.accepts("MUL-4", "RLD-5", "APP-5")
-def test_delete_waits_for_loads_and_takes_only_ours(tmp_path: Path, run: Run[None]) -> None:
-    """The DVR and its tuner go, after the guide load has ended; ledger and files forget them; twice is nothing."""
-
-    async def main() -> None:
-        async with house(tmp_path, options=PlexOptions(load_delay_s=0.6, deadlock_on_delete=True)) as home:
-            await home.apply(TWO)
-            home.plex.machine.loads.start(home.plex.dvr_of(home.tuned("news").device_id), "butler")
-            home.spec = {"removed": (Removed("sport"),)}
-            gone = home.tuned("sport")
-            result = await home.apply(ONE)
-            assert result.complete, result.outcomes
-            last = [
-                f"DELETE /livetv/dvrs/{gone.dvr_key}",
-                f"DELETE /media/grabbers/devices/{gone.device_key}",
-            ]
-            assert home.writes()[-2:] == last
-            assert {"news"} == home.ledger().dvrs.keys()
-            assert len(home.plex.state()["devices"]) == 1
-            planned = await home.planned(ONE)
-            assert (planned.plan.empty, planned.plan.actions) == (True, ())
-
-    run(main)
-
-
-def test_a_dvr_with_another_tuner_is_not_deleted(tmp_path: Path, run: Run[None]) -> None:
-    """Somebody put a tuner of his own into our DVR: deleting would take it along, so it fails and says what to do."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(TWO)
-            foreign = home.plex.add_foreign_dvr()
-            guest = home.plex.machine.state.devices_of(foreign.key)[0]
-            guest.parent = home.plex.dvr_of(home.tuned("sport").device_id).key
-            home.plex.machine.state.save_device(guest)
-            home.spec = {"removed": (Removed("sport"),)}
-            result = await home.apply(ONE)
-            assert "10ABCDEF" in result.failed[0].text
-            assert "DELETE" not in " ".join(home.writes())
-
-    run(main)
-
-
-@pytest.mark.accepts("APP-6", "PLN-7")
-def test_replace_with_its_word(tmp_path: Path, run: Run[None]) -> None:
-    """A new explicit title: blocked without the word; with it the DVR is deleted and made anew around the same tuner."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(ONE)
-            home.dvr = {"news": {"title": "My News"}}
-            blocked = await home.planned(ONE)
-            assert [b.code for b in blocked.plan.blocks] == ["S202"]
-            result = await home.apply(ONE, allow=("replace:news",))
-            assert result.complete, result.outcomes
-            (dvr,) = home.plex.state()["dvrs"]
-            assert dvr["title"] == "My News"
-            assert on(home, "news") == {"1000", "1001", "1002"}
-            assert (await home.planned(ONE)).plan.empty
-
-    run(main)
 
 
 @pytest.mark.accepts("DVR-7", "BUS-1")
@@ -591,27 +400,6 @@ def files(home: House) -> dict[str, tuple[int, bytes]]:
         for path in home.state.rglob("*")
         if path.is_file() and "cache" not in path.parts
     }
-
-
-@pytest.mark.accepts("RLD-3", "RLD-7", "CNT-1")
-def test_only_the_dvr_whose_guide_moved_is_loaded(tmp_path: Path, run: Run[None]) -> None:
-    """A day later with another guide: one load each, no map request; five hours later none."""
-
-    async def main() -> None:
-        async with house(tmp_path) as home:
-            await home.apply(ONE)
-            count = len(home.writes())
-            home.guide, home.now = "second", "2026-03-01T09:12:40Z"
-            assert (await home.apply(ONE)).complete
-            assert home.writes()[count:] == []
-            home.now = "2026-03-02T04:12:40Z"
-            planned = await home.planned(ONE)
-            assert planned.plan.empty
-            assert (await home.carry_out(planned)).complete
-            assert home.writes()[count:] == ["POST /livetv/dvrs/2/reloadGuide"]
-            assert (await home.planned(ONE)).plan.actions == ()
-
-    run(main)
 
 
 @pytest.mark.accepts("RLD-6")

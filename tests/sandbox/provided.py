@@ -20,6 +20,8 @@ from reconciler.sandbox.streams import find_ffmpeg
 ACCOUNT = Account("anna", "pa ss/1", max_connections=2)
 LOGIN = "username=anna&password=pa%20ss%2F1"
 LIVE = "/live/anna/pa%20ss%2F1"
+TS = f"{LIVE}/11.ts"
+HLS = f"{LIVE}/11.m3u8"
 LIMIT_S = 30
 
 
@@ -138,3 +140,9 @@ async def until(true: Callable[[], object]) -> None:
     with trio.fail_after(2):
         while not true():  # noqa: ASYNC110 - what is waited for is another process's or task's doing, without an event
             await trio.sleep(0.01)
+
+
+async def segment_of(handle: ProviderHandle, which: int = 0, path: str = HLS) -> str:
+    """The path of one segment of the playlist as it is now."""
+    text = (await fetch(handle.urls[0] + path)).text
+    return [line for line in text.splitlines() if line.startswith("/hls/")][which]

@@ -14,7 +14,7 @@ from reconciler.sources.host_health import load_health, order_of, save_health
 from reconciler.sources.web import Limits
 from reconciler.spec.model import Guide
 from tests.conftest import Run
-from tests.sources.test_catalogue import ENVIRON, NOW, QUICK, a_spec, panel_source, provider
+from tests.sources.panels import ENVIRON, NOW, QUICK, a_spec, panel_source, provider
 
 HOUR = 3600.0
 HOSTS = ("http://one.example.net", "http://two.example.net", "http://three.example.net")
