@@ -11,7 +11,7 @@ from typing import Final, cast
 from reconciler.catalog.entry import Entry, Fetched, Kind, SourceReport
 from reconciler.sources.copies import Copies, Head
 from reconciler.sources.lists import ListFetched, list_identity
-from reconciler.sources.panel import PanelLists, total_dropped
+from reconciler.sources.panel import PanelLists, together
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Source
 
@@ -158,7 +158,7 @@ class Outcome:
             via=used[0].via if used else "",
             hosts=len(source.hosts),
             notes=tuple(dict.fromkeys(notes)),
-            dropped=total_dropped(used),
+            dropped=together(one for head in used for one in head.dropped),
             guide_urls=tuple(dict.fromkeys(u for h in used for u in h.guide_urls)),
         )
         told = self._with(report, came.seen) if came.seen else self._with_seen(report)

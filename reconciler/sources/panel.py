@@ -6,7 +6,7 @@ module refuses to fall back to copies (`sources.catalogue` does) and to choose a
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeVar
 
@@ -25,7 +25,7 @@ from reconciler.sources.progress import Step
 from reconciler.sources.web import FetchFailed
 from reconciler.spec.model import Source
 
-__all__ = ["PanelLists", "fetch_lists", "total_dropped"]
+__all__ = ["PanelLists", "fetch_lists", "together"]
 
 T = TypeVar("T")
 Call = Literal["player_api", "get_php"]
@@ -199,6 +199,7 @@ class _Asking:
     async def _episodes(self, listing: Listing) -> Listing:
         """The episodes of the first series, asked for one by one within the budget of requests."""
         found: list[Entry] = []
+        left_out: list[Dropped] = []
         lost = 0
         for series in listing.entries[:SERIES_ASKED]:
             answer = await self.errand.web.get(
@@ -214,7 +215,9 @@ class _Asking:
                 limit_bytes=CATEGORY_BYTES,
             )
             try:
-                found += episodes(answer.body, series=series).entries
+                own = episodes(answer.body, series=series)
+                found += own.entries
+                left_out += (replace(one, examples=(series.name,)) for one in own.dropped)
             except NotJson:
                 lost += 1
         if lost:
@@ -224,7 +227,7 @@ class _Asking:
                 f"episodes of the first {SERIES_ASKED} of {len(listing.entries):,} series are listed: "
                 "get_php in `order` lists all at once"
             )
-        return Listing(tuple(found), listing.dropped)
+        return Listing(tuple(found), together((*listing.dropped, *left_out)))
 
     async def _categories(self, action: str, before: Head | None) -> tuple[tuple[str, str], ...]:
         answer = await self.errand.web.get(
@@ -320,15 +323,14 @@ async def _in_thread(work: Callable[[], T]) -> T:
     return await trio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
-def total_dropped(heads: Sequence[Head]) -> tuple[Dropped, ...]:
-    """What several lists left out, together."""
+def together(dropped: Iterable[Dropped]) -> tuple[Dropped, ...]:
+    """What several lists left out, one of each reason."""
     merged: dict[str, Dropped] = {}
-    for head in heads:
-        for one in head.dropped:
-            known = merged.get(one.reason)
-            merged[one.reason] = (
-                Dropped(one.reason, known.count + one.count, (*known.examples, *one.examples)[:3])
-                if known
-                else one
-            )
+    for one in dropped:
+        known = merged.get(one.reason)
+        merged[one.reason] = (
+            Dropped(one.reason, known.count + one.count, (*known.examples, *one.examples)[:3])
+            if known
+            else one
+        )
     return tuple(merged.values())

@@ -1,22 +1,25 @@
 """Loading all sources from the simulated provider: which call gives the list, what stands in, what is never kept."""
 
 import base64
+import json
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import trio
 
+from reconciler.catalog.entry import Dropped
 from reconciler.errors import CredentialError
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Account
 from reconciler.sandbox.provider import ProviderHandle
+from reconciler.sandbox.wire import Exchange
 from reconciler.sources.progress import Step
 from reconciler.spec.model import Source
 from tests.conftest import Run
@@ -29,6 +32,7 @@ from tests.sources.panels import (
     panel_source,
     provider,
 )
+from tests.sources.test_lists import serving
 
 Provider = Callable[..., AbstractAsyncContextManager[ProviderHandle]]
 
@@ -72,6 +76,29 @@ def test_films_and_series_on_demand(run: Run[Any], tmp_path: Path) -> None:
             for single in ("player_api", "get_php"):
                 found = await load(a_spec(replace(source, order=(single,))), tmp_path / f"only-{single}")
                 assert wanted == {e.key for e in found.entries if e.kind == "series"}, single
+
+    run(main)
+
+
+def test_episodes_without_an_id_are_counted(run: Run[Any], tmp_path: Path) -> None:
+    """What cannot be played of a series is left out with a word, under the name of the series."""
+    answers: dict[str, object] = {
+        "": {"user_info": {"auth": 1, "status": "Active"}, "server_info": {}},
+        "get_series_categories": [],
+        "get_series": [{"series_id": 1, "name": "Seasons"}],
+        "get_series_info": {"episodes": {"1": [{"id": "5", "episode_num": 1}, {"title": "lost"}, {"id": 0}]}},
+    }
+
+    async def answer(exchange: Exchange) -> None:
+        action = parse_qs(urlsplit(exchange.request.target).query).get("action", [""])[0]
+        await exchange.respond(200, json.dumps(answers[action]).encode(), "application/json")
+
+    async def main() -> None:
+        async with serving(answer) as server:
+            source = panel_source(server.url, content=("series",), order=("player_api",))
+            found = await load(a_spec(source), tmp_path)
+            assert ["Seasons S01E01"] == [e.name for e in found.entries]
+            assert (Dropped("no usable episode id", 2, ("Seasons",)),) == found.reports["main"].dropped
 
     run(main)
 
