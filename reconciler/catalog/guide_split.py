@@ -23,6 +23,7 @@ from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.guide_block import START, Block
 from reconciler.catalog.guide_bytes import GuideBytes
 from reconciler.errors import ProviderError
+from reconciler.wording import plural
 
 __all__ = ["BLOCK_BYTES", "ELEMENT_LIMIT_BYTES", "END", "PAIR", "Splitter", "has_markup"]
 
@@ -138,7 +139,7 @@ class Splitter:
         if damage:
             self._note(damage)
         if self._broken:
-            self._note(f"{self._broken} unfinished programmes are left out")
+            self._note(f"{plural(self._broken, 'unfinished programme')} left out")
         if not self._closed:
             self._note("the guide ends early: '</tv>' is missing")
         self.damaged = bool(damage or self._broken or not self._closed)

@@ -89,14 +89,6 @@ class GuideReport:
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     damaged: tuple[str, ...] = ()
 
-    def empty(self, dvr: str) -> tuple[int, ...]:
-        """Numbers without a single programme, unavailable ones included."""
-        return tuple(n for n, c in self.rows[dvr].items() if not c.programmes and not c.unavailable)
-
-    def unavailable_only(self, dvr: str) -> tuple[int, ...]:
-        """Numbers whose every programme says that there is none."""
-        return tuple(n for n, c in self.rows[dvr].items() if not c.programmes and c.unavailable)
-
 
 def write_guides(
     guides: Sequence[GuideInput], wanted: Iterable[GuideWanted], dvrs: Sequence[DvrGuide], scratch: BinaryIO

@@ -14,7 +14,7 @@ from typing import Final
 
 from reconciler.errors import OperatorError
 
-__all__ = ["FORMAT", "NumberedChannel", "ids_by_number", "names_by_number", "read", "write"]
+__all__ = ["FORMAT", "NumberedChannel", "read", "write"]
 
 FORMAT: Final = "ptctl-channels/1"
 LARGEST: Final = 99_999
@@ -56,16 +56,6 @@ def read(text: str, dvr: str = "") -> tuple[NumberedChannel, ...]:
     """
     found = _from_json(text) if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["} else _from_csv(text)
     return tuple(c for c in found if not dvr or c.dvr in {"", dvr})
-
-
-def ids_by_number(channels: Iterable[NumberedChannel]) -> dict[int, str]:
-    """Channel ids of the spec by number, where the file tells them."""
-    return {c.number: c.channel for c in channels if c.channel}
-
-
-def names_by_number(channels: Iterable[NumberedChannel]) -> dict[str, str]:
-    """The names viewers saw by number as text, the form Plex's live map has."""
-    return {str(c.number): c.name for c in channels}
 
 
 def _from_json(text: str) -> list[NumberedChannel]:

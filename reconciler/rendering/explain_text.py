@@ -102,7 +102,8 @@ def render_unbucketed(groups: Sequence[tuple[str, int]]) -> str:
     if not groups:
         return "every channel fits a bucket\n"
     width = min(50, max(cells(group) for group, _ in groups))
-    lines = [f"{number(sum(c for _, c in groups))} channels fit no bucket"]
+    total = sum(c for _, c in groups)
+    lines = [f"{plural(total, 'channel')} {'fits' if total == 1 else 'fit'} no bucket"]
     lines += [
         f"  {pad(cut(group or 'no group', width), width)} {number(count):>8}" for group, count in groups
     ]

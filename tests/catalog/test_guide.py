@@ -58,7 +58,7 @@ def test_a_truncated_guide_is_damaged(tmp_path: Path) -> None:
     found = index([text[: text.index(b"Three")]])
     assert found.damaged
     assert {"a.uk": 3} == found.programmes
-    assert ("1 unfinished programmes are left out", "the guide ends early: '</tv>' is missing") == found.notes
+    assert ("1 unfinished programme left out", "the guide ends early: '</tv>' is missing") == found.notes
     path = tmp_path / "guide.xml.gz"
     path.write_bytes(gzip.compress(text)[:-5])
     opened = index(open_guide(path))

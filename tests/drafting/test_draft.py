@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.drafting.addresses import is_public, panel_of, stream_account
-from reconciler.drafting.channels import NumberedChannel, ids_by_number, names_by_number, read, write
+from reconciler.drafting.channels import NumberedChannel, read, write
 from reconciler.drafting.draft import Draft, Loss, Section, Vault, environment, gathered, render, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.errors import OperatorError
@@ -194,7 +194,6 @@ def test_a_csv_is_read_as_well() -> None:
     """A plain table with number and name does, in any order and case, with the names playlists use."""
     found = read("Name,Number,tvg-id\nABC,1000,abc.us\nNBC,1001,\n", "locals")
     assert [("ABC", 1000, "abc.us"), ("NBC", 1001, "")] == [(c.name, c.number, c.guide_id) for c in found]
-    assert ({}, {"1000": "ABC", "1001": "NBC"}) == (ids_by_number(found), names_by_number(found))
 
 
 @pytest.mark.parametrize(
