@@ -122,7 +122,9 @@ def register_device(uri: str, *, documented: bool = False) -> Request:
 def set_device(key: str, *, title: str, enabled: bool = True) -> Request:
     """Name a tuner and switch it on: after an API add it has no title, and off it is not used (2.2, 2.5)."""
     return Request(
-        "PUT", f"/media/grabbers/devices/{_part(key)}?title={_value(title)}&enabled={int(enabled)}"
+        "PUT",
+        f"/media/grabbers/devices/{_part(key)}?title={_value(title)}&enabled={int(enabled)}",
+        SETTINGS_S,
     )
 
 
