@@ -88,6 +88,8 @@ PLEX = 'credentials: {plex: {token: "env:T"}}\nplex: {url: "http://plex:32400", 
         ("V302", PLEX + "serve: {advertise: «http://127.0.0.1:5004}", None),
         ("V302", PLEX + "serve: {advertise: «http://localhost:5004}", None),
         ("V302", PLEX + "serve: {advertise: «http://0.0.0.0:5004}", None),
+        ("V312", "filters: [{drop: {group: '«[UK] *'}}]", '"[UK]" in a glob stands for one of the signs in it, not for the word'),
+        ("V312", "filters: [{drop: {any: [{group: [A, '*«[Pay TV]*']}]}}]", None),
         ("V311", 'serve: {discovery: «udp, listen: "127.0.0.1:5004"}', 'nobody else hears it: serve listens on "127.0.0.1"'),
         ("V311", 'serve: {discovery: «udp+ssdp, listen: "[::1]:5004"}', None),
         ("V311", "serve: {discovery: «udp+ssdp, layout: path}", None),
@@ -164,6 +166,7 @@ def test_a_rule_fires_at_its_place(code: str, fragment: str, summary: str | None
         "buckets: [{name: a, match: {name: {is: CNN}}}, {name: b, match: {name: {in: [cnn]}}}, {name: c, match: {name: {in: [CNN]}}}]\ndvrs: {a: {}, b: {}, c: {}}",
         "buckets: [{name: a, match: {radio: {is: true}}}, {name: b, match: {radio: [true, false]}}]\ndvrs: {a: {}, b: {}}",
         "serve: {layout: path}\ndvrs: {main: {port: 5004}}",
+        "filters: [{drop: {group: ['[[]UK] *', '*[HU]HD', 'BBC [12]', '[!A-Z]*', {is: '[UK]'}]}}]",
     ],
 )  # fmt: skip
 def test_what_is_right_gives_no_finding(fragment: str, tmp_path: Path) -> None:

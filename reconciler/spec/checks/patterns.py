@@ -1,4 +1,4 @@
-"""Regular expressions: they compile, their replacement fits, and they end in reasonable time.
+"""Regular expressions: they compile, their replacement fits, and they end in reasonable time; globs: what they say is meant.
 
 A pattern in which a repetition repeats a repetition can take years on one channel name; it is found by its parse
 tree, not by trying. Refuses to run a pattern on anything.
@@ -19,20 +19,39 @@ from reconciler.spec.shape import Val
 __all__ = ["check", "explosive"]
 
 LONGEST: Final = 2000
+# a text, because few globs have brackets
+_BRACKETS: Final = r"(?<![^*\s])(?P<word>\[[A-Za-z]{2,}[A-Za-z0-9 ]*\])(?![^*\s])"
 _MANY: Final = 8
 """A repetition that may run at least so often counts as unlimited."""
 
 
 def check(subject: Subject) -> None:
-    """V125 and V307 for every pattern."""
+    """V125 and V307 for every pattern, V312 for globs."""
     for _, condition in subject.conditions():
         if (pattern := inner(condition, "regex")) is not None:
             _pattern(subject, pattern)
+        elif isinstance(condition.data, str) and "[" in condition.data:
+            _brackets(subject, condition)
     for step in subject.listed("filters"):
         pattern, to = inner(step, "rename", "regex"), inner(step, "rename", "to")
         compiled = _pattern(subject, pattern) if pattern is not None else None
         if compiled is not None and to is not None:
             _replacement(subject, compiled, to)
+
+
+def _brackets(subject: Subject, glob: Val) -> None:
+    """A whole word in brackets is a group's name as providers write it, and not a choice of signs."""
+    found = re.search(_BRACKETS, glob.data)
+    if found is None:
+        return
+    assert isinstance(glob.node, Scalar)
+    line = subject.lines.line(glob.node.file, glob.node.line)
+    subject.findings.warning(
+        "V312",
+        inside(glob.node, line, *found.span("word")),
+        f'"{found["word"]}" in a glob stands for one of the signs in it, not for the word',
+        hints=(f"write [{found['word'].replace('[', '[]', 1)} for the brackets themselves, or a regex",),
+    )
 
 
 def _pattern(subject: Subject, pattern: Val) -> re.Pattern[str] | None:
