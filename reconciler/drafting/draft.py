@@ -13,7 +13,18 @@ from typing import Final
 from reconciler.drafting.yaml_text import Value, comment, entry, item
 from reconciler.secret import Secret
 
-__all__ = ["Draft", "Loss", "Section", "Vault", "environment", "gathered", "render", "slug"]
+__all__ = [
+    "Draft",
+    "Loss",
+    "Section",
+    "Vault",
+    "environment",
+    "exactly",
+    "gathered",
+    "is_glob",
+    "render",
+    "slug",
+]
 
 ORDER: Final = (
     "credentials",
@@ -99,6 +110,16 @@ def slug(text: str, fallback: str = "main") -> str:
             words.append(current)
             current = ""
     return "-".join([*words, current] if current else words)[:40].strip("-") or fallback
+
+
+def is_glob(text: str) -> bool:
+    """Whether the spec would take the text for a pattern: a plain condition is a glob."""
+    return any(sign in text for sign in "*?[")
+
+
+def exactly(text: str) -> Value:
+    """A condition for this text: plain, in any case, where the spec takes it as it stands."""
+    return {"is": text} if is_glob(text) else text
 
 
 def gathered(losses: Iterable[Loss], everybody: int) -> tuple[Loss, ...]:

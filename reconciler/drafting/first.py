@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from reconciler.drafting.draft import Draft, Loss, Section, Vault
+from reconciler.drafting.draft import Draft, Loss, Section, Vault, is_glob
 from reconciler.drafting.provider import Given, Sections
 from reconciler.drafting.yaml_text import Value
 from reconciler.secret import Secret
@@ -36,9 +36,7 @@ def tidying(
     begun = {name[:2] for name in names}
     heads = sorted({head for name in separators if (head := name.strip()[:2]) not in begun})
     if heads:
-        globs: list[Value] = [
-            f"{h}*" if not re.search(r"[*?\[]", h) else {"regex": f"^{re.escape(h)}"} for h in heads
-        ]
+        globs: list[Value] = [f"{h}*" if not is_glob(h) else {"regex": f"^{re.escape(h)}"} for h in heads]
         filters.append({"name": "separators", "drop": {"name": globs[0] if len(globs) == 1 else globs}})
     return filters
 

@@ -4,13 +4,12 @@
 are too large go on in further DVRs. This module refuses to sort by content.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.drafting.draft import Loss, slug
+from reconciler.drafting.draft import Loss, exactly, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
 from reconciler.wording import plural
@@ -19,7 +18,6 @@ __all__ = ["Block", "Listing", "blocks", "kept_numbers"]
 
 LIMIT: Final = 480
 SHOWN: Final = 5
-_WILD: Final = re.compile(r"[*?\[]")
 _RESERVED: Final = frozenset({"all", "fail", "drop", "split"})
 
 
@@ -125,4 +123,4 @@ def _is(group: str) -> Value:
     """A condition for exactly this group."""
     if not group:
         return {"exists": False}
-    return {"is": group} if _WILD.search(group) else group
+    return exactly(group)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from reconciler.drafting.addresses import host_and_port
 from reconciler.drafting.channels import LARGEST, NumberedChannel
-from reconciler.drafting.draft import Loss, slug
+from reconciler.drafting.draft import Loss, exactly, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
@@ -114,7 +114,7 @@ def skeleton(found: Sequence[Adoptable], lineups: Mapping[str, Sequence[TunerCha
         else:
             unnamed.append(one.name)
             note = f'DVR {one.dvr.key} "{one.dvr.title}": say which channels belong here'
-            buckets.append(({"name": one.name, "match": {"group": one.dvr.title or one.name}}, note))
+            buckets.append(({"name": one.name, "match": {"group": exactly(one.dvr.title or one.name)}}, note))
         channels += _named(one, rows)
         dvr: dict[str, Value] = {}
         if one.name in numbers:

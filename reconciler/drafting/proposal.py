@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
+from reconciler.drafting.draft import is_glob
 from reconciler.drafting.yaml_text import Value
 
 __all__ = ["LIMIT", "Counted", "Group", "proposed"]
@@ -69,7 +70,6 @@ _PREFIX: Final = re.compile(
     r"\s*[\[(|]?\s*([A-Za-z]{2,9}(?:-[A-Za-z]{2})?)\s*(?:[|\])\u2503:/]|\s[-\u2013]\s|[•►»★])"
 )
 _SUFFIX: Final = re.compile(r"[|:/\u2503]\s*([A-Za-z]{2,9})\s*$")
-_WILD: Final = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +223,7 @@ def _region_rule(group: str) -> tuple[str, Value]:
         for region, words in _REGIONS.items():
             if word in words:
                 prefix = found[0].strip()
-                return region, f"{prefix}*" if not _WILD.search(prefix) else {
-                    "regex": f"(?i)^{re.escape(prefix)}"
-                }
+                return region, f"{prefix}*" if not is_glob(prefix) else {"regex": f"(?i)^{re.escape(prefix)}"}
     if found := _SUFFIX.search(group):
         word = found[1].casefold()
         for region, words in _REGIONS.items():

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from reconciler.drafting.draft import is_glob
 from reconciler.drafting.threadfin_settings import FilterRule
 from reconciler.drafting.yaml_text import Value
 
 __all__ = ["Playback", "admitting", "playback"]
 
-_WILD: Final = re.compile(r"[*?\[]")
 _REFUSED: Final = re.compile(r"\s?!+\{([^}]*)\}")
 _DEMANDED: Final = re.compile(r"\s?\{([^}]*)\}")
 _OWN_BUFFERS: Final = frozenset({"", "-", "threadfin", "xteve", "hls"})
@@ -89,7 +89,7 @@ def _equal(text: str, *, case: bool) -> Value:
     """Equal to a text that is no glob."""
     if case:
         return {"is": text}
-    return {"regex": f"(?i)^{re.escape(text)}$"} if _WILD.search(text) else text
+    return {"regex": f"(?i)^{re.escape(text)}$"} if is_glob(text) else text
 
 
 def _holding(text: str, *, case: bool) -> Value:

@@ -97,6 +97,13 @@ def test_dvrs_are_kept_as_they_are(tmp_path: Path) -> None:
     assert ([], (1600, 2199)) == (codes, spec.dvrs["sports-a"].numbers)
 
 
+def test_a_title_in_brackets_stays_a_title() -> None:
+    """A DVR without channels to go by gets its title as group, and never as a pattern."""
+    built = made(dvr("11", "[UK] Locals", device("1", 34400, ("1000",))))
+    (bucket, _), *_ = built.buckets
+    assert {"group": {"is": "[UK] Locals"}} == bucket["match"]
+
+
 def test_what_is_not_an_emulated_tuner_is_left_alone() -> None:
     """A cloud guide, a DVR without a tuner and a real HDHomeRun are named and left as they are."""
     cloud = Dvr("21", "u", "lineup://tv.plex.providers.epg.cloud/x#Antenna", devices=(device("5", 80, ()),))
