@@ -21,6 +21,7 @@ from urllib.request import url2pathname
 import trio
 
 from reconciler.catalog.address import PASSWORD, USERNAME, fill
+from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.access import Access, list_url, request_headers, source_accounts
@@ -346,7 +347,7 @@ async def _from_file(guide: Guide, path: Path, errand: Errand, copies: Copies) -
     if before is not None and before.etag == stamp:
         return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
     answer = Answer(200, {}, b"", size, Secret(""), cloudflare=False)
-    found = Spooled(spooled, answer, f"guide {guide.name!r}", errand.web.limits.guide_bytes)
+    found = Spooled(spooled, answer, f"guide {guide.name!r}", max(errand.web.limits.guide_bytes, 4 * size))
     try:
         if not size:
             raise FetchFailed("empty", f"{path} is empty")
@@ -370,6 +371,7 @@ async def _refused(
 ) -> None:
     """Raises FetchFailed for what is no guide, and for a hollow or broken-off one where there is a copy to fall back on."""
     head, ends = await trio.to_thread.run_sync(look, found, abandon_on_cancel=True)
+    head = b"".join(Utf8([head], lambda _: None))
     if b"<tv" not in head:
         raise errand.unwanted(found, head, "a guide")
     if before is not None and _hollow(head):
@@ -386,7 +388,7 @@ def _looked_at(found: Spooled) -> tuple[bytes, bool]:
     with found.path.open("rb") as file:
         packed = not head.startswith(file.read(16))
         file.seek(max(0, found.answer.size_bytes - TAIL_BYTES))
-        return head, packed or b"</tv" in file.read()
+        return head, packed or _ends(file.read())
 
 
 def _read_through(found: Spooled) -> tuple[bytes, bool]:
@@ -400,7 +402,12 @@ def _read_through(found: Spooled) -> tuple[bytes, bool]:
         if failure.cause != "reset":
             raise
         return head[:HEAD_BYTES], False
-    return head[:HEAD_BYTES], b"</tv" in last
+    return head[:HEAD_BYTES], _ends(last)
+
+
+def _ends(tail: bytes) -> bool:
+    """Whether the last bytes end an XMLTV document; UTF-16 has a zero byte beside each sign."""
+    return b"</tv" in tail.replace(b"\0", b"")
 
 
 def _hollow(head: bytes) -> bool:

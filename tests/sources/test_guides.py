@@ -177,6 +177,24 @@ def test_a_file_in_the_making_keeps_the_last_good_guide(
     run(main)
 
 
+def test_a_guide_of_a_windows_editor_is_one(run: Run[Any], tmp_path: Path) -> None:
+    """What is in UTF-16 is a guide as well, in a file and at an address; half of one is told from a whole one."""
+    wide = GUIDE.decode().encode("utf-16")
+    path = tmp_path / "own.xml"
+    path.write_bytes(wide)
+
+    async def main() -> None:
+        of_file = a_spec(Guide("g", path=str(path)), tmp_path)
+        assert ("fresh", wide) == ((found := await load(of_file, tmp_path)).report.fetched, content(found))
+        path.write_bytes(wide[:-20])
+        assert "cached" == (await load(of_file, tmp_path, now=NOW + 60)).report.fetched
+        async with serving(body(wide)) as server:
+            found = await load(a_spec(Guide("h", url=f"{server.url}/g.xml"), tmp_path), tmp_path)
+            assert ("fresh", ()) == (found.report.fetched, found.report.notes)
+
+    run(main)
+
+
 def test_half_a_file_is_better_than_none(run: Run[Any], tmp_path: Path) -> None:
     """Where there is no copy, what is whole in a broken-off file is used, and the report says so."""
     path = tmp_path / "own.xml"
