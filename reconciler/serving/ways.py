@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from reconciler.catalog.address import PASSWORD, USERNAME, fill, host_of
 from reconciler.errors import CredentialError
-from reconciler.lineups.manifest import Alternative, Routes, SourceRoute
+from reconciler.lineups.manifest import Alternative, Routes, SourceRoute, read_reference
 from reconciler.secret import Secret, SecretRef
 from reconciler.serving.health import Health
 from reconciler.serving.pool import Account as PoolAccount
@@ -172,7 +172,7 @@ class CredentialReader:
 
 
 def _ref(text: str) -> SecretRef:
-    ref = SecretRef.parse(text)
+    ref = read_reference(text)
     if ref is None:
         raise CredentialError("a reference in the routes is none", next_step="ptctl refresh")
     return ref

@@ -1,6 +1,7 @@
 """Tuners, accounts and connections: who gets one, who waits, who is refused. Counted in sockets at the provider."""
 
 import contextlib
+import json
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -182,6 +183,31 @@ def test_rotated_password_is_used_by_the_next_tune(run: Run[None], tmp_path: Pat
                     await two.read(50_000)
                     await one.read(len(one.data) + 50_000)
                     assert ["demo", "demo2"] == [seat.account for seat in handle.connections()]
+
+    run(main)
+
+
+@pytest.mark.accepts("CRD-5")
+def test_password_of_a_command(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """An account whose password a command prints is played from where --allow-exec was said; else its tune is refused."""
+
+    async def main() -> None:
+        async with provided(clips, limited(5)) as handle:
+            stage = panel_stage(tmp_path, handle)
+            said = json.dumps(["cat", str(tmp_path / "pass")])
+            account = {"username": "file:user", "password": f"exec:{said}"}
+            stage.sources = {"main": replace(stage.sources["main"], credentials=(account,))}
+            stage.publish()
+            async with (
+                served(stage, stage.settings(allow_exec=True)) as serving,
+                watching(serving.dvrs["news"], "/auto/v1000") as one,
+            ):
+                await one.read(50_000)
+            async with (
+                served(stage) as serving,
+                watching(serving.dvrs["news"], "/auto/v1000") as refused,
+            ):
+                assert (503, "806") == (refused.status, refused.headers["x-hdhomerun-error"][:3])
 
     run(main)
 
