@@ -6,6 +6,7 @@ the spec send it now. This module refuses to change anything but the cache.
 
 import json
 import os
+import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,19 +27,23 @@ from reconciler.errors import ProviderError, UsageError
 from reconciler.ledger import store
 from reconciler.lineups.whereabouts import Goes, Whereabout, group_counts, whereabouts
 from reconciler.rendering.ink import cells, cut, pad, paint
+from reconciler.rendering.left_out import left_out
 from reconciler.sources.catalogue import load_catalog
 from reconciler.sources.guide_indexes import guide_index
 from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Matcher, Spec
 from reconciler.spec.one_matcher import read_matcher
-from reconciler.wording import number
+from reconciler.wording import number, plural
 
 __all__ = ["catalog", "offers"]
 
 WORDS: Final = ("groups", "channels")
 KIND_WORDS: Final[dict[Kind, str]] = {"live": "live", "vod": "films", "series": "series"}
 WIDEST: Final = 44
+WIDTH: Final = 100
+MARGIN: Final = " " * 15
+"""Below a source: where its kind begins."""
 
 
 @click.command()
@@ -169,6 +174,10 @@ def _sources(
         said = "   ".join(kinds) or "nothing"
         age = f"   {_age(report.age_s)} old" if report.fetched == "cached" else ""
         yield f"  {name:<12} {report.kind:<7} {report.fetched:<9} {said}{' match' if match else ''}{age}"
+        yield from textwrap.wrap(
+            "; ".join(report.notes), WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN
+        )
+        yield from left_out(report, MARGIN, WIDTH)
 
 
 def _age(seconds: float) -> str:
@@ -206,7 +215,7 @@ def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
         places.update({_goes(*to): n for to, n in group.goes})
     share = f" ({100 * listed / total:.0f} %)" if total else ""
     yield ""
-    yield f"{number(len(live))} groups, {number(total)} channels, {number(listed)} in a guide{share}"
+    yield f"{plural(len(live), 'group')}, {plural(total, 'channel')}, {number(listed)} in a guide{share}"
     if places:
         yield "Goes to: " + " · ".join(f"{place} {number(n)}" for place, n in places.most_common())
 
@@ -223,7 +232,7 @@ def _channels(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
         yield f"  {name}  {pad(entry.id, ids)}  {group}  {guide:<6} {_goes(entry.goes, entry.place)}"
     yield ""
     places = Counter(_goes(e.goes, e.place) for e in entries)
-    yield f"{number(len(entries))} entries" + (
+    yield plural(len(entries), "entry") + (
         ": " + " · ".join(f"{place} {number(n)}" for place, n in places.most_common()) if places else ""
     )
 
@@ -235,7 +244,14 @@ def _json(
         "format": "ptctl-catalog/1",
         "match": match,
         "sources": {
-            name: {"kind": r.kind, "fetched": r.fetched, "age_s": round(r.age_s), "entries": r.entries}
+            name: {
+                "kind": r.kind,
+                "fetched": r.fetched,
+                "age_s": round(r.age_s),
+                "entries": r.entries,
+                "left_out": [asdict(dropped) for dropped in r.dropped],
+                "notes": list(r.notes),
+            }
             for name, r in reports.items()
         },
     }

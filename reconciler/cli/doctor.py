@@ -42,6 +42,7 @@ from reconciler.serving.finding import ids_by_udp, locations_by_ssdp
 from reconciler.sources.credentials import allowed_networks
 from reconciler.sources.greeting import Greeting, greet
 from reconciler.spec.model import Spec
+from reconciler.wording import plural
 
 __all__ = ["doctor"]
 
@@ -193,7 +194,7 @@ def _ports(spec: Spec, ledger: Ledger) -> Iterator[Finding]:
                     "bad", "ports", f"port {port} of {who} cannot be used: {why}", f"ss -ltnp | grep :{port}"
                 )
     if not taken:
-        yield Finding("good", "ports", f"{len(wanted)} ports are free for serve")
+        yield Finding("good", "ports", f"free for serve: {plural(len(wanted), 'port')}")
 
 
 async def _discovery(spec: Spec, status: dict[str, Any] | Unknown) -> list[Finding]:
@@ -218,7 +219,13 @@ async def _discovery(spec: Spec, status: dict[str, Any] | Unknown) -> list[Findi
 
 def _reached(way: str, missing: list[str], count: int) -> Finding:
     if not missing:
-        return Finding("good", "discovery", f"{way} finds all {count} tuners from this machine")
+        return Finding(
+            "good",
+            "discovery",
+            f"{way} finds all {count} tuners from this machine"
+            if count > 1
+            else f"{way} finds the tuner from this machine",
+        )
     text = f"{way} does not find {', '.join(missing)} from this machine"
     return Finding(
         "bad", "discovery", text, "restart serve, and see that serve.access.allow has this machine"

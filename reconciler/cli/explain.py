@@ -1,6 +1,7 @@
 """`ptctl explain`: why a channel is where it is, what a DVR holds, and what fits no bucket. Reads the cache alone."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import trio
 
+from reconciler.catalog.entry import SourceReport
 from reconciler.cli.planning import check_addresses, request_from
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
 from reconciler.errors import UsageError
@@ -64,8 +66,10 @@ def explain(
             name, spec, seen.catalog, seen.guides, seen.ledger, today=today, verdicts=computed.verdicts
         )
         if not found:
+            why = _left_out(name, seen.catalog.reports)
             raise UsageError(
-                f'no channel "{name}" in the last fetch', next_step="ptctl catalog channels, or ptctl refresh"
+                f'no channel "{name}" in the last fetch{why}',
+                next_step="ptctl catalog says what lists hold and what was left out; ptctl refresh asks them again",
             )
         if format_ == "json":
             console.data(
@@ -145,3 +149,12 @@ def _channel(spec: Spec, seen: Gathered, found: Explained, *, color: bool) -> st
     if spec.plex is None:
         plex = "no plex section in the spec"
     return render_channel(found, plex, color=color)
+
+
+def _left_out(name: str, reports: Mapping[str, SourceReport]) -> str:
+    """Why a list's entry of this name became none, as far as reports remember (three names for each reason)."""
+    for source, report in reports.items():
+        for dropped in report.dropped:
+            if name.casefold() in map(str.casefold, dropped.examples):
+                return f": source {source} left it out ({dropped.reason})"
+    return ""

@@ -20,6 +20,7 @@ from reconciler.secret import Secret, SecretRef
 from reconciler.serving.budgets import Away, Budgets
 from reconciler.sources.credentials import resolve
 from reconciler.spec.model import Spec
+from reconciler.wording import plural
 
 __all__ = ["of_addresses", "of_pool", "of_tuners", "pool_secret"]
 
@@ -78,9 +79,11 @@ async def of_tuners(spec: Spec, status: Status) -> list[Finding]:
                 wrong.append(Finding("bad", "tuners", text, "mend serve.advertise or the way to it"))
     fetched = [d["name"] for d in status["dvrs"] if "plex" in str(d["guide_fetched_by"]).lower()]
     if fetched:
-        text = f"Plex fetched the guide of {len(fetched)} tuners since serve started"
+        text = f"Plex fetched the guide of {plural(len(fetched), 'tuner')} since serve started"
         wrong.append(Finding("good", "tuners", text))
-    return wrong or [Finding("good", "tuners", f"{len(tuners)} tuners answer where Plex looks for them")]
+    return wrong or [
+        Finding("good", "tuners", f"answering where Plex looks for them: {plural(len(tuners), 'tuner')}")
+    ]
 
 
 def _published(spec: Spec) -> dict[str, tuple[str, str]]:

@@ -14,6 +14,7 @@ from reconciler.planning.addresses import same_address
 from reconciler.planning.numbers import ranges
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Server, Unknown
 from reconciler.spec.model import Spec
+from reconciler.wording import plural
 
 __all__ = ["TESTED", "Finding", "of_clients", "of_clock", "of_plex", "of_serve"]
 
@@ -144,7 +145,7 @@ def _duplicates(devices: Sequence[Device], ids: Mapping[str, str]) -> Iterator[F
             "delete all but one of them in Plex's settings",
         )
     if not doubled:
-        yield Finding("good", "device ids", f"{len(by_id)} DeviceIDs in Plex, none twice")
+        yield Finding("good", "device ids", f"{plural(len(by_id), 'DeviceID')} in Plex, none twice")
 
 
 def _guides(dvrs: Sequence[Dvr], ids: Mapping[str, str]) -> Iterator[Finding]:

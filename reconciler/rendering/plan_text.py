@@ -13,6 +13,7 @@ from reconciler.catalog.entry import SourceReport
 from reconciler.planning.commands import again
 from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
 from reconciler.rendering.ink import Role, cells, cut, pad, paint
+from reconciler.rendering.left_out import left_out
 from reconciler.wording import number, plural, size
 
 __all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
@@ -166,9 +167,7 @@ def _sources(plan: Plan, *, color: bool) -> Iterator[str]:
     width = max(8, *(len(s.name) for s in plan.sources))
     for report in plan.sources:
         yield from _source_lines(report, width)
-        for dropped in report.dropped:
-            examples = f" ({', '.join(dropped.examples[:EXAMPLES])})" if dropped.examples else ""
-            yield cut(f"  {'':{width}} left out {number(dropped.count)}: {dropped.reason}{examples}", WIDTH)
+        yield from left_out(report, f"  {'':{width}} ", WIDTH)
     filtered = sum(count for _, count in plan.filtered)
     unbucketed = sum(count for _, count in plan.unbucketed)
     live = [c for c in plan.changes if c.kind not in {"delete", "disown"}]

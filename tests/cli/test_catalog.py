@@ -153,6 +153,29 @@ def test_a_wrong_matcher_is_shown_with_its_place(
     run(main)
 
 
+def test_what_a_list_lost_is_said(tmp_path: Path, run: Run[None]) -> None:
+    """Where a missing channel is looked for, what became no entry stands with the reason; `explain` knows it too."""
+    (tmp_path / "list.m3u").write_text(
+        "#EXTM3U\n#EXTINF:-1,One\nhttp://h/1.ts\n#EXTINF:-1,Lost\n#EXTINF:-1,Odd\nrtsp://h/2\n", "utf-8"
+    )
+    spec = (
+        "version: 1\nname: small\nsources: {{list: {{kind: m3u, path: list.m3u}}}}\n"
+        "buckets: [{{name: all-of-it, match: {{}}}}]\n"
+    )
+
+    async def main() -> None:
+        async with world(tmp_path, spec=spec) as there:
+            shown = (await there.ptctl("catalog")).out
+            assert "left out 1: no address after #EXTINF (Lost)" in shown
+            assert "1 group, 1 channel, 0 in a guide" in shown
+            source = (await json_of(there, "groups"))["sources"]["list"]
+            assert {"Lost", "Odd"} == {name for row in source["left_out"] for name in row["examples"]}
+            missing = await there.ptctl("explain", "channel", "odd")
+            assert "source list left it out (the address is rtsp, not http or https)" in missing.err
+
+    run(main)
+
+
 def test_a_word_that_is_neither(tmp_path: Path, run: Run[None]) -> None:
     """A misspelt word is a wrong command line; a spec may stand alone."""
 
