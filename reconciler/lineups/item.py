@@ -88,7 +88,8 @@ class Item:
 
 
 def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[str] = ()) -> Channel:
-    """The finished channel. What the preferred member does not say, the next one may.
+    """The finished channel. Its guide's programmes are those of the first member that has any (merging may come before
+    guides are asked; `merge` sees to the rest).
 
     Members whose ids are `bad` (a probe or a list says so) stay as the last alternatives.
     """
@@ -100,9 +101,9 @@ def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[st
         name=item.name,
         source=item.entry.source,
         members=tuple(p.entry for p in members),
-        guide_id=item.guide_id or next((p.guide_id for p in parts if p.guide_id), ""),
+        guide_id=item.guide_id,
         group=item.group,
-        logo=item.logo or next((p.logo for p in parts if p.logo), ""),
+        logo=item.logo,
         number=item.entry.number,
         wanted=item.wanted,
         quality=item.quality,

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.catalog.entry import Entry
 from reconciler.lineups.model import Channel
-from reconciler.spec.model import Bucket, FieldIs, Filter, Is, Merge, Override, Prefer
+from reconciler.spec.model import AllOf, Bucket, Drop, FieldIs, Filter, Is, Merge, Only, Override, Prefer
 from tests.lineups.worlds import entry, everything, field, guide, numbers, run, simple_spec
 
 ALL = Bucket("all", everything)
@@ -86,6 +86,18 @@ def test_the_others_give_what_the_first_lacks() -> None:
     own = poor._replace(guide_id="h", logo="http://own")
     (found,) = merged(("name",), [own, rich]).values()
     assert ("h", "http://own") == (found.guide_id, found.logo)
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_filter_after_the_merge_sees_what_the_others_gave(*, asked_before: bool) -> None:
+    """A channel is kept for the guide of any of its entries, whether or not a filter asked the guides before."""
+    listed = FieldIs("guide", Is("listed"))
+    poor, rich = entry(1, "A", number=1), entry(2, "A", number=2, guide_id="g")
+    filters = [Filter("one", Merge(("name",))), Filter("listed", Only(listed))]
+    if asked_before:
+        filters.insert(0, Filter("none", Drop(AllOf((listed, field("name", "Z"))))))
+    (target,) = run(simple_spec(ALL, filters=tuple(filters)), [poor, rich], guides={"main": guide("g")}).dvrs
+    assert [["1", "2"]] == [[m.key for m in row.channel.members] for row in target.lineup.rows]
 
 
 @pytest.mark.accepts("NUM-6")
