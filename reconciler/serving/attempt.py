@@ -27,6 +27,8 @@ __all__ = ["Attempt", "AttemptFailed", "Won"]
 
 READ_BYTES: Final = 64 * 1024
 LEAST_JUDGED_BYTES: Final = 3 * 204 + 204
+SYNC: Final = b"\x47"
+HEADER: Final = b"#EXTM3U"
 GATHER_S: Final = 0.3
 """After the first bytes: so long for enough to judge something that is no transport stream."""
 LIMIT_CAUSES: Final = frozenset({"limit", "denied"})
@@ -201,7 +203,8 @@ async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, bloc
 async def _first_bytes(reply: Reply) -> bytes:
     """Enough of a body to judge it: a few packets, or what comes shortly after the first byte.
 
-    Endless chunks of nothing run into the caller's deadline.
+    What has begun as a stream begins is waited for as long as the caller's deadline allows: panels send the first packet
+    and then wait for their own source. Endless chunks of nothing run into that deadline too.
     """
     data = reply.first
     with trio.CancelScope() as scope:
@@ -212,14 +215,27 @@ async def _first_bytes(reply: Reply) -> bytes:
                 verdict = classify_response(reply.status, reply.headers, reply.url, data)
                 if verdict.kind in {"ts", "hls"}:
                     break
-            try:
-                more = await reply.link.receive(READ_BYTES)
-                if not more:
-                    reply.body.end()
-                    break
-                data += bytes(reply.body.feed(more))
-            except BodyBroken as error:
-                raise UpstreamEnded("not-ts", str(error)) from error
-            except OSError as error:
-                raise UpstreamEnded("reset", "the provider cut the connection") from error
+            data += await _more_of(reply)
+    while _undecided(data) and not reply.body.complete:
+        data += await _more_of(reply)
     return data
+
+
+async def _more_of(reply: Reply) -> bytes:
+    """The next bytes of a body; nothing at its end."""
+    try:
+        more = await reply.link.receive(READ_BYTES)
+        if not more:
+            reply.body.end()
+            return b""
+        return bytes(reply.body.feed(more))
+    except BodyBroken as error:
+        raise UpstreamEnded("not-ts", str(error)) from error
+    except OSError as error:
+        raise UpstreamEnded("reset", "the provider cut the connection") from error
+
+
+def _undecided(data: bytes) -> bool:
+    """Whether a beginning may still become a stream: fewer than three packets, or not yet a whole `#EXTM3U`."""
+    head = data.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return (data[:1] == SYNC and len(data) < LEAST_JUDGED_BYTES) or HEADER.startswith(head)

@@ -1,0 +1,99 @@
+"""Answers in shapes that providers give and the sandbox does not: packed, sliced, without a length, behind a login."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.conftest import Run
+from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of
+from tests.serving.stage import served, watching
+
+
+async def plays(state: Path, *urls: str, at_least: int = 200_000, within_s: float = 10.0) -> list[int]:
+    """The numbers of the packets that a viewer gets of one channel with these ways."""
+    stage = stage_of(state, *urls)
+    stage.publish()
+    async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+        assert 200 == viewer.status, viewer.headers
+        return numbers(await viewer.read(at_least, within_s))
+
+
+def in_order(found: list[int], least: int = 2) -> None:
+    """Every packet once, in order, none missing."""
+    assert len(found) > least
+    assert list(range(found[0], found[0] + len(found))) == found
+
+
+@pytest.mark.accepts("TUN-4")
+@pytest.mark.parametrize("first", [1, 100, 188, 400])
+def test_a_stream_that_begins_with_little(run: Run[None], tmp_path: Path, first: int) -> None:
+    """A few bytes at once and the rest a second later: not judged by the few, played when the rest is there."""
+
+    async def main() -> None:
+        async with origin() as provider:
+
+            async def page(asked: Asked) -> None:
+                data = b"".join(segment(n) for n in range(30))
+                await asked.stream.send_all(answer(length=False) + data[:first])
+                await trio.sleep(1)
+                await asked.stream.send_all(data[first:])
+                await trio.sleep_forever()
+
+            provider.pages["/one.ts"] = page
+            in_order(await plays(tmp_path, provider.url + "/one.ts"))
+            assert 1 == len(provider.asked)
+
+    run(main)
+
+
+def test_a_playlist_that_begins_with_little(run: Run[None], tmp_path: Path) -> None:
+    """The same for a playlist of which five letters come first."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+
+            async def page(asked: Asked) -> None:
+                last = provider.at()
+                lines = "".join(f"#EXTINF:1,\n{n}.ts\n" for n in range(last - 4, last + 1))
+                text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{last - 4}\n{lines}"
+                whole = answer(text.encode())
+                cut = whole.index(b"#EXTM3U") + 5
+                await asked.stream.send_all(whole[:cut])
+                await trio.sleep(0.6)
+                await asked.stream.send_all(whole[cut:])
+
+            provider.pages["/live.m3u8"] = page
+            in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=20_000))
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-1")
+def test_answers_one_byte_at_a_time(run: Run[None], tmp_path: Path) -> None:
+    """Head, playlist and segment in slices of a byte, the head with 60 kB of cookies and the segment in chunks of seven."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.live("/all.m3u8")
+            whole = provider.pages["/all.m3u8"]
+            assert not isinstance(whole, bytes)
+
+            async def page(asked: Asked) -> None:
+                last = provider.at()
+                lines = "".join(f"#EXTINF:1,\n{n}.ts\n" for n in range(last - 4, last + 1))
+                text = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{last - 4}\n{lines}"
+                await asked.slowly(answer(text.encode()), 1)
+
+            async def clip(asked: Asked) -> None:
+                number = int(asked.path.strip("/").removesuffix(".ts"))
+                cookies = b"".join(b"Set-Cookie: c%d=%b\r\n" % (n, b"x" * 1000) for n in range(58))
+                whole = chunked(segment(number), 7).replace(b"\r\n", b"\r\n" + cookies, 1)
+                await asked.stream.send_all(whole[:-4000])
+                await asked.slowly(whole[-4000:], 1)
+
+            provider.pages |= {f"/{n}.ts": clip for n in range(40)} | {"/live.m3u8": page}
+            in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=50_000))
+
+    run(main)
