@@ -1,10 +1,12 @@
-"""The framing of a response body, taken off: by length, chunked, or until the connection ends.
+"""The framing of a response body, taken off: by length, chunked, or until the connection ends; and gzip with it.
 
 Fed with what the socket gave, it returns what belongs to the body: without looking at each byte, and without an object
-per chunk, because a stream is a body that never ends. This module refuses to read and to decompress.
+per chunk, because a stream is a body that never ends. We ask for plain bodies, but an object store gives what it was
+given, and playlists are kept packed there. This module refuses to read.
 """
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,13 +14,17 @@ from typing import Final
 __all__ = ["Body", "BodyBroken"]
 
 LINE_LIMIT_BYTES: Final = 4096
+UNPACKED_LIMIT_BYTES: Final = 16 << 20
+"""What one read may unpack to: more is no playlist and no stream."""
+GZIP: Final = b"\x1f\x8b"
+GZIP_BITS: Final = 31
 Piece = bytes | memoryview
 
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
 
 
 class BodyBroken(Exception):
-    """The chunked framing is not one."""
+    """The chunked framing is not one, or what was packed cannot be unpacked."""
 
 
 @dataclass(slots=True)
@@ -31,6 +37,10 @@ class Body:
     complete: bool = False
     excess: bool = False
     """More came than the body has: the connection cannot be used again."""
+    packed: bool = False
+    """The answer says that its body is in gzip. Believed when the first bytes say so too."""
+    _unpack: "zlib._Decompress | None" = None
+    _begun: bytes = b""
     _line: bytes = b""
     _trailer: bool = False
     _after_chunk: bool = False
@@ -40,14 +50,15 @@ class Body:
         """The framing that a response's headers announce (RFC 9112 6.3)."""
         wish = headers.get("connection", "").lower()
         reusable = "close" not in wish if http11 else "keep-alive" in wish
+        packed = headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}
         if status in {204, 304}:
             return cls(left=0, reusable=reusable, complete=True)
         if "chunked" in headers.get("transfer-encoding", "").lower():
-            return cls(chunked=True, left=0, reusable=reusable)
+            return cls(chunked=True, left=0, reusable=reusable, packed=packed)
         length = headers.get("content-length", "").partition(",")[0].strip()
         if length.isascii() and length.isdigit():
-            return cls(left=int(length), reusable=reusable, complete=int(length) == 0)
-        return cls()
+            return cls(left=int(length), reusable=reusable, complete=int(length) == 0, packed=packed)
+        return cls(packed=packed)
 
     @property
     def endless(self) -> bool:
@@ -56,6 +67,9 @@ class Body:
 
     def feed(self, data: Piece) -> Piece:
         """The body's bytes in `data`: the same memory where the framing allows. Raises BodyBroken."""
+        return self._unpacked(bytes(self._unframed(data))) if self.packed else self._unframed(data)
+
+    def _unframed(self, data: Piece) -> Piece:
         if self.complete:
             self.excess = self.excess or bool(data)
             return b""
@@ -72,7 +86,7 @@ class Body:
     @property
     def plain_bytes(self) -> float | None:
         """How many bytes may be taken off the connection as they are, without `feed`; None in chunks."""
-        if self.chunked or self.complete:
+        if self.chunked or self.complete or self.packed:
             return None
         return float("inf") if self.left is None else self.left
 
@@ -88,6 +102,24 @@ class Body:
         self.complete = True
         self.reusable = False
         return proper
+
+    def _unpacked(self, data: bytes) -> bytes:
+        if self._unpack is None:
+            data = self._begun + data
+            if len(data) < len(GZIP) and not self.complete:
+                self._begun = data
+                return b""
+            if not data.startswith(GZIP):
+                self.packed = False
+                return data
+            self._unpack = zlib.decompressobj(GZIP_BITS)
+        try:
+            plain = self._unpack.decompress(data, UNPACKED_LIMIT_BYTES)
+        except zlib.error as error:
+            raise BodyBroken("a packed body that cannot be unpacked") from error
+        if self._unpack.unconsumed_tail:
+            raise BodyBroken(f"a packed body of more than {UNPACKED_LIMIT_BYTES >> 20} MiB")
+        return plain
 
     def _dechunk(self, data: bytes) -> bytes:
         assert self.left is not None

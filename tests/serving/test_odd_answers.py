@@ -1,13 +1,16 @@
 """Answers in shapes that providers give and the sandbox does not: packed, sliced, without a length, behind a login."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
 
 from tests.conftest import Run
-from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of
+from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of, zipped
 from tests.serving.stage import served, watching
+
+Wrap = Callable[[bytes], bytes]
 
 
 async def plays(state: Path, *urls: str, at_least: int = 200_000, within_s: float = 10.0) -> list[int]:
@@ -95,5 +98,55 @@ def test_answers_one_byte_at_a_time(run: Run[None], tmp_path: Path) -> None:
 
             provider.pages |= {f"/{n}.ts": clip for n in range(40)} | {"/live.m3u8": page}
             in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=50_000))
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-1")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda body: answer(zipped(body), "200 OK", ("Content-Encoding", "gzip")),
+        lambda body: answer(zipped(body), "200 OK", ("Content-Encoding", "x-gzip"), length=False),
+        lambda body: answer(body, "200 OK", ("Content-Encoding", "gzip")),
+        lambda body: answer(b"\xef\xbb\xbf" + body.replace(b"\n", b"\r\n")),
+        lambda body: chunked(body, 7),
+    ],
+    ids=["gzip", "x-gzip without a length", "said gzip, is plain", "BOM and CRLF", "chunks"],
+)
+def test_playlists_in_any_packing(run: Run[None], tmp_path: Path, wrap: Wrap) -> None:
+    """A playlist plays though it is packed unasked, as object stores do, or has a byte order mark."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/plain.m3u8")
+
+            async def page(asked: Asked) -> None:
+                last = provider.at()
+                lines = "".join(f"#EXTINF:1,\n{n}.ts\n" for n in range(last - 4, last + 1))
+                head = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{last - 4}\n"
+                await asked.stream.send_all(wrap((head + lines).encode()))
+
+            provider.pages["/live.m3u8"] = page
+            in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=60_000))
+
+    run(main)
+
+
+def test_a_bomb_is_no_playlist(run: Run[None], tmp_path: Path) -> None:
+    """A small answer that unpacks to hundreds of megabytes is left after a few, and the next way plays."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/live.m3u8")
+            bomb = zipped(b"#EXTM3U\n" + b"\n" * (400 << 20))
+            provider.pages["/bomb.m3u8"] = answer(bomb, "200 OK", ("Content-Encoding", "gzip"))
+            in_order(
+                await plays(
+                    tmp_path, provider.url + "/bomb.m3u8", provider.url + "/live.m3u8", at_least=20_000
+                )
+            )
 
     run(main)
