@@ -9,11 +9,12 @@ does.
 import re
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
 import h11
 import trio
@@ -201,7 +202,7 @@ class Dialler:
                 return reply
             reply.link.close()
             try:
-                url = urljoin(url, target)
+                url = urljoin(url, _as_sent(target))
             except ValueError as error:
                 raise DialFailed("elsewhere", "a redirect to an address that is none") from error
         raise DialFailed("elsewhere", f"more than {MOST_REDIRECTS} redirects")
@@ -233,7 +234,10 @@ class Dialler:
             raise DialFailed("elsewhere", f"an address of the kind '{parts.scheme}'")
         place = (parts.scheme, host, port)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        request = self._request(target, parts.netloc.rpartition("@")[2], host, extra, keep=keep)
+        login, _, authority = parts.netloc.rpartition("@")
+        if login:
+            extra = (*extra, ("Authorization", _basic(login)))
+        request = self._request(target, authority, host, extra, keep=keep)
         while (link := self._take_idle(place)) is not None:
             try:
                 return await self._ask(link, request, url)
@@ -356,6 +360,16 @@ class Dialler:
 
 def _same_site(host: str, where: str) -> bool:
     return host == where or host.endswith("." + where)
+
+
+def _basic(login: str) -> str:
+    """User info of an address as the header that players make of it."""
+    return "Basic " + b64encode(unquote_to_bytes(login)).decode()
+
+
+def _as_sent(location: str) -> str:
+    """A redirect's raw bytes beyond ASCII, in whatever encoding they are: asked for as they stand."""
+    return "".join(c if c < "\x80" else f"%{ord(c):02X}" for c in location)
 
 
 def _ascii_target(target: str) -> bytes:

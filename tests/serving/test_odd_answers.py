@@ -150,3 +150,39 @@ def test_a_bomb_is_no_playlist(run: Run[None], tmp_path: Path) -> None:
             )
 
     run(main)
+
+
+@pytest.mark.accepts("HLS-1", "HLS-2")
+def test_redirects_to_letters_beyond_ascii(run: Run[None], tmp_path: Path) -> None:
+    """A redirect written in raw UTF-8 is asked for with the bytes it has."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/%C3%A9t%C3%A9/live.m3u8", "/{}.ts".format)
+            provider.pages["/old.m3u8"] = answer(
+                b"", "302 Found", ("Location", "/été/live.m3u8".encode().decode("latin-1"))
+            )
+            in_order(await plays(tmp_path, provider.url + "/old.m3u8", at_least=20_000))
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-6")
+def test_a_login_in_the_address(run: Run[None], tmp_path: Path) -> None:
+    """User info of an address is sent as players send it, with the playlist and what it names, and not to other hosts."""
+
+    async def main() -> None:
+        async with origin() as provider, origin() as other:
+            provider.segments()
+            other.segments()
+            provider.live("/live.m3u8", lambda n: f"{other.url}/{n}.ts" if n % 2 else f"{n}.ts")
+            url = provider.url.replace("//", "//nina:p%40ss@") + "/live.m3u8"
+            await plays(tmp_path, url, at_least=30_000)
+            assert len(provider.paths("ts")) > 0
+            assert len(other.asked) > 0
+            assert all("\r\nAuthorization: Basic bmluYTpwQHNz\r\n" in one.head for one in provider.asked)
+            assert not any("uthorization" in one.head for one in other.asked)
+            assert not any("nina" in one.head for one in (*provider.asked, *other.asked))
+
+    run(main)
