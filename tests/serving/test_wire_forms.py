@@ -1,6 +1,7 @@
 """The pure parts of reading HTTP and HLS: body framing, playlists, what is new, encrypted segments."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives import padding
@@ -194,6 +195,50 @@ def test_a_restart_and_a_gap() -> None:
     far = window.news(playlist(50, "klmno"))
     assert (True, ["m", "n", "o"]) == (far.jump, [s.url[9:-3] for s in far.segments])
     assert not window.news(playlist(51, "lmnop")).jump
+
+
+@pytest.mark.accepts("HLS-4")
+def test_names_come_round_under_a_number_that_stands_still() -> None:
+    """Three names in turn and no number: how the list has moved on tells what is new."""
+    assert [["a", "b", "c"], ["a"], [], ["b"], ["c"]] == names(
+        Window(),
+        playlist(0, "abc"),
+        playlist(0, "bca"),
+        playlist(0, "bca"),
+        playlist(0, "cab"),
+        playlist(0, "abc"),
+    )
+
+
+@pytest.mark.accepts("HLS-4")
+def test_a_restart_with_the_same_names() -> None:
+    """A panel counts from 0 again, in names too, half a minute later: it is a restart, not an old list."""
+    window = Window()
+    for at in range(26):
+        window.news(playlist(at, [f"n{at + k}" for k in range(5)]))
+    restart = window.news(playlist(0, [f"n{k}" for k in range(3)]))
+    assert (True, ["n0", "n1", "n2"]) == (restart.jump, [s.url[9:-3] for s in restart.segments])
+
+
+@pytest.mark.accepts("HLS-4")
+def test_another_edge_with_other_numbers() -> None:
+    """The numbers leap ahead and back while names go on: only what was not played before is played."""
+    assert [["a", "b", "c"], ["d"], [], ["e"], ["f"]] == names(
+        Window(),
+        playlist(3, "abc"),
+        playlist(900, "bcd"),
+        playlist(4, "bcd"),
+        playlist(901, "cde"),
+        playlist(6, "def"),
+    )
+
+
+@pytest.mark.accepts("HLS-2")
+def test_a_recording_is_taken_from_its_beginning() -> None:
+    """What has an end when it is first seen is new as a whole; a live list that ends is not begun again."""
+    ended = replace(playlist(0, "abcdef"), ended=True)
+    assert [["a", "b", "c", "d", "e", "f"], []] == names(Window(), ended, ended)
+    assert [["a", "b", "c"], ["d", "e", "f"]] == names(Window(), playlist(0, "abc"), ended)
 
 
 @given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 6))
