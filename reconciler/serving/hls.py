@@ -17,21 +17,24 @@ import trio
 from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
-from reconciler.serving.playlist import ByteRange, Playlist, Segment, Variant, read_playlist
+from reconciler.serving.packets import PACKET_BYTES
+from reconciler.serving.playlist import ByteRange, Playlist, Segment, read_playlist
 from reconciler.serving.sealed import KEY_BYTES, Opener
 from reconciler.serving.settings import TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Piece, Whole
 from reconciler.serving.upstream import Sink, UpstreamEnded
-from reconciler.serving.window import Window
+from reconciler.serving.whole import read_all
+from reconciler.serving.window import LIVE_EDGE, Window
 from reconciler.sources.classify import classify_playlist, classify_segment
 
-__all__ = ["HlsUpstream", "NeedsMuxer", "read_all"]
+__all__ = ["HlsUpstream", "NeedsMuxer"]
 
 PLAYLIST_LIMIT_BYTES: Final = 4 << 20
 SEGMENT_LIMIT_BYTES: Final = 64 << 20
 MOST_LEVELS: Final = 3
+MOST_VARIANTS: Final = 3
+"""So many variants of a master are asked for, the best first."""
 JUDGED_BYTES: Final = 1024
-READ_BYTES: Final = 256 * 1024
 RELOAD_LIMIT_S: Final = 4.0
 LEAST_WAIT_S: Final = 0.5
 MOST_WAIT_S: Final = 10.0
@@ -47,6 +50,10 @@ MISSING_WAIT_S: Final = 0.5
 KEYS_KEPT: Final = 16
 GONE: Final = frozenset({404, 410})
 REASK: Final = frozenset({403, 404, 410})
+UNFIT: Final = frozenset({"missing", "status", "no-segment", "no-header", "empty", "refused"})
+"""Why the next best variant is asked for: this one is not there. Refusals are the account's, and hold for all."""
+HELD_STEP_S: Final = 0.25
+SYNC: Final = b"\x47"
 _TOKEN: Final = re.compile(r"[?&/](?:token|session|sid|sig|signature|auth|hash|key)[=/]", re.IGNORECASE)
 
 
@@ -56,43 +63,6 @@ class NeedsMuxer(Exception):
     def __init__(self, why: str) -> None:
         super().__init__(why)
         self.why = why
-
-
-async def read_all(reply: Reply, limit_bytes: int, *, at_least: int | None = None) -> bytes:
-    """The whole body, or its first `at_least` bytes. Raises UpstreamEnded above the limit or where it breaks off.
-
-    Closes the connection when it raises or is cancelled.
-    """
-    try:
-        data, whole = await _read_body(reply, limit_bytes, at_least)
-    except BodyBroken as error:
-        reply.link.close()
-        raise UpstreamEnded("not-ts", str(error)) from error
-    except OSError as error:
-        reply.link.close()
-        raise UpstreamEnded("reset", "the provider cut the connection") from error
-    except BaseException:
-        reply.link.close()
-        raise
-    if not whole:
-        reply.link.close()
-        too_large = len(data) > limit_bytes
-        cause = "not-ts" if too_large else "reset"
-        raise UpstreamEnded(cause, "an answer that is too large" if too_large else "the answer broke off")
-    return data
-
-
-async def _read_body(reply: Reply, limit_bytes: int, at_least: int | None) -> tuple[bytes, bool]:
-    """What came, and whether it is as much as was wanted."""
-    data = bytearray(reply.first)
-    while not reply.body.complete and (at_least is None or len(data) < at_least):
-        more = await reply.link.receive(READ_BYTES)
-        if not more:
-            return bytes(data), reply.body.end()
-        data += reply.body.feed(more)
-        if len(data) > limit_bytes:
-            return bytes(data), False
-    return bytes(data), True
 
 
 class HlsUpstream:
@@ -115,7 +85,14 @@ class HlsUpstream:
         self._cut_short = 0
         """Segments in a row that broke off."""
         self._target_s = 6.0
+        self._longest_s = 6.0
+        """The target, or a listed segment that is longer: playlists say less than they mean."""
+        self._unfit: dict[str, Exception] = {}
+        """Variants that cannot be played, and why."""
         self._ended = False
+        self._whole = False
+        """It had an end from the beginning: a recording, there as a whole, is given at the pace at which it plays."""
+        self._given_s = 0.0
         self._changed_at = trio.current_time()
         self._reloaded_at = trio.current_time()
         self._last_changed = True
@@ -131,6 +108,7 @@ class HlsUpstream:
         self._started = False
         self._waiting_since: float | None = None
         self._reading: Link | None = None
+        self._opened_at = trio.current_time()
         self.heard_at = trio.current_time()
         self.playlists = 0
         self.segments = 0
@@ -143,7 +121,20 @@ class HlsUpstream:
         Raises UpstreamEnded, DialFailed, NeedsMuxer. The caller has the deadline.
         """
         playlist = await self._read(reply, self._original)
-        await self._descend(playlist)
+        while True:
+            await self._descend(playlist)
+            self._whole = self._ended
+            try:
+                await self._prove()
+                return
+            except NeedsMuxer as error:
+                if not playlist.master:
+                    raise
+                self._unfit[self._media_original] = error  # another variant may be of transport stream
+                self._window, self._queue = Window(), deque()
+
+    async def _prove(self) -> None:
+        """Ask for the first segment and judge it."""
         if not self._queue:
             raise UpstreamEnded("no-segment", "a playlist without a segment")
         segment = self._queue.popleft()
@@ -164,15 +155,32 @@ class HlsUpstream:
             if not playlist.master:
                 self._take_in(playlist)
                 return
-            variant = _best(playlist)
-            if variant.audio_url and not self.raw:
-                raise NeedsMuxer("sound in a playlist of its own")
-            self.audio_url = variant.audio_url or self.audio_url
-            self._media_original = self._media_url = variant.url
-            playlist = await self._read(await self._dialler.get(variant.url, keep=True), variant.url)
+            playlist = await self._variant(playlist)
         if playlist.master:
             raise UpstreamEnded("no-segment", f"more than {MOST_LEVELS} master playlists in a row")
         self._take_in(playlist)
+
+    async def _variant(self, master: Playlist) -> Playlist:
+        """The playlist of the best variant that is there. Raises what was wrong with the best where none is."""
+        wrong: Exception | None = None
+        for variant in master.ranked[:MOST_VARIANTS]:
+            error = self._unfit.get(variant.url)
+            if error is None and variant.audio_url and not self.raw:
+                error = NeedsMuxer("sound in a playlist of its own")
+            if error is None:
+                try:
+                    playlist = await self._read(await self._dialler.get(variant.url, keep=True), variant.url)
+                except (DialFailed, UpstreamEnded) as failed:
+                    if failed.cause not in UNFIT:
+                        raise
+                    error = failed
+                else:
+                    self.audio_url = variant.audio_url or self.audio_url
+                    self._media_original = variant.url
+                    return playlist
+            wrong = wrong or error
+        assert wrong is not None, "a master has variants"
+        raise wrong
 
     async def _read(self, reply: Reply, asked: str) -> Playlist:
         """A playlist from an answer. Raises UpstreamEnded where it is none."""
@@ -196,6 +204,7 @@ class HlsUpstream:
     def _take_in(self, playlist: Playlist) -> None:
         now = trio.current_time()
         self._target_s = playlist.target_s
+        self._longest_s = max(playlist.target_s, *(s.duration_s for s in playlist.segments[-LIVE_EDGE:]), 0.0)
         self._listed = frozenset(segment.name for segment in playlist.segments)
         self._ended = playlist.ended
         self._reloaded_at = now
@@ -219,6 +228,7 @@ class HlsUpstream:
                     self._first = None
                     await self._pass_on(sink, segment, reply, first, opener)
                 elif self._queue:
+                    await self._hold_back()
                     self._waiting_since = None
                     self.heard_at = trio.current_time()
                     segment = self._queue.popleft()
@@ -238,8 +248,20 @@ class HlsUpstream:
             raise UpstreamEnded(error.cause, error.detail) from error
         except NotTransport as error:
             raise UpstreamEnded(error.cause, error.detail) from error
+        except NeedsMuxer as error:  # found anew after its token died, it is of another make
+            raise UpstreamEnded("muxer", error.why) from error
         except (BodyBroken, OSError) as error:
             raise UpstreamEnded("reset", "a segment broke off") from error
+
+    async def _hold_back(self) -> None:
+        """Wait until a recording's next segment is due, some segments before it plays."""
+        while self._whole:
+            now = trio.current_time()
+            early_s = self._given_s - LIVE_EDGE * self._target_s - (now - self._opened_at)
+            if early_s <= 0:
+                return
+            self._waiting_since = now
+            await trio.sleep(min(HELD_STEP_S, early_s))
 
     async def _miss(self, sink: Sink, segment: Segment) -> None:
         """Look at the playlist again: what it still lists has not expired and is asked for again, the rest is skipped."""
@@ -300,8 +322,8 @@ class HlsUpstream:
             if self._reading is not None and now - self.heard_at > GATHER_S:
                 self._reading.gather(1)  # a slow one: take what is there
             return "stall" if now - self.heard_at > self._limits.first_byte_s else ""
-        due = max(self._changed_at + self._target_s, self._waiting_since)
-        return "frozen" if now - due > LATE_TARGETS * self._target_s else ""
+        due = max(self._changed_at + self._longest_s, self._waiting_since)
+        return "frozen" if now - due > LATE_TARGETS * self._longest_s else ""
 
     def close(self) -> None:
         """See Upstream."""
@@ -372,9 +394,14 @@ class HlsUpstream:
         if segment.discontinuity and self._started:
             sink.discontinuity()
             self._map_sent = None
+        self._given_s += segment.duration_s or self._target_s
         packets = self._cutter()
-        await self._map(sink, segment)
-        pieces = packets.feed(first)
+        try:
+            await self._map(sink, segment)
+            pieces = packets.feed(first)
+        except BaseException:
+            reply.link.close()
+            raise
         if pieces:
             sink.pieces(pieces)
         done = reply.body.complete
@@ -398,6 +425,8 @@ class HlsUpstream:
                 if not data:
                     # Cut short: what came, down to the last whole packet, is kept.
                     broken = not reply.body.end()
+                    if opener is not None and not broken and (pieces := packets.feed(opener.finish())):
+                        sink.pieces(pieces)
                     break
                 now = self.heard_at = trio.current_time()
                 clear = reply.body.feed(data)
@@ -442,23 +471,20 @@ class HlsUpstream:
             return
         part = segment.map_part
         reply = await self._dialler.get(segment.map_url, extra=_range(part), keep=True)
+        if reply.status not in {200, 206}:
+            reply.link.close()
+            raise UpstreamEnded(_cause_of(reply.status), f"a map answered {reply.status}")
         if reply.status == 200 and part is not None:
             data = await self._cut_out(reply, part)
         else:
             data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)
         self._map_sent = wanted
-        pieces: Sequence[Piece] = self._cutter().feed(data)
+        # Two packets are too few to find a grid in, and tables alone are two packets.
+        tables = bool(data) and data[::PACKET_BYTES] == SYNC * (len(data) // PACKET_BYTES)
+        pieces: Sequence[Piece] = [data] if tables or self.raw else self._cutter().feed(data)
         if pieces:
             sink.pieces(pieces)
-
-
-def _best(playlist: Playlist) -> Variant:
-    """The variant with the highest bandwidth that has pictures: Plex wants one stable stream, so no switching later.
-
-    One with its sound inside is taken before one without, because it needs no muxer.
-    """
-    return max(playlist.variants, key=lambda v: (v.frames, not v.audio_url, v.bandwidth))
 
 
 def _cause_of(status: int) -> str:

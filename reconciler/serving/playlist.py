@@ -15,6 +15,7 @@ __all__ = ["ByteRange", "Key", "Playlist", "Segment", "Variant", "read_playlist"
 
 MOST_SEGMENTS: Final = 20_000
 DEFAULT_TARGET_S: Final = 6.0
+_UNCOMMON: Final = ("av01", "vp8", "vp08", "vp9", "vp09", "dvh1", "dvhe", "dav1")
 _ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)\s*=\s*("[^"]*"|[^,]*)')
 
 
@@ -65,6 +66,8 @@ class Variant:
     """Where its sound is a playlist of its own."""
     frames: bool = False
     """Whether it has pictures: False for sound only."""
+    known: bool = True
+    """Whether a transport stream can hold its pictures in a way that players of a tuner know: H.264 or HEVC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,16 @@ class Playlist:
     def master(self) -> bool:
         """Whether it lists playlists instead of segments."""
         return bool(self.variants)
+
+    @property
+    def ranked(self) -> list[Variant]:
+        """The variants, the best first: Plex wants one stable stream, so no switching later.
+
+        Pictures that players know come before bandwidth, and sound inside before sound apart, because it needs no muxer.
+        """
+        return sorted(
+            self.variants, key=lambda v: (v.frames, v.known, not v.audio_url, v.bandwidth), reverse=True
+        )
 
 
 def _attributes(text: str) -> dict[str, str]:
@@ -204,15 +217,22 @@ def read_playlist(text: str, url: str) -> Playlist:
 
 
 def _audio_groups(lines: list[str], base: str) -> dict[str, str]:
-    """Groups whose sound has an address of its own: the default rendition's, else the first one's."""
+    """Where a group's sound has an address of its own: the default rendition's, else the first one's.
+
+    Without an address a rendition is inside the variant (RFC 8216 4.3.4.2.1); those in other languages do not matter then.
+    """
     found: dict[str, str] = {}
+    chosen: set[str] = set()
     for line in lines:
         if line.startswith("#EXT-X-MEDIA:"):
             attributes = _attributes(line.partition(":")[2])
             group = attributes.get("GROUP-ID", "")
-            better = group not in found or attributes.get("DEFAULT") == "YES"
-            if attributes.get("TYPE") == "AUDIO" and attributes.get("URI") and better:
-                found[group] = _join(base, attributes["URI"])
+            default = attributes.get("DEFAULT") == "YES"
+            better = group not in found or (default and group not in chosen)
+            if attributes.get("TYPE") == "AUDIO" and better:
+                uri = attributes.get("URI", "")
+                found[group] = _join(base, uri) if uri else ""
+                chosen |= {group} if default else set()
     return found
 
 
@@ -227,6 +247,7 @@ def _variant(url: str, attributes: Mapping[str, str], groups: Mapping[str, str])
         codecs,
         audio_url=groups.get(attributes.get("AUDIO", "\0"), ""),
         frames=not sound_only,
+        known=not any(codec.strip().startswith(_UNCOMMON) for codec in codecs.split(",")),
     )
 
 
