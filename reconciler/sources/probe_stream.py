@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin
@@ -34,6 +34,7 @@ __all__ = ["Look", "ffprobe_path", "try_address"]
 PLAYLIST_BYTES: Final = 4 << 20
 DEEP_BYTES: Final = 1 << 20
 NESTED: Final = 3
+VARIANTS: Final = 3
 FFPROBE_S: Final = 15.0
 _ENCRYPTED: Final = re.compile(r"#EXT-X-KEY:[^\n]*METHOD=AES-128")
 
@@ -95,18 +96,36 @@ async def _try_playlist(client: httpx.AsyncClient, answer: Sampled, look: Look, 
             # the third from the end, as players begin; the oldest may be gone by the time it is asked for
             segment = Secret(urljoin(base, addresses[max(0, len(addresses) - 3)]))
             return await _try_segment(client, segment, look, wanted, encrypted=bool(_ENCRYPTED.search(text)))
-        variant = Secret(urljoin(base, addresses[0]))
-        answer = await _sample(client, variant, look, wanted)
-        if answer.cause:
-            return _tried(Verdict("bad", answer.cause, answer.detail))
-        verdict = classify_response(
-            answer.status, answer.headers, answer.final.reveal(), answer.data, asked_url=variant.reveal()
-        )
-        if verdict.kind != "hls":
-            return _tried(
-                verdict if not verdict.good else Verdict("bad", "no-segment", "a variant is no playlist")
-            )
+        found = await _variant(client, [Secret(urljoin(base, one)) for one in addresses], look, wanted)
+        if isinstance(found, Tried):
+            return found
+        answer = found
     return Tried("bad", "no-segment", f"more than {NESTED} playlists one below the other")
+
+
+async def _variant(
+    client: httpx.AsyncClient, urls: Sequence[Secret], look: Look, wanted: int
+) -> Sampled | Tried:
+    """The first variant that is a playlist, as the relay passes over one that is not there; else what the first one is."""
+    wrong: Tried | None = None
+    for url in urls[:VARIANTS]:
+        answer = await _sample(client, url, look, wanted)
+        verdict = (
+            Verdict("bad", answer.cause, answer.detail)
+            if answer.cause
+            else classify_response(
+                answer.status, answer.headers, answer.final.reveal(), answer.data, asked_url=url.reveal()
+            )
+        )
+        if verdict.kind == "hls":
+            return answer
+        if verdict.good:
+            verdict = Verdict("bad", "no-segment", "a variant is no playlist")
+        wrong = wrong or _tried(verdict)
+        if inconclusive(verdict):
+            break  # the account's or the server's word: it would be the same for the next
+    assert wrong is not None, "a master has variants"
+    return wrong
 
 
 async def _try_segment(

@@ -1,0 +1,60 @@
+"""Probes judge a stream as the relay would play it."""
+
+import httpx
+import pytest
+
+from reconciler.secret import Secret
+from reconciler.sources.probe_stream import Look, try_address
+from tests.conftest import Run
+from tests.serving.origin import Asked, Origin, answer, origin, playlist, zipped
+
+LOOK = Look({"User-Agent": "VLC/3.0.20", "Accept-Encoding": "gzip"}, 3.0, private_ok=True)
+MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nfirst.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1\nsecond.m3u8\n"
+
+
+async def tried(provider: Origin, path: str) -> tuple[str, str]:
+    """Outcome and cause of a probe."""
+    async with httpx.AsyncClient() as client:
+        said = await try_address(client, Secret(provider.url + path), LOOK)
+    return said.outcome, said.cause
+
+
+@pytest.mark.accepts("E20-2", "SMK-1")
+@pytest.mark.parametrize("asked_for", [True, False], ids=["when asked", "always"])
+def test_a_packed_playlist_is_a_playlist(run: Run[None], *, asked_for: bool) -> None:
+    """A server that packs playlists, for who takes gzip or for everybody, has no dead channels for it."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+
+            async def page(asked: Asked) -> None:
+                text = playlist(1, ["1.ts", "2.ts", "3.ts"])
+                plain = asked_for and "ccept-Encoding: gzip" not in asked.head
+                packed = answer(zipped(text), "200 OK", ("Content-Encoding", "gzip"))
+                await asked.stream.send_all(answer(text) if plain else packed)
+
+            provider.pages["/live.m3u8"] = page
+            assert ("good", "") == await tried(provider, "/live.m3u8")
+            assert ["/1.ts"] == provider.paths("ts")
+
+    run(main)
+
+
+@pytest.mark.accepts("E20-2")
+def test_a_variant_that_is_missing(run: Run[None]) -> None:
+    """The next variant decides, as in the relay; where none is there the first one's fault is told."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.pages["/live.m3u8"] = answer(MASTER)
+            assert ("bad", "missing") == await tried(provider, "/live.m3u8")
+            provider.pages["/second.m3u8"] = answer(playlist(1, ["1.ts"]))
+            assert ("good", "") == await tried(provider, "/live.m3u8")
+            provider.pages["/first.m3u8"] = answer(status="403 Forbidden")
+            provider.asked.clear()
+            assert ("inconclusive", "denied") == await tried(provider, "/live.m3u8")
+            assert ["/live.m3u8", "/first.m3u8"] == provider.paths()
+
+    run(main)
