@@ -23,7 +23,7 @@ from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
 from reconciler.serving.ways import CredentialReader, Target, Way
 from reconciler.sources.classify import ENOUGH_BYTES, classify_response
 
-__all__ = ["Attempt", "AttemptFailed", "Won"]
+__all__ = ["Attempt", "AttemptFailed", "Won", "first_bytes"]
 
 READ_BYTES: Final = 64 * 1024
 LEAST_JUDGED_BYTES: Final = 3 * 204 + 204
@@ -163,7 +163,7 @@ async def _open_stream(
     raw = terms.profile != "copy"
     reply = await dialler.get(url, keep=True)
     try:
-        first = await _first_bytes(reply)
+        first = await first_bytes(reply)
         verdict = classify_response(reply.status, reply.headers, reply.url, first, asked_url=url)
         if verdict.kind == "hls":
             restart_clock()
@@ -200,7 +200,7 @@ async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, bloc
         raise
 
 
-async def _first_bytes(reply: Reply) -> bytes:
+async def first_bytes(reply: Reply) -> bytes:
     """Enough of a body to judge it: a few packets, or what comes shortly after the first byte.
 
     What has begun as a stream begins is waited for as long as the caller's deadline allows: panels send the first packet

@@ -7,6 +7,7 @@ a film are two connections.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,15 +16,17 @@ import trio
 from reconciler.errors import CredentialError
 from reconciler.lineups.manifest import DvrManifest
 from reconciler.serving.answers import Answer, answer_head, refusal
-from reconciler.serving.attempt import Attempt
+from reconciler.serving.attempt import Attempt, first_bytes
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Reply
 from reconciler.serving.generations import Generation, Tuner
 from reconciler.serving.heads import Request
 from reconciler.serving.pool import PoolFull
 from reconciler.serving.settings import TimeLimits
+from reconciler.serving.upstream import UpstreamEnded
 from reconciler.serving.ways import Way
 from reconciler.serving.wire import Wire
+from reconciler.sources.classify import classify_response
 
 __all__ = ["Films", "exported_live", "is_film"]
 
@@ -34,6 +37,10 @@ MOST_VIEWERS: Final = 1_000
 READ_BYTES: Final = 256 * 1024
 SILENCE_S: Final = 30.0
 ASKED: Final = ("range", "if-range")
+NO_FILM: Final = frozenset({"empty", "html", "json", "text", "limit", "elsewhere"})
+"""What the detector says of pages. Of a film's own bytes it only says that they are no transport stream."""
+JUDGED_BYTES: Final = 512
+"""Two bytes that a player asks for first may look like anything."""
 TOLD: Final = ("content-type", "content-length", "content-range", "accept-ranges", "last-modified", "etag")
 
 
@@ -84,7 +91,7 @@ class Films:
             try:
                 if await self._through(wire, way, lease.account, extra):
                     return None
-            except (DialFailed, CredentialError, trio.TooSlowError) as error:
+            except (DialFailed, UpstreamEnded, CredentialError, trio.TooSlowError) as error:
                 log.info("a film of source %s did not play: %s", way.source.name, type(error).__name__)
             finally:
                 self._attempt.pool.release(lease)
@@ -100,7 +107,19 @@ class Films:
             try:
                 if reply.status not in {200, 206, 416} or "html" in reply.headers.get("content-type", ""):
                     return False
-                headers = [(name.title(), reply.headers[name]) for name in TOLD if name in reply.headers]
+                if reply.status != 416 and _from_the_beginning(reply):
+                    with trio.fail_after(self._limits.first_byte_s):
+                        reply = replace(reply, first=await first_bytes(reply))
+                    verdict = classify_response(reply.status, reply.headers, reply.url, reply.first)
+                    if verdict.cause in NO_FILM and (reply.status == 200 or len(reply.first) >= JUDGED_BYTES):
+                        return False
+                headers = [
+                    (name.title(), reply.headers[name])
+                    for name in TOLD
+                    if name in reply.headers
+                    and reply.headers[name].isprintable()
+                    and not (name == "content-length" and reply.body.packed)
+                ]
                 await wire.send_all(answer_head(reply.status, headers, close=True))
                 await _body(wire, reply)
                 return True
@@ -108,6 +127,11 @@ class Films:
                 reply.link.close()
         finally:
             dialler.close()
+
+
+def _from_the_beginning(reply: Reply) -> bool:
+    """Whether the body begins where the file does: what stands in its middle says nothing."""
+    return reply.status == 200 or reply.headers.get("content-range", "").startswith("bytes 0-")
 
 
 async def _body(wire: Wire, reply: Reply) -> None:
