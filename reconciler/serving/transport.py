@@ -41,12 +41,14 @@ class Packets:
     What it keeps between calls is copied, so that a view given to `feed` is held by the returned pieces alone.
     """
 
-    __slots__ = ("_grid", "_rest", "lost_bytes")
+    __slots__ = ("_grid", "_rest", "_skip", "lost_bytes")
 
     def __init__(self) -> None:
         self._rest = b""
         self._grid = 0
         """Packet length on the wire; 0: not known (any more)."""
+        self._skip = 0
+        """So many bytes are still to come between two packets."""
         self.lost_bytes = 0
 
     @property
@@ -105,18 +107,21 @@ class Packets:
 
     def _cut_spaced(self, data: Piece) -> tuple[list[Piece], Piece | None]:
         """Packets of 192 or 204 bytes, cut to 188. `packet_grid` gives the offset of the sync byte itself."""
-        joined = self._rest + data
+        joined = self._rest + data[self._skip :]
+        self._skip = max(0, self._skip - len(data))
         self._rest = b""
-        count = len(joined) // self._grid
+        # The last packet is whole without what lies before the next: a segment may end there.
+        count = (len(joined) + self._grid - PACKET_BYTES) // self._grid
         if joined[: count * self._grid : self._grid].count(SYNC) != count:
             return [], self._lose(joined[1:])  # the same grid would be found again
         self._rest = joined[count * self._grid :]
+        self._skip += max(0, count * self._grid - len(joined))
         steps = range(0, count * self._grid, self._grid)
         return ([b"".join(joined[at : at + PACKET_BYTES] for at in steps)] if count else []), None
 
     def _lose(self, data: Piece) -> Piece:
         """The grid does not hold at the beginning of `data`: look for another. A page is judged from its first byte."""
-        self._grid = 0
+        self._grid = self._skip = 0
         return data
 
     def _seek(self, data: Piece) -> Piece | None:
