@@ -177,8 +177,10 @@ async def _open_stream(
         reply.link.close()
         raise
     reply.link.close()
-    if verdict.kind in {"fmp4", "dash"}:
-        raise NeedsMuxer(f"the stream is {verdict.kind}")
+    if verdict.kind == "fmp4":
+        raise NeedsMuxer("the stream is fragmented MP4")
+    if verdict.kind == "dash":
+        raise UpstreamEnded("not-ts", "a DASH manifest, which cannot be relayed")
     raise UpstreamEnded(verdict.cause, verdict.detail)
 
 

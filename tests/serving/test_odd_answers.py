@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from reconciler.serving.packets import NULL_PACKET
 from tests.conftest import Run
 from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of, zipped
 from tests.serving.stage import served, watching
@@ -184,5 +185,75 @@ def test_a_login_in_the_address(run: Run[None], tmp_path: Path) -> None:
             assert all("\r\nAuthorization: Basic bmluYTpwQHNz\r\n" in one.head for one in provider.asked)
             assert not any("uthorization" in one.head for one in other.asked)
             assert not any("nina" in one.head for one in (*provider.asked, *other.asked))
+
+    run(main)
+
+
+@pytest.mark.parametrize("profile", ["copy", "remux"])
+def test_dash_is_said_to_be_dash(
+    run: Run[None], tmp_path: Path, caplog: pytest.LogCaptureFixture, profile: str
+) -> None:
+    """A DASH manifest is refused in so many words: no profile helps."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.pages["/live.mpd"] = answer(b'<?xml version="1.0"?>\n<MPD type="dynamic"></MPD>')
+            stage = stage_of(tmp_path, provider.url + "/live.mpd", profile=profile)
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                assert (503, "807 No Video Data") == (viewer.status, viewer.headers["x-hdhomerun-error"])
+        assert "a DASH manifest, which cannot be relayed" in caplog.text
+        assert "remux" not in caplog.text
+
+    run(main)
+
+
+def spaced(data: bytes, spacing: int) -> bytes:
+    """Packets with a time code before each (192 bytes) or parity behind it (204)."""
+    before, after = (b"\x01\x02\x03\x04", b"") if spacing == 192 else (b"", b"\x55" * (spacing - 188))
+    return b"".join(before + data[at : at + 188] + after for at in range(0, len(data), 188))
+
+
+@pytest.mark.accepts("TUN-4", "STR-1")
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda data: answer(spaced(data, 192), length=False),
+        lambda data: answer(spaced(data, 204), "206 Partial Content"),
+        lambda data: answer(data[100:], "200 OK", ("Content-Type", "text/html")),
+        lambda data: chunked(data, 999).replace(
+            b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"
+        ),
+        lambda data: answer(data).replace(b"HTTP/1.1", b"HTTP/1.0"),
+        lambda data: answer(
+            b"".join(data[at : at + 188] + NULL_PACKET * 3 for at in range(0, len(data), 188))
+        ),
+    ],
+    ids=[
+        "M2TS",
+        "parity and 206",
+        "from inside a packet",
+        "100 and chunks",
+        "HTTP/1.0 with a length",
+        "nulls",
+    ],
+)
+@pytest.mark.parametrize("form", ["stream", "segments"])
+def test_packets_in_any_form(run: Run[None], tmp_path: Path, given: Wrap, form: str) -> None:
+    """Every form of packets and of answers comes out as plain packets, as a stream and in segments."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments(wrap=given)
+            provider.live("/live.m3u8")
+            whole = given(b"".join(segment(n) for n in range(30)))
+
+            async def page(asked: Asked) -> None:
+                await asked.stream.send_all(whole[:-40_000])
+                await trio.sleep_forever()
+
+            provider.pages["/one.ts"] = page
+            path = "/one.ts" if form == "stream" else "/live.m3u8"
+            in_order(await plays(tmp_path, provider.url + path, at_least=60_000))
 
     run(main)
