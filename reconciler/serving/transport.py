@@ -8,7 +8,7 @@ import re
 from typing import Final, Literal
 
 from reconciler.serving.packets import PACKET_BYTES
-from reconciler.sources.classify import classify_response, packet_grid
+from reconciler.sources.classify import classify_response, find_grid
 
 __all__ = ["Container", "NotTransport", "Packets", "Piece", "Whole"]
 
@@ -106,7 +106,7 @@ class Packets:
         return pieces, None
 
     def _cut_spaced(self, data: Piece) -> tuple[list[Piece], Piece | None]:
-        """Packets of 192 or 204 bytes, cut to 188. `packet_grid` gives the offset of the sync byte itself."""
+        """Packets of 192 or 204 bytes, cut to 188. `find_grid` gives the offset of the sync byte itself."""
         joined = self._rest + data[self._skip :]
         self._skip = max(0, self._skip - len(data))
         self._rest = b""
@@ -128,12 +128,11 @@ class Packets:
         """What follows from the first packet on, or None: not found yet."""
         held = self._rest + data
         self._rest = b""
-        for at in range(0, max(1, len(held)), WINDOW_BYTES):
-            spacing, offset = packet_grid(held[at : at + 2 * WINDOW_BYTES])
-            if spacing:
-                self._grid = spacing
-                self.lost_bytes += at + offset
-                return held[at + offset :]
+        spacing, offset = find_grid(held)
+        if spacing:
+            self._grid = spacing
+            self.lost_bytes += offset
+            return held[offset:]
         page = _page_in(held)
         if len(held) >= LOST_LIMIT_BYTES or page >= 0:
             verdict = classify_response(200, {}, "", held[max(0, page) :][:JUDGED_BYTES])

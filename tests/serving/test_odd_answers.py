@@ -220,6 +220,7 @@ def spaced(data: bytes, spacing: int) -> bytes:
     [
         lambda data: answer(spaced(data, 192), length=False),
         lambda data: answer(spaced(data, 204), "206 Partial Content"),
+        lambda data: answer(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(250) + data, "200 OK"),
         lambda data: answer(data[100:], "200 OK", ("Content-Type", "text/html")),
         lambda data: chunked(data, 999).replace(
             b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"
@@ -232,6 +233,7 @@ def spaced(data: bytes, spacing: int) -> bytes:
     ids=[
         "M2TS",
         "parity and 206",
+        "behind a picture's head",
         "from inside a packet",
         "100 and chunks",
         "HTTP/1.0 with a length",

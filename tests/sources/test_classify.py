@@ -34,6 +34,8 @@ def judge(
         ("ts", TS),
         ("ts", TS[100:]),
         ("ts", M2TS),
+        ("ts", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(300) + TS),
+        ("ts", bytes(3000) + M2TS),
         ("hls", PLAYLIST.encode()),
         ("hls", b"\xef\xbb\xbf\r\n " + PLAYLIST.encode()),
         ("fmp4", b"\x00\x00\x00\x18ftypiso5\x00\x00\x00\x00iso5dash"),
