@@ -23,7 +23,7 @@ from reconciler.serving.sealed import KEY_BYTES, Opener
 from reconciler.serving.settings import TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Piece, Whole
 from reconciler.serving.upstream import Sink, UpstreamEnded
-from reconciler.serving.whole import read_all
+from reconciler.serving.whole import read_all, read_part
 from reconciler.serving.window import LIVE_EDGE, Window
 from reconciler.sources.classify import classify_playlist, classify_segment
 
@@ -108,6 +108,8 @@ class HlsUpstream:
         self._started = False
         self._waiting_since: float | None = None
         self._reading: Link | None = None
+        self._whole_by = float("inf")
+        """When the segment that is read ought to be there as a whole."""
         self._opened_at = trio.current_time()
         self.heard_at = trio.current_time()
         self.playlists = 0
@@ -321,7 +323,8 @@ class HlsUpstream:
         if self._waiting_since is None:
             if self._reading is not None and now - self.heard_at > GATHER_S:
                 self._reading.gather(1)  # a slow one: take what is there
-            return "stall" if now - self.heard_at > self._limits.first_byte_s else ""
+            # Bytes that trickle in are a stall as well: the next segment is as late as if none came.
+            return "stall" if now > min(self._whole_by, self.heard_at + self._limits.first_byte_s) else ""
         due = max(self._changed_at + self._longest_s, self._waiting_since)
         return "frozen" if now - due > LATE_TARGETS * self._longest_s else ""
 
@@ -361,7 +364,7 @@ class HlsUpstream:
         opener = await self._opener(segment)
         reply = await self._dialler.get(segment.url, extra=_range(segment.part), keep=True)
         if reply.status == 200 and segment.part is not None:
-            data = await self._cut_out(reply, segment.part)
+            data = await read_part(reply, SEGMENT_LIMIT_BYTES, segment.part)
         else:
             data = await read_all(reply, SEGMENT_LIMIT_BYTES, at_least=JUDGED_BYTES)
         if opener is not None and reply.status in {200, 206}:
@@ -415,9 +418,14 @@ class HlsUpstream:
         behind = len(self._queue) > 2
         slept = broken = False
         self._reading = reply.link
+        if segment.duration_s > 0:
+            self._whole_by = began + segment.duration_s + LATE_TARGETS * self._longest_s
         try:
             while not done:
+                before, self._whole_by = self._whole_by, float("inf")
+                waited_since = trio.current_time()
                 await sink.room()
+                self._whole_by = before + trio.current_time() - waited_since  # viewers took that time
                 if length is not None:
                     reply.link.gather(max(1, min(GATHERED_BYTES, reply.body.left or 1)))
                 size = SMALL_BYTES if sink.shared else LARGE_BYTES
@@ -449,6 +457,7 @@ class HlsUpstream:
             raise
         finally:
             self._reading = None
+            self._whole_by = float("inf")
         if segment.duration_s > 0:
             self._rate_bps = total / segment.duration_s
         self._dialler.done(reply)
@@ -458,11 +467,6 @@ class HlsUpstream:
         if self._cut_short >= SEGMENT_TRIES:
             raise UpstreamEnded("reset", f"{SEGMENT_TRIES} segments in a row broke off")
         await sink.room()
-
-    async def _cut_out(self, reply: Reply, part: ByteRange) -> bytes:
-        """A 200 to a range request holds everything: take the part (iptv-streams.md C2)."""
-        data = await read_all(reply, SEGMENT_LIMIT_BYTES)
-        return data[part.start : part.start + part.length]
 
     async def _map(self, sink: Sink, segment: Segment) -> None:
         """PAT and PMT that stand apart from the segments, before the first and after each discontinuity."""
@@ -475,7 +479,7 @@ class HlsUpstream:
             reply.link.close()
             raise UpstreamEnded(_cause_of(reply.status), f"a map answered {reply.status}")
         if reply.status == 200 and part is not None:
-            data = await self._cut_out(reply, part)
+            data = await read_part(reply, SEGMENT_LIMIT_BYTES, part)
         else:
             data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)

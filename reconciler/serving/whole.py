@@ -7,9 +7,10 @@ from typing import Final
 
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import Reply
+from reconciler.serving.playlist import ByteRange
 from reconciler.serving.upstream import UpstreamEnded
 
-__all__ = ["read_all"]
+__all__ = ["read_all", "read_part"]
 
 READ_BYTES: Final = 256 * 1024
 
@@ -49,3 +50,9 @@ async def _read_body(reply: Reply, limit_bytes: int, at_least: int | None) -> tu
         if len(data) > limit_bytes:
             return bytes(data), False
     return bytes(data), True
+
+
+async def read_part(reply: Reply, limit_bytes: int, part: ByteRange) -> bytes:
+    """A part of what holds everything, as a 200 to a range request does (iptv-streams.md C2). Raises as `read_all`."""
+    data = await read_all(reply, limit_bytes)
+    return data[part.start : part.start + part.length]

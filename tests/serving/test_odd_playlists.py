@@ -180,6 +180,34 @@ def test_segments_longer_than_their_list_says(run: Run[None], tmp_path: Path) ->
     run(main)
 
 
+@pytest.mark.accepts("STR-3")
+def test_segments_that_trickle_in(run: Run[None], tmp_path: Path) -> None:
+    """A host that gives a tenth of what the stream needs, without ever falling silent, is left for the next."""
+
+    async def main() -> None:
+        async with origin() as provider:
+
+            async def slow(asked: Asked) -> None:
+                body = segment(int(asked.path.strip("/").partition(".")[0]))
+                await asked.slowly(answer(body), len(body) // 100, 0.1)
+
+            provider.segments()
+            provider.pages |= {f"/{n}.ts?slow": slow for n in range(40)}
+            provider.live("/slow.m3u8", "{}.ts?slow".format)
+            provider.live("/spare.m3u8")
+            stage = stage_of(tmp_path, provider.url + "/slow.m3u8", provider.url + "/spare.m3u8")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                assert 200 == viewer.status
+                began = trio.current_time()
+                await until(lambda: len(provider.paths("spare")) > 0)
+                assert 1 < trio.current_time() - began < 4
+                await viewer.read(len(viewer.data) + 40_000)
+                assert not viewer.ended
+
+    run(main)
+
+
 @pytest.mark.accepts("HLS-3", "STR-3")
 def test_a_map_that_is_not_there(run: Run[None], tmp_path: Path) -> None:
     """Tables that stand apart and are missing end the way; where they are there, they come before the first packet."""
