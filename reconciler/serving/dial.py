@@ -35,6 +35,10 @@ NEXT_ADDRESS_S: Final = 0.25
 IDLE_KEPT_S: Final = 20.0
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _COOKIE: Final = re.compile(r"^\s*([^=;\s]+)=([^;]*)")
+_COOKIE_OVER: Final = re.compile(
+    r";\s*(?:max-age\s*=\s*\"?(?:0|-)|expires\s*=[^;]*\b19[67]\d\b)", re.IGNORECASE
+)
+"""How servers take a cookie back: no age, or an end in the days of the epoch."""
 _COOKIE_DOMAIN: Final = re.compile(r";\s*domain\s*=\s*\.?([^;\s]+)", re.IGNORECASE)
 
 
@@ -319,7 +323,10 @@ class Dialler:
             return
         domain = _COOKIE_DOMAIN.search(text)
         where = domain[1].lower() if domain and _same_site(host, domain[1].lower()) else host
-        self._cookies[where, found[1]] = found[2].strip()
+        if _COOKIE_OVER.search(text):
+            self._cookies.pop((where, found[1]), None)
+        else:
+            self._cookies[where, found[1]] = found[2].strip()
 
     def _take_idle(self, place: tuple[str, str, int]) -> Link | None:
         links = self._idle.get(place, [])

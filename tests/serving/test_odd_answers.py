@@ -189,6 +189,36 @@ def test_a_login_in_the_address(run: Run[None], tmp_path: Path) -> None:
     run(main)
 
 
+@pytest.mark.accepts("HLS-6")
+@pytest.mark.parametrize("over", ["Max-Age=0", "expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/"])
+def test_a_cookie_that_is_taken_back(run: Run[None], tmp_path: Path, over: str) -> None:
+    """What a redirect sets goes with playlist and segments, until the server takes it back."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/plain.m3u8")
+            back = ("Set-Cookie", f"old=deleted; {over}")
+            provider.pages |= {
+                "/live.m3u8": answer(
+                    b"",
+                    "302 Found",
+                    ("Location", "/next.m3u8"),
+                    ("Set-Cookie", "old=1"),
+                    ("Set-Cookie", "kept=2; Max-Age=600"),
+                ),
+                "/next.m3u8": answer(b"", "302 Found", ("Location", "/plain.m3u8"), back),
+            }
+            await plays(tmp_path, provider.url + "/live.m3u8", at_least=20_000)
+            sent = {one.path: "old=1" in one.head for one in provider.asked[1:]}
+            assert sent["/next.m3u8"]
+            assert not sent["/plain.m3u8"]
+            assert all("kept=2" in one.head for one in provider.asked[1:])
+            assert not any("deleted" in one.head for one in provider.asked)
+
+    run(main)
+
+
 @pytest.mark.parametrize("profile", ["copy", "remux"])
 def test_dash_is_said_to_be_dash(
     run: Run[None], tmp_path: Path, caplog: pytest.LogCaptureFixture, profile: str
