@@ -31,7 +31,7 @@ from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.safety import busy_block
 from reconciler.planning.sight import Sighting, counts
 from reconciler.planning.targets import Target
-from reconciler.plex.model import Device, Dvr, Observed
+from reconciler.plex.model import Device, Dvr, Observed, decode_until_stable
 from reconciler.plex.requests import LINE_LIMIT_BYTES
 from reconciler.wording import plural, some
 
@@ -269,7 +269,7 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
             "plex.guide_location: file:… from the beginning; pv:lineup of this DVR in Plex's database "
             "(plex.database); or replace it"
         )
-    if target.explicit_title and dvr.title != target.title:
+    if target.explicit_title and dvr.title != decode_until_stable(target.title):
         draft.fields.append(FieldChange("title", dvr.title, target.title, "spec", "replace"))
         words.append("title")
         draft.causes.add("spec")

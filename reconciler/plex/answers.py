@@ -42,6 +42,9 @@ _GUIDE_OF: Final = re.compile(r"tv\.plex\.providers\.epg\.[a-z]+(?::|%3A)(\d+)",
 """A guide provider names its DVR behind the colon (4.3); rules and grabs mention it in several attributes."""
 
 
+_TUNER: Final = re.compile(r"device://tv\.plex\.grabbers\.hdhomerun/(.*)")
+
+
 class Node(NamedTuple):
     """An element of either format: attributes as text, children by name in order.
 
@@ -112,7 +115,9 @@ def friendly_name(node: Node) -> str:
 
 
 def devices(node: Node) -> tuple[Device, ...] | Unknown:
-    """All devices of an answer, by key. One without a key makes the whole answer unknown."""
+    """All devices of an answer, by key. One without a key, or fewer than it counts, make the whole answer unknown."""
+    if short := _short(node, "devices"):
+        return short
     found = tuple(_device(child, parent="") for child in node.every("Device"))
     if any(not device.key for device in found):
         return Unknown("devices: one of them has no key")
@@ -120,7 +125,9 @@ def devices(node: Node) -> tuple[Device, ...] | Unknown:
 
 
 def dvrs(node: Node) -> tuple[Dvr, ...] | Unknown:
-    """All DVRs of an answer with their devices, by key. One without a key makes the whole answer unknown."""
+    """All DVRs of an answer with their devices, by key. Unknown as for devices."""
+    if short := _short(node, "DVRs"):
+        return short
     found = tuple(_dvr(child) for child in node.every("Dvr"))
     if any(not dvr.key or not all(device.key for device in dvr.devices) for dvr in found):
         return Unknown("DVRs: one of them, or a device in it, has no key")
@@ -181,10 +188,14 @@ def rules_by_dvr(node: Node) -> dict[str, int]:
 
 
 def _device(node: Node, *, parent: str) -> Device:
+    uuid = node.get("uuid")
+    named = _TUNER.fullmatch(
+        uuid
+    )  # it ends in the DeviceID, for an answer that leaves the field out (2.2, 2.4)
     return Device(
         key=node.get("key"),
-        uuid=node.get("uuid"),
-        device_id=node.get("deviceId"),
+        uuid=uuid,
+        device_id=node.get("deviceId") or (named.group(1) if named else ""),
         uri=node.get("uri"),
         title=node.get("title"),
         make=node.get("make"),
@@ -224,6 +235,14 @@ def _pairs(node: Node, *, default: str) -> tuple[ChannelPair, ...]:
             )
         )
     return tuple(sorted(found, key=_AS_TUPLE))
+
+
+def _short(node: Node, what: str) -> Unknown | None:
+    """`size` counts the children (1, 2.2, 3.1): what is counted and not there is not absent."""
+    counted = node.number("size")
+    if counted <= len(node.children):
+        return None
+    return Unknown(f"{what}: the answer counts {counted} and holds {len(node.children)}")
 
 
 def _refuse(root: Node, what: str) -> None:

@@ -97,15 +97,33 @@ class Dvr:
     @property
     def guide(self) -> str:
         """The guide's location, decoded until stable: a URL, or a path on the Plex host."""
-        inner = self.lineup.removeprefix("lineup://").partition("/")[2].rpartition("#")[0]
-        inner = inner or self.lineup.removeprefix("lineup://").partition("/")[2]
-        decoded = decode_until_stable(inner)
+        decoded = decode_until_stable(self._halves[0])
         return decoded if "://" in decoded else "/" + decoded.lstrip("/")
 
     @property
     def title(self) -> str:
-        """The DVR's title: the decoded fragment of the lineup, fixed at creation (3.3)."""
-        return self.lineup_title or decode_until_stable(self.lineup.rpartition("#")[2])
+        """The DVR's title, decoded: the fragment of the lineup, fixed at creation (3.3)."""
+        return decode_until_stable(self.lineup_title or self.fragment)
+
+    @property
+    def fragment(self) -> str:
+        """The title as it stands in the lineup, encoded or not."""
+        return self._halves[1]
+
+    @property
+    def _halves(self) -> tuple[str, str]:
+        """Location and title as they stand in the lineup.
+
+        Plex may return both raw, and a title like "Sports #1" then brings a second mark: the mark before the known
+        title counts, else the first one, because no URL has one in it.
+        """
+        inner = self.lineup.removeprefix("lineup://").partition("/")[2]
+        known = decode_until_stable(self.lineup_title)
+        location, mark, title = inner.partition("#")
+        while mark and known and decode_until_stable(title) != known:
+            more, mark, title = title.partition("#")
+            location = f"{location}#{more}"
+        return (location, title) if mark else (inner.partition("#")[0], inner.partition("#")[2])
 
 
 @dataclass(frozen=True, slots=True)

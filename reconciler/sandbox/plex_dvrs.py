@@ -35,7 +35,7 @@ def dvr_element(machine: Machine, dvr: Dvr) -> Element:
             "uuid": dvr.uuid,
             "language": dvr.language,
             **({"country": dvr.country} if dvr.country else {}),
-            "lineupTitle": dvr.title,
+            "lineupTitle": quote(dvr.title, safe="") if form == "encoded" else dvr.title,
             "lineup": _shown(dvr.lineups[0], form) if dvr.lineups else "",
             "epgIdentifier": dvr.epg_identifier,
             # unset until a load has finished (7.3)

@@ -87,7 +87,7 @@ class PlexOptions:
     always_dead: bool = False
     """Every device shows `dead` although it answers (6.3)."""
     lineup_form: Literal["as-sent", "raw", "encoded"] = "as-sent"
-    """How a lineup URI comes back (3.3, 10.18)."""
+    """How a lineup URI comes back, and with it the title (3.3, 8.2, 10.18)."""
     single_objects: bool = False
     """JSON has an object where an array of one belongs (1)."""
     legacy_extra_data: bool = False

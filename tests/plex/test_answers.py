@@ -209,3 +209,46 @@ def test_a_page_is_called_a_page(page: bytes) -> None:
     found = answers.container(page, what="/livetv/dvrs")
     assert isinstance(found, Unknown)
     assert "/livetv/dvrs: an HTML page came instead of Plex's answer" in found.why
+
+
+GUIDE = "lineup://tv.plex.providers.epg.xmltv/"
+
+
+@pytest.mark.parametrize(
+    ("lineup", "title", "guide"),
+    [
+        (GUIDE + "http://a:5004/guide.xml#Sports #1", "Sports #1", "http://a:5004/guide.xml"),
+        (GUIDE + "http%3A%2F%2Fa%3A5004%2Fguide.xml#Sports%20%231", "Sports #1", "http://a:5004/guide.xml"),
+        (GUIDE + "media/set #2/guide.xml#Sports #1", "Sports #1", "/media/set #2/guide.xml"),
+        (GUIDE + "http://a:5004/guide.xml#Sports #1", "Sports%20%231", "http://a:5004/guide.xml"),
+        (GUIDE + "http://a:5004/guide.xml#Sports #1", "", "http://a:5004/guide.xml"),
+        (GUIDE + "http://a:5004/guide.xml#Sports #1", "Another", "http://a:5004/guide.xml"),
+        (GUIDE + "http://a:5004/guide.xml", "Sports #1", "http://a:5004/guide.xml"),
+    ],
+)
+def test_a_mark_in_a_title_is_no_part_of_the_guide(lineup: str, title: str, guide: str) -> None:
+    """Raw, encoded, with and without the title beside it: location and title are the same (plex-livetv.md 3.3, 8.2)."""
+    dvr = Dvr("28", "811e", lineup, lineup_title=title)
+    assert dvr.guide == guide
+    assert dvr.title == (title if title == "Another" else "Sports #1")
+
+
+def test_the_uuid_names_a_tuner_that_has_no_field_for_it() -> None:
+    """The uuid ends in the DeviceID; of the junk that a wrong address leaves it ends in nothing (plex-livetv.md 2.2, 2.4)."""
+    node = read(
+        b"<MediaContainer size='3'><Device key='1' uuid='device://tv.plex.grabbers.hdhomerun/PTCTL001'/>"
+        b"<Device key='2' uuid='device://tv.plex.grabbers.hdhomerun/'/>"
+        b"<Device key='3' uuid='device://tv.plex.grabbers.other/PTCTL003'/></MediaContainer>"
+    )
+    found = answers.devices(node)
+    assert isinstance(found, tuple)
+    assert [device.device_id for device in found] == ["PTCTL001", "", ""]
+
+
+@pytest.mark.accepts("PLN-8")
+def test_what_is_counted_and_not_there_is_unknown() -> None:
+    """A list that says how long it is and is shorter proves nothing about what is missing from it."""
+    short = read(b'{"MediaContainer":{"size":2,"Dvr":[{"key":"28"}]}}')
+    assert answers.dvrs(short) == Unknown("DVRs: the answer counts 2 and holds 1")
+    none = read(b'{"MediaContainer":{"size":1}}')
+    assert answers.devices(none) == Unknown("devices: the answer counts 1 and holds 0")
