@@ -33,7 +33,7 @@ def compare_database(target: Target, view: DatabaseView, shown: Counts) -> Datab
     record = target.record
     device = _row(view, record.device_key, DEVICE)
     dvr = _row(view, record.dvr_key, HARVESTER)
-    wrong = _wrong(target, device, dvr)
+    wrong = _wrong(target, device, dvr, view)
     if wrong:
         block = Block("S401", target.dvr, f"unknown: {wrong}", "", "write")
         return DatabaseComparison(Change("change", target.dvr, shown, ("spec",), blocks=(block,), note=NOTE))
@@ -45,10 +45,11 @@ def compare_database(target: Target, view: DatabaseView, shown: Counts) -> Datab
         fields.append(FieldChange("tuner.uri", device.uri, target.uri))
         _note(args, "device", device, device.uri, target.uri)
     lineup = dvr.extra.get("pv:lineup", "")
-    if not same_address(Dvr("", "", lineup).guide, target.guide):
-        fields.append(FieldChange("guide.url", Dvr("", "", lineup).guide, target.guide))
+    held = Dvr("", "", lineup, lineup_title=dvr.extra.get("pv:lineupTitle", ""))
+    if not same_address(held.guide, target.guide):
+        fields.append(FieldChange("guide.url", held.guide, target.guide))
         # The title stays as it was made: it is no part of the location.
-        wanted = target.lineup.rpartition("#")[0] + "#" + lineup.rpartition("#")[2]
+        wanted = target.lineup.partition("#")[0] + "#" + held.fragment
         _note(args, "lineup", dvr, lineup, wanted)
         provider = next((r for r in view.rows if r.type == PROVIDER and r.parent == dvr.id), None)
         if provider is not None and provider.uri:
@@ -87,8 +88,10 @@ def _row(view: DatabaseView, key: str, kind: int) -> DatabaseRow | None:
     return next((row for row in view.rows if str(row.id) == key and row.type == kind), None)
 
 
-def _wrong(target: Target, device: DatabaseRow | None, dvr: DatabaseRow | None) -> str:
+def _wrong(target: Target, device: DatabaseRow | None, dvr: DatabaseRow | None, view: DatabaseView) -> str:
     record = target.record
+    if record.machine and record.machine != view.server.machine:
+        return "the database is of another Plex server than the one it was made on (plex.database.path)"
     if record.machine and not (device or dvr):
         return f"Plex's database has no row {record.device_key or '?'} (tuner) and no row {record.dvr_key or '?'} (DVR) for it"
     if device is None:
@@ -102,6 +105,9 @@ def _wrong(target: Target, device: DatabaseRow | None, dvr: DatabaseRow | None) 
         return f"row {dvr.id} is another DVR"
     if device.parent != dvr.id:
         return f"tuner row {device.id} is not in DVR row {dvr.id}"
+    others = [str(r.id) for r in view.rows if r.type == DEVICE and r.parent == dvr.id and r.id != device.id]
+    if others:  # its guide is theirs too
+        return f"DVR row {dvr.id} also holds tuner row {', '.join(others)}, which is not ours"
     return ""
 
 

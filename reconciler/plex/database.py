@@ -8,7 +8,7 @@ nothing else, because stock SQLite cannot even check the rest (plex-livetv.md 8.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -100,34 +100,26 @@ def exclusive(path: Path) -> Iterator[sqlite3.Connection]:
 
     In WAL mode an exclusive transaction would pass beside idle readers; exclusive *locking* does not: it needs every
     other connection gone, and a running Plex holds about twenty (8.6). Raises PlexRefused when somebody has it open,
-    PlexUnreachable when there is no such file, PlexError for an unknown schema.
+    PlexUnreachable when there is no such file, PlexError for an unknown schema and for whatever SQLite meets in between.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise PlexUnreachable(
             "there is no Plex database below plex.database.path", next_step="check plex.database.path"
         )
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_S, isolation_level=None)
-    try:
+    with ExitStack() as stack:
         try:
+            connection = sqlite3.connect(
+                f"{path.as_uri()}?mode=rw", uri=True, timeout=LOCK_S, isolation_level=None
+            )
+            stack.callback(_let_go, connection)
             connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
             connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            raise PlexRefused(
-                "Plex's database is in use: Plex still runs, or another program has it open",
-                status=0,
-                reason="locked",
-                next_step="stop Plex, then apply again",
-            ) from None
-        except sqlite3.DatabaseError:
-            raise PlexError(
-                "Plex's database is no SQLite file that can be read", next_step="check plex.database.path"
-            ) from None
-        _check_schema(connection)
-        yield connection
-    finally:
-        if connection.in_transaction:
-            connection.rollback()
-        connection.close()
+            _check_schema(connection)
+            # Of a file that may only be read SQLite takes no exclusive lock and says nothing: a write that hits no row does.
+            connection.execute(f"UPDATE {TABLE} SET uri = uri WHERE 0")  # noqa: S608 - constant
+            yield connection
+        except sqlite3.Error as error:
+            raise _said(error) from None
 
 
 def read_database(data: Path) -> DatabaseView:
@@ -147,6 +139,45 @@ def read_database(data: Path) -> DatabaseView:
             DatabaseRow(row[0], row[1], row[2] or 0, row[3] or "", row[4] or "", row[5] or "", extra)
         )
     return DatabaseView(_server(data), tuple(found))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder above that we may not enter
+        return False
+
+
+def _let_go(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.Error):  # what broke is told already
+        if connection.in_transaction:
+            connection.rollback()
+    connection.close()
+
+
+def _said(error: sqlite3.Error) -> PlexError:
+    """SQLite's refusal in our words: in use, not ours to write, no database, or what it says itself."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return PlexRefused(
+            "Plex's database is in use: Plex still runs, or another program has it open",
+            status=0,
+            reason="locked",
+            next_step="stop Plex, then apply again",
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_IOERR_LOCK")):
+        return PlexError(
+            f"Plex's database cannot be opened for writing ({name}), so it cannot be told whether Plex has it open",
+            next_step="run ptctl as the user that Plex runs as, with its folder mounted writable",
+        )
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return PlexError(
+            "Plex's database is no SQLite file that can be read", next_step="check plex.database.path"
+        )
+    return PlexError(
+        f"SQLite cannot work on Plex's database ({name}); nothing was changed",
+        next_step="look at the disk that holds plex.database.path",
+    )
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:

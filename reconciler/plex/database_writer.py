@@ -5,20 +5,25 @@ Nothing is inserted, no other row and no other table is touched, and no maintena
 this module. It refuses to work on a database that somebody has open.
 """
 
+import os
 import shlex
 import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.errors import PlexRefused, StateError
 from reconciler.plex.database import exclusive, library_path
 from reconciler.plex.extra_data import pairs_of, text_of
 
 __all__ = ["RowChange", "copy_database", "restore_command", "update_rows"]
+
+MOMENT: Final = "updated_at = CASE typeof(updated_at) WHEN 'text' THEN updated_at ELSE ? END"
+"""Older versions keep moments as text (8.2), in a form that nobody published: there it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +40,24 @@ class RowChange:
 def copy_database(data: Path, folder: Path) -> Path:
     """A consistent copy (database, -wal, -shm, Preferences.xml) in a new directory below `folder`; its path.
 
-    Taken while nobody has the file open, so the files belong together. Blocks for as long as copying takes. Raises
-    StateError when the disk refuses.
+    Nobody else may enter it: Preferences.xml holds the owner's token (1). Modes, and owners where we may, are kept: a
+    file that Plex cannot write would stop it when it is put back (8.6). Taken while nobody has the file open, so the
+    files belong together. Blocks for as long as copying takes. Raises StateError when the disk refuses.
     """
     library = library_path(data)
     target = folder / time.strftime("plex-database-%Y%m%dT%H%M%SZ", time.gmtime())
     try:
-        target.mkdir(parents=True)
+        target.mkdir(mode=0o700, parents=True)
         for path in (
             library,
             *(library.with_name(library.name + end) for end in ("-wal", "-shm")),
             data / "Preferences.xml",
         ):
             if path.exists():
+                found = path.stat()
                 shutil.copy2(path, target / path.name)
+                with suppress(PermissionError):  # root alone may give files away
+                    os.chown(target / path.name, found.st_uid, found.st_gid)
     except OSError as error:
         raise StateError(
             f"Plex's database could not be copied to {target}: {error.strerror or error}"
@@ -63,9 +72,7 @@ def restore_command(copied: Path, data: Path) -> str:
     """
     library = library_path(data)
     left = " ".join(shlex.quote(f"{library}{end}") for end in ("-wal", "-shm"))
-    return (
-        f"rm -f {left} && cp {shlex.quote(f'{copied}/{library.name}')}* {shlex.quote(f'{library.parent}/')}"
-    )
+    return f"rm -f {left} && cp -p {shlex.quote(f'{copied}/{library.name}')}* {shlex.quote(f'{library.parent}/')}"
 
 
 def update_rows(data: Path, changes: Sequence[RowChange]) -> int:
@@ -99,14 +106,14 @@ def _change(connection: sqlite3.Connection, change: RowChange) -> int:
     now = int(time.time())
     if change.what == "uri":
         cursor = connection.execute(
-            "UPDATE media_provider_resources SET uri=?, updated_at=? WHERE id=? AND uuid=?",
+            f"UPDATE media_provider_resources SET uri=?, {MOMENT} WHERE id=? AND uuid=?",  # noqa: S608 - constant
             (change.after, now, change.row, change.uuid),
         )
     else:
         text = _extra(connection, change)
         pairs = {**pairs_of(text), "pv:lineup": change.after}
         cursor = connection.execute(
-            "UPDATE media_provider_resources SET extra_data=?, updated_at=? WHERE id=? AND uuid=?",
+            f"UPDATE media_provider_resources SET extra_data=?, {MOMENT} WHERE id=? AND uuid=?",  # noqa: S608 - constant
             (text_of(pairs, like=text), now, change.row, change.uuid),
         )
     if cursor.rowcount != 1:

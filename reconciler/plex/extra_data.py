@@ -30,7 +30,9 @@ def text_of(pairs: Mapping[str, str], *, like: str | None) -> str:
     encoded = "&".join(f"{_encode(key)}={_encode(value)}" for key, value in ordered)
     if like and not like.lstrip().startswith("{"):
         return encoded
-    return json.dumps({**dict(ordered), "url": encoded}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(
+        dict(sorted({**pairs, "url": encoded}.items())), ensure_ascii=False, separators=(",", ":")
+    )
 
 
 def _decoded(text: str) -> dict[str, str]:

@@ -1,9 +1,11 @@
 """The fallback for a Plex that does not start: one DVR's rows, by id and uuid, after a copy, and only then."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
 from reconciler.ledger.journal import Journal
 from reconciler.planning.plan import Planned
 from reconciler.plex.database import (
+    COLUMNS,
     exclusive,
     library_path,
     read_database,
@@ -286,6 +289,145 @@ def test_extra_data_is_written_as_plex_writes_it() -> None:
     assert text_of({"a": "x.y"}, like=None) == '{"a":"x.y","url":"a=x%2Ey"}'
     with pytest.raises(ValueError, match="shape"):
         pairs_of('{"a": 1}')
+
+
+@pytest.mark.accepts("DBP-1")
+def test_a_dvr_that_others_use_and_another_server_are_left_alone(tmp_path: Path, run: Run[None]) -> None:
+    """Its guide is the guest's too; and rows of another server may bear the same ids."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            await home.plex.loads_done()
+            foreign = home.plex.add_foreign_dvr()
+            guest = home.plex.machine.state.devices_of(foreign.key)[0]
+            guest.parent = home.plex.dvr_of(home.tuned("sport").device_id).key
+            home.plex.machine.state.save_device(guest)
+            await home.plex.stop()
+            moved = replace(home, host="http://10.0.0.77:5004")
+            planned = await plan_offline(moved, TWO)
+            (block,) = planned.plan.blocks
+            assert ("S401", "sport") == (block.code, block.dvr)
+            assert f"also holds tuner row {guest.key}, which is not ours" in block.message
+            assert [a.dvr for a in planned.plan.actions] == ["news"]
+            view = await trio.to_thread.run_sync(read_database, home.plex.directory)
+            other = replace(view, server=replace(view.server, machine="another"))
+            planned = await moved.planned(TWO, observed=Unknown("refused"), database=other)
+            assert planned.plan.actions == ()
+            assert all("of another Plex server" in block.message for block in planned.plan.blocks)
+
+    run(main)
+
+
+def test_a_title_with_a_mark_stays_as_it_was(tmp_path: Path, run: Run[None]) -> None:
+    """Raw in the row, with a second mark in it: only the location changes (plex-livetv.md 3.3)."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            home.dvr = {"news": {"title": "News #1"}}
+            await home.apply({"news": TWO["news"]})
+            await home.plex.loads_done()
+            record = home.tuned("news")
+            dvr = home.plex.dvr_of(record.device_id)
+            home.plex.set_lineup(dvr, "lineup://tv.plex.providers.epg.xmltv/http://old/guide.xml#News #1")
+            await home.plex.stop()
+            result = await apply_offline(home, await plan_offline(home, {"news": TWO["news"]}))
+            assert result.complete, result.outcomes
+            held = pairs_of(rows(home)[dvr.key][2])["pv:lineup"]
+            assert held.endswith("guide.xml#News #1")
+            await home.plex.start()
+            assert (await home.planned({"news": TWO["news"]})).plan.empty
+
+    run(main)
+
+
+def library_at(data: Path, mode: str = "wal") -> Path:
+    """A small database with all columns that are looked for."""
+    library = library_path(data)
+    library.parent.mkdir(parents=True)
+    with sqlite3.connect(library) as connection:
+        connection.execute(f"PRAGMA journal_mode={mode}")
+        connection.execute(f"CREATE TABLE media_provider_resources ({', '.join(sorted(COLUMNS))})")
+        connection.executemany("INSERT INTO media_provider_resources (uri) VALUES (?)", [("x" * 900,)] * 50)
+    connection.close()
+    return library
+
+
+@pytest.mark.accepts("DBP-3")
+def test_a_damaged_file_is_no_database(tmp_path: Path) -> None:
+    """Damage is said as what it is: not "in use", and no traceback."""
+    library = library_at(tmp_path)
+    whole = library.read_bytes()
+    library.write_bytes(whole[:100] + b"\xff" * 4000 + whole[4100:])
+    with pytest.raises(PlexError, match="no SQLite file that can be read"):
+        read_database(tmp_path)
+
+
+@pytest.mark.accepts("DBP-3")
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_a_file_we_may_not_write_proves_nothing(mode: str) -> None:
+    """Of one that may only be read SQLite takes no lock: said as that, with what to do, and never as "stopped"."""
+    program = (
+        "import os, sys, pathlib\n"
+        "from reconciler.plex.database import read_database\n"
+        "from reconciler.errors import PlexError\n"
+        "os.geteuid() or os.setresuid(65534, 65534, 65534)\n"
+        "try: read_database(pathlib.Path(sys.argv[1]))\n"
+        "except PlexError as error: print(error.message, error.next_step)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        data.chmod(0o755)
+        library_at(data, mode).chmod(0o444)
+        told = subprocess.run(
+            [sys.executable, "-c", program, folder], capture_output=True, text=True, check=True
+        )
+    assert "cannot be opened for writing (SQLITE_" in told.stdout
+    assert "as the user that Plex runs as" in told.stdout
+
+
+def test_old_moments_stay_text(tmp_path: Path, run: Run[None]) -> None:
+    """Versions that keep dates as text get no number among them (plex-livetv.md 8.2)."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            record = home.tuned("news")
+            await home.plex.stop()
+            old = "2019-03-04 05:06:07"
+            with sqlite3.connect(library_path(home.plex.directory)) as connection:
+                connection.execute("UPDATE media_provider_resources SET updated_at=?", (old,))
+            connection.close()
+            moved = replace(home, host="http://10.0.0.77:5004")
+            result = await apply_offline(moved, await plan_offline(moved, {"news": TWO["news"]}))
+            assert result.complete, result.outcomes
+            with sqlite3.connect(library_path(home.plex.directory)) as connection:
+                found = connection.execute(
+                    "SELECT uri, updated_at FROM media_provider_resources WHERE id=?", (record.device_key,)
+                ).fetchone()
+            connection.close()
+            assert found == ("http://10.0.0.77:5004/news", old)
+
+    run(main)
+
+
+def test_a_copy_keeps_its_owner_and_its_secret(tmp_path: Path) -> None:
+    """Plex must be able to write what is put back, and Preferences.xml holds the owner's token (plex-livetv.md 1, 8.6)."""
+    data = tmp_path / "data"
+    library = library_path(data)
+    library.parent.mkdir(parents=True)
+    sqlite3.connect(library).close()
+    library.write_bytes(b"")
+    (data / "Preferences.xml").write_text('<Preferences PlexOnlineToken="x"/>')
+    if os.geteuid() == 0:
+        os.chown(library, 1234, 2345)
+    copied = copy_database(data, tmp_path / "copies")
+    assert copied.stat().st_mode & 0o077 == 0
+    owner = (library.stat().st_uid, library.stat().st_gid)
+    assert owner == ((copied / library.name).stat().st_uid, (copied / library.name).stat().st_gid)
+    library.unlink()
+    subprocess.run(["sh", "-c", restore_command(copied, data)], check=True)
+    assert owner == (library.stat().st_uid, library.stat().st_gid)
 
 
 def test_stopped_is_proved_or_unknown(tmp_path: Path, run: Run[None]) -> None:
