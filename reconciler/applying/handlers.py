@@ -18,6 +18,7 @@ from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
 from reconciler.planning.model import Action, ActionKind
 from reconciler.planning.numbers import ranges
+from reconciler.planning.sight import company
 from reconciler.planning.targets import Target
 from reconciler.plex.model import ChannelPair, Device, Dvr, Unknown
 from reconciler.plex.reader import (
@@ -196,8 +197,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
     if isinstance(found, Unknown):
         raise PlexUnreachable(f"DVR {key} could not be read: {found.why}")
     if found is not None:
-        ours = run.record(action.dvr).device_id.casefold()
-        others = [d.device_id for d in found.devices if d.device_id.casefold() != ours]
+        others = company(found, run.record(action.dvr).device_id)
         if others:
             raise PlexRefused(
                 f"DVR {key} also holds {', '.join(others)}, which is not ours; it is left alone",
@@ -454,11 +454,19 @@ async def _moment(run: Run) -> float | Unknown:
 
 
 async def _not_busy(run: Run, action: Action) -> None:
-    """A viewer may have come since the plan was made (S501)."""
+    """A viewer may have come since the plan was made, and what cannot be known is not risked (S501)."""
     if f"busy:{action.dvr}" in run.planned.plan.allowed or run.context.serve is None:
         return
-    busy = await run.context.serve.busy()
-    if not isinstance(busy, Unknown) and busy.get(action.dvr):
+    # What the new generation no longer has, has no tuner to ask any more: its last streams the hub knows.
+    busy = await run.context.serve.busy(among=run.targets)
+    if isinstance(busy, Unknown):
+        raise PlexRefused(
+            f"whether anything runs on it cannot be known any more: {busy.why}",
+            status=0,
+            reason="busy",
+            next_step=f"start serve, or plan again with --allow busy:{action.dvr}",
+        )
+    if busy.get(action.dvr):
         raise PlexRefused(
             f"{plural(busy[action.dvr], 'stream runs', 'streams run')} on it now",
             status=0,

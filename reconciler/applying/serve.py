@@ -5,7 +5,7 @@ answer of its own: `Unknown`, never "nobody watches". Nothing here writes. This 
 use a proxy.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -60,10 +60,10 @@ class ServeClient:
             return Unknown(f"another device answers there: DeviceID {found or 'none'} instead of {device_id}")
         return None
 
-    async def busy(self) -> dict[str, int] | Unknown:
+    async def busy(self, *, among: Container[str] | None = None) -> dict[str, int] | Unknown:
         """How many streams with viewers run, by DVR name; DVRs without any are left out.
 
-        Unknown as a whole where one of the DVRs cannot be asked. Costs one request, and one for each DVR of other pods.
+        Unknown as a whole where one of the DVRs (with `among`: of those that are served now) cannot be asked. Costs one request, and one for each DVR of other pods.
         """
         answer = await self._hub("/api/v1/streams")
         if isinstance(answer, Unknown):
@@ -76,7 +76,8 @@ class ServeClient:
         if isinstance(self.tuners, Unknown):
             return self.tuners
         here = answer.get("dvrs")
-        others = [n for n in self.tuners if n not in here] if isinstance(here, list) else []
+        served = [n for n in self.tuners if among is None or n in among]
+        others = [n for n in served if n not in here] if isinstance(here, list) else []
         for name in others:
             base_url = self.tuners[name].base_url.rstrip("/")
             rows = await self._body(f"{base_url}/status.json")

@@ -29,7 +29,7 @@ from reconciler.planning.model import (
 )
 from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.safety import busy_block
-from reconciler.planning.sight import Sighting, counts
+from reconciler.planning.sight import Sighting, company, counts, shared
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device, Dvr, Observed, decode_until_stable
 from reconciler.plex.requests import LINE_LIMIT_BYTES
@@ -294,6 +294,8 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
     if busy:
         draft.blocks.append(busy)
     draft.loses.append(Loss("recording rules", counts(context.observed.rules, dvr.key)))
+    if others := company(dvr, target.device_id):
+        draft.details.append(shared(dvr, others))
     return True
 
 

@@ -12,7 +12,7 @@ from reconciler.planning.inputs import PlanInputs
 from reconciler.planning.model import Change, Counts, FieldChange, Loss, NamedChannel
 from reconciler.planning.past import rows_before
 from reconciler.planning.safety import Leaving, leaving
-from reconciler.planning.sight import counts, look_for
+from reconciler.planning.sight import company, counts, look_for, shared
 from reconciler.planning.swaps import is_old_tuner, old_tuner, swapped
 from reconciler.plex.model import Dvr, Observed
 
@@ -99,7 +99,7 @@ def _leave(inputs: PlanInputs, item: Leaving, observed: Observed | None) -> Comp
         blocks=blocks,
         loses=loses,
         note=_why(item),
-        details=tuple(_renamed(inputs, item, gone)),
+        details=(*_renamed(inputs, item, gone), *_shared(dvr, item.record.device_id)),
     )
     return Comparison(change, sighting=sighting)
 
@@ -114,6 +114,11 @@ def _renamed(inputs: PlanInputs, item: Leaving, gone: tuple[NamedChannel, ...]) 
         taken = sum(not ids.isdisjoint((r.channel.id, *r.channel.aliases)) for r in target.lineup.rows)
         if name not in inputs.world.ledger.dvrs and 2 * taken > len(gone):
             yield f"was it renamed? it keeps everything with  moved: [{{dvr: {item.record.name}, to: {name}}}]"
+
+
+def _shared(dvr: Dvr | None, device_id: str) -> Iterator[str]:
+    if dvr is not None and (others := company(dvr, device_id)):
+        yield shared(dvr, others)
 
 
 def _why(item: Leaving) -> str:

@@ -16,7 +16,7 @@ from reconciler.planning.model import Foreign
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device, Dvr, Observed, Unknown
 
-__all__ = ["Sighting", "foreign_dvrs", "foreigners", "look", "look_for"]
+__all__ = ["Sighting", "company", "foreign_dvrs", "foreigners", "look", "look_for", "shared"]
 
 How = Literal["ledger", "device-id", "none"]
 
@@ -91,6 +91,19 @@ def look_for(device_id: str, record: DvrRecord | None, observed: Observed) -> Si
         if own is not None:  # the single-DVR call carries the true map (3.1)
             device = own
     return Sighting(device, dvr, how)
+
+
+def company(dvr: Dvr, device_id: str) -> tuple[str, ...]:
+    """The tuners that are in a DVR beside the one with this DeviceID: a DVR that has any is never deleted (3.5)."""
+    return tuple(d.device_id or d.uri for d in dvr.devices if d.device_id.casefold() != device_id.casefold())
+
+
+def shared(dvr: Dvr, others: Iterable[str]) -> str:
+    """The remark for a DVR of ours that somebody put a tuner into and that is to be deleted."""
+    return (
+        f"DVR {dvr.key} also holds {', '.join(others)}, which is not ours: take it out of the DVR in Plex first, "
+        "or the delete is refused"
+    )
 
 
 def foreign_dvrs(observed: Observed, ours: Iterable[str]) -> tuple[Dvr, ...]:

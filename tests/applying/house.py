@@ -108,7 +108,7 @@ class House:
             ledger=ledger,
             now=self.now,
             observed=changes.pop("observed") if "observed" in changes else await observe(self.connection),
-            published=self._published(),
+            published=self.published(),
             reports={"main": SourceReport("main", "m3u", "fresh", 100)},
             busy=busy,
         )
@@ -168,7 +168,8 @@ class House:
     def _staged(self) -> Path:
         return self.state / "cache" / "staging-test"
 
-    def _published(self) -> Manifest | None:
+    def published(self) -> Manifest | None:
+        """What is published now."""
         current = generations.current(self.state)
         return self._manifest(current) if current else None
 

@@ -210,3 +210,77 @@ def test_only_the_dvr_whose_guide_moved_is_loaded(tmp_path: Path, run: Run[None]
             assert (await home.planned(ONE)).plan.actions == ()
 
     run(main)
+
+
+def test_a_guest_in_our_dvr_is_told_before_anything_is_done(tmp_path: Path, run: Run[None]) -> None:
+    """The plan says already that the delete of a shared DVR will be refused, for a replacement too."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            foreign = home.plex.add_foreign_dvr()
+            guest = home.plex.machine.state.devices_of(foreign.key)[0]
+            key = home.plex.dvr_of(home.tuned("sport").device_id).key
+            guest.parent = key
+            home.plex.machine.state.save_device(guest)
+            words = f"DVR {key} also holds 10ABCDEF, which is not ours: take it out of the DVR in Plex first"
+            home.dvr = {"sport": {"title": "Other"}}
+            replaced = next(c for c in (await home.planned(TWO)).plan.changes if c.dvr == "sport")
+            assert any(words in detail for detail in replaced.details)
+            home.dvr, home.spec = {}, {"removed": (Removed("sport"),)}
+            gone = next(c for c in (await home.planned(ONE)).plan.changes if c.dvr == "sport")
+            assert any(words in detail for detail in gone.details)
+
+    run(main)
+
+
+@pytest.mark.accepts("PLN-7")
+def test_a_serve_that_went_away_deletes_nothing(tmp_path: Path, run: Run[None]) -> None:
+    """Whether somebody watches was known when it was planned and is not any more: that is S501 as well."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            home.spec = {"removed": (Removed("sport"),)}
+            planned = await home.planned(ONE)
+            home.client.addresses = ("http://127.0.0.1:1",)
+            result = await home.carry_out(planned)
+            failed = next(o for o in result.failed if o.kind == "delete-dvr")
+            assert "cannot be known any more" in failed.text
+            assert "--allow busy:sport" in failed.next_step
+            assert "DELETE" not in " ".join(home.writes())
+
+    run(main)
+
+
+@pytest.mark.parametrize("form", ["raw", "encoded"])
+def test_a_title_with_a_mark_is_no_other_guide(tmp_path: Path, run: Run[None], form: str) -> None:
+    """However Plex returns the lineup, a DVR called "News #1" is as it was made (plex-livetv.md 3.3)."""
+
+    async def main() -> None:
+        options = PlexOptions(load_delay_s=0.05, lineup_form=form)  # type: ignore[arg-type]
+        async with house(tmp_path, options=options) as home:
+            home.dvr = {"news": {"title": "News #1 100%25"}}
+            assert (await home.apply(ONE)).complete
+            planned = await home.planned(ONE)
+            assert (planned.plan.empty, planned.plan.actions) == (True, ())
+
+    run(main)
+
+
+@pytest.mark.accepts("MUL-4")
+def test_a_tuner_that_is_served_no_more_is_not_asked(tmp_path: Path, run: Run[None]) -> None:
+    """The published generation, which no longer has the DVR, is served before Plex forgets it: nobody can watch it then."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            manifest = home.published()
+            assert manifest is not None
+            home.client.tuners = {dvr.name: dvr for dvr in manifest.dvrs}
+            home.spec = {"removed": (Removed("sport"),)}
+            result = await home.apply(ONE)
+            assert result.complete, result.outcomes
+            assert len(home.plex.state()["dvrs"]) == 1
+
+    run(main)
