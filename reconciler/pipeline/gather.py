@@ -105,7 +105,11 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
         async def look() -> None:
             seen[0] = await _observe(spec, request, ledger)
             if isinstance(seen[0], Unknown):
-                left[0] = await _database(spec)
+                found = await _database(spec)
+                if isinstance(found, Unknown):
+                    seen[0] = Unknown(f"{seen[0].why}; its database is left alone: {found.why}")
+                else:
+                    left[0] = found
 
         async def ask(ask_busy: Callable[[Spec], Awaitable[Mapping[str, int] | Unknown]]) -> None:
             busy[0] = await ask_busy(spec)
@@ -193,13 +197,12 @@ def published_routes(state: Path) -> Routes | None:
         return None
 
 
-async def _database(spec: Spec) -> DatabaseView | None:
-    """The database of a Plex that is proved to be stopped (design.md 4), where the spec allows it."""
+async def _database(spec: Spec) -> DatabaseView | Unknown | None:
+    """The database of a Plex that is proved to be stopped (design.md 4), else why not; None where the spec forbids it."""
     assert spec.plex is not None
     if spec.plex.database.use != "fallback":
         return None
-    found = await stopped_plex(spec.plex.url, Path(spec.plex.database.path))
-    return None if isinstance(found, Unknown) else found
+    return await stopped_plex(spec.plex.url, Path(spec.plex.database.path))
 
 
 async def _observe(spec: Spec, request: Request, ledger: Ledger) -> Observed | Unknown:

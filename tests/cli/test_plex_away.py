@@ -1,9 +1,11 @@
 """A Plex that does not answer is no refusal by a rule: exit 1, and nothing is written (design.md 3)."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
+from reconciler.plex.database import library_path
 from reconciler.sandbox.plex import FaultRule
 from tests.cli.settled import Guard, settled
 from tests.conftest import Run
@@ -37,5 +39,36 @@ def test_a_plex_that_does_not_answer_is_exit_1(run: Run[None], tmp_path: Path, a
                 assert "ptctl doctor, and plan again when it can be read" in shown.out, shown.text
             assert [] == guard.writes()
             assert before == home.files()
+
+    run(main)
+
+
+@pytest.mark.accepts("DBP-3", "DBP-6")
+def test_a_database_that_is_left_alone_is_told_with_why(run: Run[None], tmp_path: Path) -> None:
+    """The fallback is asked for and cannot act: in use, of another schema, not there. The plan says which."""
+
+    async def main() -> None:
+        async with settled(tmp_path) as home:
+            spec = SPEC.replace("poll: 100ms}}", 'poll: 100ms, database: {{path: "{data}", use: fallback}}}}')
+            nobody = "http://127.0.0.1:1"
+            home.write_spec(spec, plex=nobody, data=home.plex.directory)
+            guard = Guard(home)
+            shown = await home.ptctl("apply", "--yes")
+            assert shown.code == FAILED, shown.text
+            assert "its database is left alone: Plex's database is in use" in shown.out, shown.text
+            home.write_spec(spec, plex=nobody, data=tmp_path / "nothing")
+            shown = await home.ptctl("plan")
+            assert "its database is left alone: there is no Plex database" in shown.out, shown.text
+            await home.plex.stop()
+            with sqlite3.connect(library_path(home.plex.directory)) as connection:
+                connection.execute("DROP TABLE media_provider_resources")
+            connection.close()
+            home.write_spec(spec, data=home.plex.directory)
+            shown = await home.ptctl("apply", "--yes")
+            assert shown.code == FAILED, shown.text
+            assert "its database is left alone: Plex's database has no table media_provider" in shown.out, (
+                shown.text
+            )
+            assert [] == guard.writes()
 
     run(main)
