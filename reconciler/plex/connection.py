@@ -7,6 +7,7 @@ answers; `reader` and `writer` do.
 """
 
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,15 +75,35 @@ class Connection:
             kind = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
             limit = CONNECT_S if kind == "connection" else request.timeout_s
             raise PlexUnreachable(f"{name}: no {kind} within {limit:g} s", next_step="ptctl doctor") from None
-        except httpx.ConnectError:
-            raise PlexUnreachable(
-                f"{name}: no connection to plex.url", next_step="check plex.url, then: ptctl doctor"
-            ) from None
+        except httpx.ConnectError as error:
+            raise _unconnected(error, name) from None
         except (httpx.TransportError, httpx.InvalidURL, httpx.DecodingError) as error:
             raise PlexUnreachable(
                 f"{name}: the connection broke ({type(error).__name__})", next_step="ptctl doctor"
             ) from None
         return _judged(answer, name)
+
+
+def _unconnected(error: httpx.ConnectError, name: str) -> PlexUnreachable:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(
+        cause, ssl.SSLError
+    ):  # only the chain tells: the error itself is empty
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        # Plex's own certificate is for its plex.direct name and for no other (1).
+        return PlexUnreachable(
+            f"{name}: the TLS certificate at plex.url is not for that name or not trusted",
+            next_step="write plex.url with http://, or with the server's own name: "
+            "https://<ip-with-dashes>.<hash>.plex.direct:32400",
+        )
+    if cause is not None:
+        return PlexUnreachable(
+            f"{name}: what answers at plex.url does not speak TLS", next_step="write plex.url with http://"
+        )
+    return PlexUnreachable(
+        f"{name}: no connection to plex.url", next_step="check plex.url, then: ptctl doctor"
+    )
 
 
 def _judged(answer: httpx.Response, name: str) -> Reply:
