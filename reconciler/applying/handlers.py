@@ -206,7 +206,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
             )
         async with run.writing_when(action, none_at_all=True) as writer:
             await writer.delete_dvr(key)
-        listed = await read_dvrs(run.connection)
+        listed = await _listed(run)
         if isinstance(listed, Unknown):
             raise PlexUnreachable(f"whether DVR {key} is gone could not be read: {listed.why}")
         if any(dvr.key == key for dvr in listed):
@@ -285,6 +285,16 @@ async def _dvr_of(run: Run, target: Target) -> Dvr:
     if dvr is None:
         raise _forgotten(device.parent)
     return dvr
+
+
+async def _listed(run: Run) -> tuple[Dvr, ...] | Unknown:
+    """All DVRs after one was deleted: the list was seen to be wedged for a while then (3.4), so it is asked again."""
+    began = trio.current_time()
+    while True:
+        found = await read_dvrs(run.connection)
+        if not isinstance(found, Unknown) or trio.current_time() - began >= run.timing.unknown_s:
+            return found
+        await trio.sleep(run.timing.poll_s)
 
 
 def _unanswered(what: str, found: str) -> PlexRefused:

@@ -68,6 +68,10 @@ class PlexOptions:
     """Loads that begin now fetch nothing and end."""
     deadlock_on_delete: bool = False
     """Deleting a DVR during a guide load stops the server until it is restarted (3.4)."""
+    crash_within_s: float = 0.0
+    """A device or DVR written so soon after the one before crashes the server, which starts again (1, "Pace")."""
+    stall_after_delete_s: float = 0.0
+    """The DVR list says nothing for so long after a DVR was deleted (3.4)."""
     ghost_on_failed_load: bool = False
     """A DVR whose first load fails leaves the list; a restart lists it again (3.2)."""
     early_scan_s: float = 0.0

@@ -22,6 +22,7 @@ from reconciler.sandbox.wire import Exchange, Request
 
 __all__ = ["Front"]
 
+ARRANGED: Final = ("/livetv/dvrs", "/media/grabbers/")
 CONTROL: Final = "/_sandbox/"
 PLEX_HEADERS: Final = (("X-Plex-Protocol", "1.0"), ("Cache-Control", "no-cache"))
 
@@ -62,9 +63,17 @@ class Front:
         if strike is not None and not strike.rule.has_effect:
             await self._fail(exchange, entry, strike.rule)
             return
-        if behaviour.options.fetch_stalls_api and request.path.startswith("/livetv/dvrs"):
-            await self._machine.loads.fetched()
+        if request.path.startswith("/livetv/dvrs"):
+            if behaviour.options.fetch_stalls_api:
+                await self._machine.loads.fetched()
+            await trio.sleep_until(max(self._machine.stalled_until, trio.current_time()))
+        arranges = request.method != "GET" and request.path.startswith(ARRANGED)
+        if arranges and trio.current_time() < self._machine.wrote_at + behaviour.options.crash_within_s:
+            await self._handle.ask_restart()
+            await trio.sleep_forever()  # the run that was asked ends, and the connection with it
         answer = await self._routed(exchange)
+        if arranges:
+            self._machine.wrote_at = trio.current_time()
         if self._is_wedged():
             await _client_leaves(exchange)
         elif strike is not None:

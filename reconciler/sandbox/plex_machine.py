@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
+import trio
 
 from reconciler.sandbox.plex_activities import Activities
 from reconciler.sandbox.plex_answers import Answer, Refused, error
@@ -56,6 +57,10 @@ class Machine:
     grabs: Grabs
     client: httpx.AsyncClient
     spawn: Spawn
+    wrote_at: float = float("-inf")
+    """When the last write to a device or DVR was answered, on trio's clock."""
+    stalled_until: float = float("-inf")
+    """Until then the DVR list says nothing, on trio's clock."""
 
     def device(self, call: Call) -> Device:
         """The device the path names; 404 if there is none."""
@@ -80,6 +85,7 @@ class Machine:
         if self.behaviour.options.deadlock_on_delete and self.loads.running:
             self.behaviour.wedged = True
             return
+        self.stalled_until = trio.current_time() + self.behaviour.options.stall_after_delete_s
         self.loads.forget(dvr)
         for device in self.state.devices_of(dvr.key):
             self.grabs.stop_device(device.key)

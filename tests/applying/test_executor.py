@@ -324,6 +324,23 @@ def test_writes_are_serial_and_paced(tmp_path: Path, run: Run[None]) -> None:
     run(main)
 
 
+@pytest.mark.accepts("APP-5")
+def test_a_plex_that_crashes_on_quick_writes_is_spared(tmp_path: Path, run: Run[None]) -> None:
+    """Back to back the writes crash it (plex-livetv.md 1, "Pace"); at the pace none does, and that finishes it."""
+
+    async def main() -> None:
+        options = PlexOptions(load_delay_s=0.05, crash_within_s=0.1)
+        async with house(tmp_path, options=options) as home:
+            assert not (await home.apply(TWO)).complete
+            home.timing = replace(QUICK, pace_s=0.2)
+            await until(lambda: home.plex.is_running)
+            result = await home.apply(TWO)
+            assert result.complete, result.outcomes
+            assert len(home.plex.state()["dvrs"]) == 2
+
+    run(main)
+
+
 @pytest.mark.accepts("MUL-2", "APP-8")
 def test_interrupted_anywhere_the_next_run_finishes(tmp_path: Path, run: Run[None]) -> None:
     """Cancelled in the middle: the journal says what is unconfirmed, and a second run ends complete."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox.plex import PlexOptions
+from reconciler.sandbox.plex import FaultRule, PlexOptions
 from reconciler.spec.model import Removed
 from tests.applying.house import ONE, QUICK, TWO, house, on, without
 from tests.conftest import Run
@@ -280,6 +280,26 @@ def test_a_tuner_that_is_served_no_more_is_not_asked(tmp_path: Path, run: Run[No
             home.client.tuners = {dvr.name: dvr for dvr in manifest.dvrs}
             home.spec = {"removed": (Removed("sport"),)}
             result = await home.apply(ONE)
+            assert result.complete, result.outcomes
+            assert len(home.plex.state()["dvrs"]) == 1
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["stalls", "500"])
+def test_a_list_that_is_wedged_after_a_delete(tmp_path: Path, run: Run[None], how: str) -> None:
+    """It was seen to say nothing for a while (plex-livetv.md 3.4): waited for, and asked again."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(TWO)
+            home.spec = {"removed": (Removed("sport"),)}
+            planned = await home.planned(ONE)
+            if how == "stalls":
+                home.plex.set(stall_after_delete_s=0.5)
+            else:
+                home.plex.add_fault(FaultRule("500", "GET", "^/livetv/dvrs$", times=2))
+            result = await home.carry_out(planned)
             assert result.complete, result.outcomes
             assert len(home.plex.state()["dvrs"]) == 1
 
