@@ -17,6 +17,7 @@ from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.plex.connection import Connection
 from reconciler.plex.model import Unknown
 from reconciler.plex.reader import read_loads
+from reconciler.wording import plural
 
 __all__ = ["Ending", "Loads", "Ticket"]
 
@@ -67,7 +68,12 @@ class Loads:
                     tell(f"waits to learn which guide loads run: {self._running.why}")
                 else:
                     known = trio.current_time()
-                    tell(f"waits for a place: {self.count} guide loads run, at most {self.at_most} may")
+                    run = plural(self.count, "guide load runs", "guide loads run")
+                    tell(
+                        f"waits until none runs: {run}"
+                        if none_at_all
+                        else f"waits for a place: {run}, at most {self.at_most} may"
+                    )
                 await trio.sleep(self.timing.look_s)
         if isinstance(self._running, Unknown):
             raise PlexUnreachable(
@@ -75,10 +81,10 @@ class Loads:
                 next_step="Plex's own log says why; then: ptctl apply",
             )
         raise PlexRefused(
-            f"{self.count} guide loads still run after {self.timing.slot_s:g} s",
+            f"{plural(self.count, 'guide load still runs', 'guide loads still run')} after {self.timing.slot_s:g} s",
             status=0,
             reason="loads do not end",
-            next_step="wait until Plex has loaded its guides, then apply again",
+            next_step="wait until Plex has loaded its guides (one that never ends: restart Plex), then apply again",
         )
 
     async def free(self, *, none_at_all: bool = False) -> bool:

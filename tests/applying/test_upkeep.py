@@ -140,6 +140,7 @@ def test_delete_waits_for_loads_and_takes_only_ours(tmp_path: Path, run: Run[Non
             gone = home.tuned("sport")
             result = await home.apply(ONE)
             assert result.complete, result.outcomes
+            assert any(step.text == "waits until none runs: 1 guide load runs" for step in home.progress)
             last = [
                 f"DELETE /livetv/dvrs/{gone.dvr_key}",
                 f"DELETE /media/grabbers/devices/{gone.device_key}",
