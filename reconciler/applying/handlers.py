@@ -103,6 +103,9 @@ async def create_dvr(run: Run, action: Action) -> Done:
     if made:
         async with run.writing_when(action) as writer:
             ticket = await run.watch.before(action.dvr)
+            # The tuner is in no DVR: what was applied to an earlier one says nothing of the one to come. Should its
+            # making or its guide fail now, the next run finds it as ours and loads it.
+            run.keep(action.dvr, dvr_key="", dvr_uuid="", applied=None)
             try:
                 answered, activity = await writer.create_dvr(device.uuid, target.lineup)
             except PlexRefused as error:
@@ -128,9 +131,6 @@ async def create_dvr(run: Run, action: Action) -> Done:
             next_step="ptctl plan",
         )
     run.keep(action.dvr, dvr_key=dvr.key, dvr_uuid=dvr.uuid, machine=run.planned.plan.server_machine)
-    if made:
-        # What was applied to an earlier DVR says nothing of this one: should its guide not load now, the next run loads it.
-        run.keep(action.dvr, applied=None)
     if ticket is not None and made and await _took_guide(run, action, since, began):
         ending = await run.watch.ended(ticket, lambda: _proved(run, target, dvr, since))
         run.loaded.add(action.dvr)

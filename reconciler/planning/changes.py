@@ -124,9 +124,11 @@ class _Draft:
 def compare(target: Target, sighting: Sighting, context: Context, shown: Counts) -> Comparison:
     """What Plex needs for this DVR. `shown` are the channels of the change, already compared."""
     if sighting.how == "device-id" and isinstance(sighting.dvr, Dvr):
-        # Its title was fixed by whoever made it (3.3): it becomes the pinned one.
+        # Its title was fixed by whoever made it (3.3): it becomes the pinned one. What was applied to another DVR
+        # says nothing of this one.
         title = target.title if target.explicit_title else sighting.dvr.title
-        target = replace(target, title=title, record=replace(target.record, title=title, adopted=True))
+        record = replace(target.record, title=title, adopted=True, applied=None)
+        target = replace(target, title=title, record=record)
     draft = _Draft(target)
     for channels in (shown.added, shown.removed, shown.changed):
         draft.causes.update(channel.cause for channel in channels)

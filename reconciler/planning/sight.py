@@ -84,7 +84,9 @@ def look_for(device_id: str, record: DvrRecord | None, observed: Observed) -> Si
         how = "device-id"  # the DVR we made is gone, and our tuner is in one that somebody else made
     listed = next((dvr for dvr in observed.dvrs if dvr.key == parent), None)
     dvr: Dvr | Unknown = observed.details.get(
-        parent, listed or Unknown(f"device {device.key} is in DVR {parent}, which Plex does not list")
+        parent,
+        # One whose guide did not load may vanish so, and be there again after a restart (3.2).
+        listed or Unknown(f"device {device.key} is in DVR {parent}, which Plex does not list; restart Plex"),
     )
     if isinstance(dvr, Dvr):
         own = next((d for d in dvr.devices if d.key == device.key), None)

@@ -69,11 +69,13 @@ async def run_plex(
     behaviour = Behaviour(options or PlexOptions())
     wishes, listen = trio.open_memory_channel[Wish](0)
     handle = PlexHandle(directory, token, port, Journal(), behaviour, _wish=wishes)
-    identifier = _preferences(directory, token, behaviour.options)
     on = True
     async with listen:
         while True:
             if on:
+                identifier = _preferences(
+                    directory, token, behaviour.options
+                )  # a restored one may name another server
                 try:
                     async with trio.open_nursery() as nursery:
                         bound = await nursery.start(_run_once, handle, identifier)

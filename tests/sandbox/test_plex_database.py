@@ -184,3 +184,23 @@ def test_edits_are_seen_after_a_restart(tmp_path: Path, run: Run[Any]) -> None:
             assert (await w.get("/media/grabbers/devices/1"))["Device"][0]["uri"] == "http://10.0.0.6:5004"
 
     run(main)
+
+
+def test_a_restored_folder_is_another_server(tmp_path: Path, run: Run[Any]) -> None:
+    """A new Preferences.xml beside the old database: the same rows under another identity."""
+
+    async def main() -> None:
+        async with world(tmp_path) as w:
+            await w.register()
+            before = w.plex.machine_identifier
+            await w.plex.stop()
+            place = w.plex.directory / "Preferences.xml"
+            root = etree.parse(place).getroot()
+            root.set("ProcessedMachineIdentifier", "f" * 40)
+            place.write_bytes(etree.tostring(root))
+            await w.plex.start()
+            told = (await w.get("/identity"))["machineIdentifier"]
+            assert before != told == "f" * 40
+            assert (await w.get("/media/grabbers/devices/1"))["Device"][0]["deviceId"]
+
+    run(main)
