@@ -29,7 +29,7 @@ from reconciler.ledger.guide_history import save_history
 from reconciler.ledger.journal import Journal
 from reconciler.ledger.model import Ledger
 from reconciler.pipeline import Prepared, Request, prepared
-from reconciler.pipeline.gather import client_id, plex_token
+from reconciler.pipeline.gather import client_id, plex_data, plex_token
 from reconciler.pipeline.published import tuners_of
 from reconciler.planning.model import Plan
 from reconciler.planning.staleness import staleness
@@ -170,7 +170,7 @@ async def _carried_out(ready: Prepared, orders: Orders, journal: Journal, waitin
 def _plex_database(spec: Spec) -> PlexDatabase | None:
     if spec.plex is None or spec.plex.database.use != "fallback":
         return None
-    return PlexDatabase(Path(spec.plex.database.path), spec.plex.url, Path(spec.state) / "plex-copies")
+    return PlexDatabase(plex_data(spec), spec.plex.url, Path(spec.state) / "plex-copies")
 
 
 async def _again(ready: Prepared) -> Plan:

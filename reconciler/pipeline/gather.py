@@ -26,9 +26,10 @@ from reconciler.sources.credentials import token
 from reconciler.sources.guide_indexes import guide_index
 from reconciler.sources.guides import Offered, load_guides
 from reconciler.sources.progress import Progress, silent
+from reconciler.spec.files import at_home
 from reconciler.spec.model import Spec
 
-__all__ = ["Gathered", "Request", "client_id", "gather", "plex_token", "published_routes"]
+__all__ = ["Gathered", "Request", "client_id", "gather", "plex_data", "plex_token", "published_routes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ def plex_token(spec: Spec, request: Request) -> Secret:
     assert spec.plex is not None
     credentials = spec.credentials[spec.plex.credentials]
     return token(credentials, environ=request.environ, base=Path(spec.base), allow_exec=request.allow_exec)
+
+
+def plex_data(spec: Spec) -> Path:
+    """Plex's data directory: `plex.database.path` beside the spec, with `~` for the home."""
+    assert spec.plex is not None
+    return Path(spec.base).absolute() / at_home(spec.plex.database.path)
 
 
 async def gather(spec: Spec, request: Request, *, known: Gathered | None = None) -> Gathered:
@@ -202,7 +209,7 @@ async def _database(spec: Spec) -> DatabaseView | Unknown | None:
     assert spec.plex is not None
     if spec.plex.database.use != "fallback":
         return None
-    return await stopped_plex(spec.plex.url, Path(spec.plex.database.path))
+    return await stopped_plex(spec.plex.url, plex_data(spec))
 
 
 async def _observe(spec: Spec, request: Request, ledger: Ledger) -> Observed | Unknown:

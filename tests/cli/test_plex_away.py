@@ -63,7 +63,8 @@ def test_a_database_that_is_left_alone_is_told_with_why(run: Run[None], tmp_path
             with sqlite3.connect(library_path(home.plex.directory)) as connection:
                 connection.execute("DROP TABLE media_provider_resources")
             connection.close()
-            home.write_spec(spec, data=home.plex.directory)
+            home.write_spec(spec, data="./plex")  # beside the spec, as every path of it
+            assert home.plex.directory == home.directory / "plex"
             shown = await home.ptctl("apply", "--yes")
             assert shown.code == FAILED, shown.text
             assert "its database is left alone: Plex's database has no table media_provider" in shown.out, (
