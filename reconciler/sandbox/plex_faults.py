@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, get_args
 
 __all__ = ["FAULT_KINDS", "Behaviour", "FaultKind", "FaultRule", "FaultTable", "PlexOptions", "Strike"]
 
-FaultKind = Literal["500", "401", "reset", "timeout", "refuse", "bad-xml", "empty"]
+FaultKind = Literal["500", "401", "403", "404", "reset", "timeout", "refuse", "bad-xml", "empty"]
 FAULT_KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
 AFTER_EFFECT: Final = frozenset({"timeout", "bad-xml", "empty"})
 
@@ -118,7 +118,7 @@ class PlexOptions:
 class FaultRule:
     """A fault for the `nth` (from 1) to the `nth + times - 1`-th request that fits; `times` 0 is all that follow.
 
-    `path` is searched for in the decoded path. `reset`, `500`, `401` and `refuse` come instead of the effect;
+    `path` is searched for in the decoded path. `reset`, the statuses and `refuse` come instead of the effect;
     `timeout` (the answer never comes), `bad-xml` and `empty` come after it. `effect` overrides that.
     """
 

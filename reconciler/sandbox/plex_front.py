@@ -112,7 +112,7 @@ class Front:
 
     async def _fail(self, exchange: Exchange, entry: JournalEntry, rule: FaultRule) -> None:
         match rule.kind:
-            case "500" | "401":
+            case "500" | "401" | "403" | "404":
                 await self._send(exchange, entry, error(int(rule.kind)))
             case "refuse":
                 await self._send(exchange, entry, unwilling(rule.message))

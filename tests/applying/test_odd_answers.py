@@ -103,3 +103,35 @@ def test_a_channel_map_that_cannot_be_read(tmp_path: Path, run: Run[None]) -> No
             await mended(home, result)
 
     run(main)
+
+
+@pytest.mark.accepts("DVR-1")
+def test_a_plex_without_the_grabbers_own_path(tmp_path: Path, run: Run[None]) -> None:
+    """It answers 404: the documented path registers the tuner as well (plex-livetv.md 2.4, design.md 4)."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            home.plex.add_fault(FaultRule("404", "POST", "^/media/grabbers/tv[.]plex", times=0))
+            assert (await home.apply(ONE)).complete
+            asked = [w for w in home.writes() if w.startswith("POST /media/grabbers")]
+            assert asked == [
+                "POST /media/grabbers/tv.plex.grabbers.hdhomerun/devices",
+                "POST /media/grabbers/devices",
+            ]
+            assert (await home.planned(ONE)).plan.empty
+
+    run(main)
+
+
+def test_a_plex_that_has_no_list_of_rules(tmp_path: Path, run: Run[None]) -> None:
+    """Rules that cannot be counted are "cannot be told" where they would be lost, and stop nothing else."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            home.plex.add_fault(FaultRule("404", "GET", "^/media/subscriptions$", times=0))
+            assert (await home.apply(ONE)).complete
+            home.dvr = {"news": {"title": "Another"}}
+            (change,) = (await home.planned(ONE)).plan.changes
+            assert [("recording rules", -1)] == [(loss.what, loss.count) for loss in change.loses]
+
+    run(main)

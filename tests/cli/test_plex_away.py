@@ -73,3 +73,21 @@ def test_a_database_that_is_left_alone_is_told_with_why(run: Run[None], tmp_path
             assert [] == guard.writes()
 
     run(main)
+
+
+@pytest.mark.accepts("UPD-3")
+def test_a_token_of_somebody_else_is_called_that(run: Run[None], tmp_path: Path) -> None:
+    """A shared user's token is good for looking and for nothing more (403): exit 1, and what to check."""
+
+    async def main() -> None:
+        async with settled(tmp_path) as home:
+            home.plex.set(shared_tokens=("a-guest-0042",))
+            guard = Guard(home)
+            shown = await home.ptctl("apply", "--yes", env={"TEST_TOKEN": "a-guest-0042"})
+            assert shown.code == FAILED, shown.text
+            assert "the token is not the owner's (403)" in shown.err, shown.text
+            assert "check plex.credentials" in shown.err, shown.text
+            assert "a-guest-0042" not in shown.text
+            assert [] == guard.writes()
+
+    run(main)
