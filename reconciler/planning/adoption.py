@@ -1,8 +1,8 @@
 """Taking ownership of a DVR that Plex has already: the ledger learns its keys, its address and its numbers, verbatim.
 
 Nothing is written to Plex. Numbers come from the live map; which channel one belongs to is told by an import file, else by
-number and name, else by a name that occurs once on both sides. What matches nothing keeps its number reserved and stays on
-in Plex until the reservation ends (design.md 4). Pure. This module refuses to choose which DVR to adopt.
+number and name, else by a name that occurs once on both sides. What matches nothing keeps its number reserved, and stays on
+in Plex until the map is sent for another reason (design.md 4). Pure. This module refuses to choose which DVR to adopt.
 """
 
 from collections import Counter

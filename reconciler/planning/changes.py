@@ -112,6 +112,10 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
     loses: list[Loss] = field(default_factory=list)
     steps: Steps = Steps()
+    harmless: Steps = Steps()
+    """What is left to do where a replacement is blocked."""
+    left: tuple[str, ...] = ()
+    """Numbers that are on and match nothing, adopted with their DVR."""
     content_only: bool = False
     undo: str = ""
 
@@ -149,6 +153,8 @@ def compare(target: Target, sighting: Sighting, context: Context, shown: Counts)
         case _:
             kind, settled = _absent(draft, sighting), None
     lifted = _guarded(draft, sighting, context)
+    if draft.left:
+        _reserved(draft, draft.left)
     done = _finished(draft, sighting, context, shown, kind=kind)
     return replace(
         done, used=lifted.used, spends=lifted.spends, settled=settled if not done.steps.any else None
@@ -212,10 +218,10 @@ def _existing(
     left = tuple(number for number in found.extra if number in target.reserved)
     if left:
         found = replace(found, extra=tuple(number for number in found.extra if number not in target.reserved))
-        _reserved(draft, left)
     # A map that is as it shall be is no drift, however it came to be so (a run that died after its last request).
     drifted = MapDiff((), (), ()) if untouched or not found else _map_drift(draft, device, found, context)
     _map(draft, found, drifted)
+    draft.harmless, draft.left = draft.steps, left
     if replaced:
         draft.steps = replace(
             draft.steps, remove_dvr=dvr.key, create=True, enable=True, load=False, settings=True
@@ -228,8 +234,14 @@ def _existing(
 def _reserved(draft: _Draft, numbers: tuple[str, ...]) -> None:
     name = draft.target.dvr
     count = plural(len(numbers), "adopted channel matches nothing", "adopted channels match nothing")
-    stay = "it stays on while its number is" if len(numbers) == 1 else "they stay on while their numbers are"
-    text = f"{name}: {count} ({some(numbers, EXAMPLES)}); {stay} reserved"
+    one = len(numbers) == 1
+    # A channel map replaces all of the one before (2.7), and what the tuner does not have is not in it.
+    if draft.steps.enable:
+        fate = "it goes off with this change" if one else "they go off with this change"
+    else:
+        fate = "it stays on until the map is sent" if one else "they stay on until the map is sent"
+    kept = "its number is reserved" if one else "their numbers are reserved"
+    text = f"{name}: {count} ({some(numbers, EXAMPLES)}); {fate}, {kept}"
     draft.warnings.append(PlanWarning("W315", text, f"ptctl explain dvr {name}", name))
 
 
@@ -397,14 +409,8 @@ def _guarded(draft: _Draft, sighting: Sighting, context: Context) -> Lifted:
     draft.blocks = list(lifted.blocks)
     stopped = {block.what for block in lifted.blocks}
     if "replace" in stopped:
-        steps = draft.steps
-        rest = (
-            map_diff(target.numbers, sighting.device.pairs) if isinstance(sighting.device, Device) else None
-        )
-        draft.steps = replace(
-            steps, remove_dvr="", create=False, enable=bool(rest), load=bool(rest and rest.missing),
-            settings=isinstance(sighting.device, Device) and _settings_differ(target, sighting.device),
-        )  # fmt: skip
+        # A guide that may be gone from where Plex looks is not loaded without need: its DVR might vanish (3.2).
+        draft.steps = replace(draft.harmless, load=draft.harmless.load and draft.harmless.enable)
     if "write" in stopped:
         keep = draft.steps
         draft.steps = Steps(
@@ -427,6 +433,8 @@ def _finished(
     elif draft.content_only:
         draft.content_only = False
     touched = bool(shown.added or shown.removed or shown.changed)
+    if draft.steps == Steps(load=True) and not (touched or draft.content_only or draft.notes):
+        draft.notes.append("the same channels, but other addresses or names in the lineup: loaded again")
     old = context.old_names.get(target.dvr, target.dvr)
     if old != target.dvr:
         kind = "move" if kind in {"change", "same"} else kind

@@ -36,7 +36,9 @@ def render(dvr: str, key: str, made: Adoption, *, color: bool) -> str:
         lines += [f"  {_line(match)}" for match in made.unmatched[:LISTED]]
         if len(made.unmatched) > LISTED:
             lines.append(f"  and {len(made.unmatched) - LISTED} more (-f json lists all)")
-        lines.append("  they stay on in Plex; an override with  number:  gives one to a channel")
+        lines.append(
+            "  they stay on until the DVR's map is next sent; an override with  number:  gives one to a channel"
+        )
     lines += ["", "Next:  ptctl plan"]
     return "\n".join(lines) + "\n"
 

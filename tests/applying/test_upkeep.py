@@ -305,3 +305,23 @@ def test_a_list_that_is_wedged_after_a_delete(tmp_path: Path, run: Run[None], ho
             assert len(home.plex.state()["dvrs"]) == 1
 
     run(main)
+
+
+@pytest.mark.accepts("PLN-7")
+def test_a_blocked_replacement_leaves_the_rest_in_peace(tmp_path: Path, run: Run[None]) -> None:
+    """What Plex cannot pair is no reason to send the map again, also where a new title is blocked (S202)."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            home.timing = replace(QUICK, map_s=0.3)
+            home.guide_holes = frozenset({1002})
+            assert (await home.apply(ONE)).complete
+            home.dvr = {"news": {"title": "My News"}}
+            planned = await home.planned(ONE)
+            assert [b.code for b in planned.plan.blocks] == ["S202"]
+            assert [a.kind for a in planned.plan.actions if a.dvr] == ["set-device"]
+            more = await home.planned({"news": {**ONE["news"], 1003: "Arte"}})
+            kinds = [a.kind for a in more.plan.actions if a.dvr]
+            assert kinds == ["set-device", "load-guide", "enable-channels"]
+
+    run(main)

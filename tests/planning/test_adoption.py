@@ -9,7 +9,7 @@ from reconciler.errors import OperatorError
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.model import Lineup, Row
 from reconciler.planning.adoption import Adoption, adopt, is_unmatched
-from reconciler.planning.plan import compose
+from reconciler.planning.plan import Planned, compose
 from reconciler.plex.model import ChannelPair, Device, Dvr, Observed
 from reconciler.plex.requests import lineup_uri
 from tests.planning.worlds import HOST, NOW, Home, channel, port, record_of
@@ -138,13 +138,14 @@ def test_adopting_over_another_tuner_says_what_is_let_go() -> None:
         assert "not ours any more" not in " ".join(made.keeps)
 
 
-@pytest.mark.accepts("MIG-1")
-def test_after_adoption_nothing_is_written_to_plex() -> None:
-    """Address, guide, title, map and the tuner's name stay; unmatched numbers stay on and are listed."""
+def after(more: dict[int, str]) -> Planned:
+    """The first plan after an adoption, with these channels besides."""
     home, made = take()
-    numbers = {record.number: record.id.removeprefix("main/") for record in made.ledger.channels.values()}
-    after = Home({}, {"news": numbers}, dvr=home.dvr)
-    desired = after.desired()
+    numbers = {
+        record.number: record.id.removeprefix("main/") for record in made.ledger.channels.values()
+    } | more
+    settled = Home({}, {"news": numbers}, dvr=home.dvr)
+    desired = settled.desired()
     record = made.ledger.dvrs["news"]
     rows = tuple(Row(n, channel(name)) for n, name in sorted(numbers.items()))
     target = replace(desired.dvrs[0], record=record, lineup=Lineup("news", rows))
@@ -153,14 +154,29 @@ def test_after_adoption_nothing_is_written_to_plex() -> None:
     )
     desired = replace(desired, dvrs=(target,), ledger=ledger)
     world = {"ledger": made.ledger, "desired": desired, "observed": old_dvr(home)}
-    inputs = replace(after, changes=world).plan_inputs()
+    inputs = replace(settled, changes=world).plan_inputs()
     dvrs = tuple(
         replace(d, guide_path="xmltv/threadfin.xml", device_id=record.device_id) for d in inputs.manifest.dvrs
     )
-    planned = compose(replace(inputs, manifest=replace(inputs.manifest, dvrs=dvrs)))
+    return compose(replace(inputs, manifest=replace(inputs.manifest, dvrs=dvrs)))
+
+
+@pytest.mark.accepts("MIG-1")
+def test_after_adoption_nothing_is_written_to_plex() -> None:
+    """Address, guide, title, map and the tuner's name stay; unmatched numbers stay on and are listed."""
+    planned = after({})
     assert [a.kind for a in planned.plan.actions] == ["write-ledger", "publish"]
     assert planned.plan.drift == ()
     assert [w.message for w in planned.plan.warnings if w.code == "W315"] == [
-        "news: 2 adopted channels match nothing (3, 5); they stay on while their numbers are reserved"
+        "news: 2 adopted channels match nothing (3, 5); they stay on until the map is sent, their numbers are reserved"
     ]
     assert planned.ledger.dvrs["news"].applied is not None
+
+
+def test_what_matches_nothing_goes_off_with_the_next_map() -> None:
+    """A new channel is switched on, and a map replaces the whole one (plex-livetv.md 2.7): said before it is done."""
+    planned = after({9: "Brand New"})
+    assert "enable-channels" in [a.kind for a in planned.plan.actions]
+    assert [w.message for w in planned.plan.warnings if w.code == "W315"] == [
+        "news: 2 adopted channels match nothing (3, 5); they go off with this change, their numbers are reserved"
+    ]

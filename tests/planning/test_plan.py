@@ -307,6 +307,17 @@ def test_unpaired_channels_are_not_tried_again_until_something_changes() -> None
     assert kinds(moved, "news") == ["load-guide", "enable-channels"]
 
 
+def test_a_change_without_a_channel_says_what_it_is() -> None:
+    """Stream addresses stand in the lineup: when they alone changed, the row says why the guide is loaded again."""
+    home = Home(TWO, TWO)
+    applied = home.ledger().dvrs["news"].applied
+    assert applied is not None
+    moved = replace(home, records={"news": {"applied": replace(applied, lineup_digest="another")}}).planned()
+    assert kinds(moved, "news") == ["load-guide"]
+    change = next(c for c in moved.plan.changes if c.dvr == "news")
+    assert change.note == "the same channels, but other addresses or names in the lineup: loaded again"
+
+
 def test_another_server_is_said() -> None:
     """Keys of another machine mean nothing here: objects are found by DeviceID, and a warning says so."""
     home = Home(TWO, TWO)
