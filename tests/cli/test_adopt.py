@@ -137,9 +137,11 @@ def test_three_threadfins_move_in_without_a_write(run: Run[None], tmp_path: Path
                 assert "Not found" not in done.out, done.text
             assert {"ledger.json", "spec-v1.schema.json"} == home.files().keys()
             assert not (home.state / "artifacts").exists()
-            async with home.serving(ready=False):
+            async with home.serving(ready=False) as process:
                 applied = await home.ptctl("apply", "--yes", *WAIT)
                 assert applied.code == 0, applied.text
+                # Without a write to Plex apply does not wait for serve.
+                await home.wait_for_hub("/readyz", process)
                 async with httpx.AsyncClient(trust_env=False) as client:
                     for place, name in enumerate(OLD):
                         await check_answers(
