@@ -53,7 +53,9 @@ async def repair_address(run: Run, action: Action) -> Done:
     before = await _device(run, target)
     if before is None:
         raise PlexRefused("the tuner is gone from Plex", status=404, next_step="ptctl plan")
+    empty = await _empty_dvrs(run)
     device = await _registered(run, target)
+    left = sorted(await _empty_dvrs(run) - empty)
     if before.parent and device.parent != before.parent:
         raise PlexRefused(
             f"the tuner was in DVR {before.parent} and is in {device.parent or 'none'} now",
@@ -68,9 +70,13 @@ async def repair_address(run: Run, action: Action) -> Done:
             next_step=f'set "tuners: {device.tuners}" for {action.dvr}, or give it a new device_id and replace it',
         )
     run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
+    # Some servers were seen to make an empty DVR of it (2.5, 10.1): it is not ours to delete.
+    notes = tuple(
+        f"{action.dvr}: Plex made an empty DVR {key} beside it; delete that one in Plex" for key in left
+    )
     if same_address(before.uri, device.uri):
-        return Done(f"{target.tuners} tuners, read back")
-    return Done(f"address set to {device.uri}, read back")
+        return Done(f"{target.tuners} tuners, read back", notes)
+    return Done(f"address set to {device.uri}, read back", notes)
 
 
 async def set_device(run: Run, action: Action) -> Done:
@@ -285,6 +291,12 @@ async def _dvr_of(run: Run, target: Target) -> Dvr:
     if dvr is None:
         raise _forgotten(device.parent)
     return dvr
+
+
+async def _empty_dvrs(run: Run) -> frozenset[str]:
+    """The keys of DVRs without a tuner; none where the list cannot be read."""
+    found = await read_dvrs(run.connection)
+    return frozenset() if isinstance(found, Unknown) else frozenset(d.key for d in found if not d.devices)
 
 
 async def _listed(run: Run) -> tuple[Dvr, ...] | Unknown:

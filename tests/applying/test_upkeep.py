@@ -325,3 +325,23 @@ def test_a_blocked_replacement_leaves_the_rest_in_peace(tmp_path: Path, run: Run
             assert kinds == ["set-device", "load-guide", "enable-channels"]
 
     run(main)
+
+
+def test_an_empty_dvr_that_a_repair_leaves_is_told(tmp_path: Path, run: Run[None]) -> None:
+    """Registering a known tuner again left such rows on one server (plex-livetv.md 2.5, 10.1): named, and left alone."""
+
+    async def main() -> None:
+        options = PlexOptions(load_delay_s=0.05, reregister_makes_empty_dvr=True)
+        async with house(tmp_path, options=options) as home:
+            await home.apply(ONE)
+            home.plex.set_uri(home.tuned("news").device_id, "http://127.0.0.1:5004")
+            result = await home.apply(ONE)
+            assert result.complete, result.outcomes
+            (empty,) = [d for d in home.plex.machine.state.dvrs.values() if not d.title]
+            assert result.remarks == (
+                f"news: Plex made an empty DVR {empty.key} beside it; delete that one in Plex",
+            )
+            again = await home.planned(ONE)
+            assert (again.plan.empty, [f.key for f in again.plan.foreign]) == (True, [str(empty.key)])
+
+    run(main)
