@@ -154,22 +154,22 @@ class _Executor:
         """Until the hub names the generation and each touched tuner answers with its DeviceID, at most `ready_s`."""
         serve = self.run.context.serve
         names = [n for n in (action.args or {}).get("dvrs", "").split(",") if n]
-        why: Unknown | None = Unknown("no address of serve is known")
+        why = Unknown("no answer yet" if serve is not None else "no address of serve is known")
         began = trio.current_time()
         with trio.move_on_after(self.run.timing.ready_s):
             while serve is not None:
-                why = await serve.ready(self.run.planned.plan.digests.generation)
-                for name in names if why is None else ():
+                found = await serve.ready(self.run.planned.plan.digests.generation)
+                for name in names if found is None else ():
                     target = self.run.targets[name]
-                    why = await serve.tuner(target.uri, target.device_id)
-                    if why is not None:
-                        why = Unknown(f"{name}: {why.why}")
+                    found = await serve.tuner(target.uri, target.device_id)
+                    if found is not None:
+                        found = Unknown(f"{name}: {found.why}")
                         break
-                if why is None:
+                if found is None:
                     return Done(f"serve answers for {plural(len(names), 'DVR')}")
+                why = found  # of the last look that came to its end: the limit may cut one short
                 self.run.tell(action, f"waiting for serve: {why.why}", began=began)
                 await trio.sleep(self.run.timing.ready_poll_s)
-        assert why is not None
         raise _NotServed(
             f"serve does not serve this generation after {self.run.timing.ready_s:g} s ({why.why}); "
             "where serve runs already, serve.advertise has to be its address; "

@@ -238,6 +238,25 @@ def test_without_serve_nothing_goes_to_plex(tmp_path: Path, run: Run[None]) -> N
     run(main)
 
 
+def test_a_tuner_that_says_nothing_is_no_error_of_ours(tmp_path: Path, run: Run[None]) -> None:
+    """The limit passes while the tuner is asked: that is serve that does not answer, and Plex is told nothing."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            silent = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+            home.timing = replace(QUICK, ready_s=1.0)
+            planned = await home.planned(ONE)
+            target = replace(planned.targets["news"], uri=silent)
+            result = await home.carry_out(replace(planned, targets={"news": target}))
+            assert "serve does not serve this generation after 1 s" in result.failed[0].text
+            assert "ptctl serve" in result.failed[0].next_step
+            assert home.writes() == []
+            await listener.aclose()
+
+    run(main)
+
+
 @pytest.mark.accepts("DVR-7")
 def test_a_tuner_with_another_device_id_is_not_registered(tmp_path: Path, run: Run[None]) -> None:
     """Two installations at one address: the wrong DeviceID is seen from our side, Plex is not told."""
