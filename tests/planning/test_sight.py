@@ -73,7 +73,7 @@ def test_what_cannot_be_read_is_unknown() -> None:
     assert Sighting(away, away) == seen(observed(devices=away))
     assert Sighting(away, away) == seen(observed(devices=(own,), dvrs=away))
     assert Sighting(own, away, "ledger") == seen(observed(dvr("18", own), details={"18": away}))
-    lost = Unknown("device 17 is in DVR 18, which Plex does not list")
+    lost = Unknown("device 17 is in DVR 18, which Plex does not list; restart Plex")
     assert Sighting(own, lost, "ledger") == seen(observed(dvr("19"), devices=(own,)))
     assert lost == seen(observed(devices=(own,))).unknown
     assert seen(observed(dvr("18", own))).unknown is None
