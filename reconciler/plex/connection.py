@@ -19,7 +19,7 @@ import httpx
 from reconciler.errors import PlexDenied, PlexRefused, PlexUnreachable
 from reconciler.plex.requests import Request
 from reconciler.secret import Secret
-from reconciler.tls import trusted
+from reconciler.tls import fault_of, trusted
 
 __all__ = ["Connection", "Reply", "connected"]
 
@@ -85,11 +85,7 @@ class Connection:
 
 
 def _unconnected(error: httpx.ConnectError, name: str) -> PlexUnreachable:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(
-        cause, ssl.SSLError
-    ):  # only the chain tells: the error itself is empty
-        cause = cause.__cause__ or cause.__context__
+    cause = fault_of(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
         # Plex's own certificate is for its plex.direct name and for no other (1).
         return PlexUnreachable(

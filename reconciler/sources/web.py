@@ -28,7 +28,7 @@ from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
 from reconciler.sources.reach import EVERYWHERE, Reach, reach_of, reaches_of
 from reconciler.sources.sockets import Inside, may_reach, transport
-from reconciler.tls import trusted
+from reconciler.tls import fault_of, trusted
 
 __all__ = [
     "Answer",
@@ -359,7 +359,7 @@ def failure_of(error: Exception) -> FetchFailed:
             return FetchFailed("timeout", "no answer in time")
         case httpx.ConnectError():
             text = str(error).lower()
-            if "certificate" in text or "ssl" in text:
+            if fault_of(error) is not None:
                 return FetchFailed("refused", "the TLS certificate is not trusted or the handshake failed")
             if any(word in text for word in ("name or service", "nodename", "no address", "resolution")):
                 return FetchFailed("refused", "the host name is not known")

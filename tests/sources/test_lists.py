@@ -466,3 +466,14 @@ def test_a_full_disk_is_called_that(run: Run[Any], tmp_path: Path) -> None:
             assert not caught.group_contains(ValueError)
 
     run(main)
+
+
+def test_https_where_http_is_spoken(run: Run[Any], tmp_path: Path) -> None:
+    """A wrong scheme is no closed port: what is told sends nobody to the firewall."""
+
+    async def main() -> None:
+        async with serving(body(LIST)) as server:
+            report, _ = await load(list_at(server.url.replace("http:", "https:") + "/list.m3u"), tmp_path)
+            assert "the TLS certificate is not trusted or the handshake failed" in report.failure
+
+    run(main)
