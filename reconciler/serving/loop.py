@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 MINIMUM_S: Final = 60.0
 """Between the beginnings of two runs, whoever asks: providers take more for abuse (iptv-streams.md B4)."""
 FIRST_RETRY_S: Final = 60.0
+MOST_DOUBLINGS: Final = 32
+"""Far above any rhythm; a loop that fails for weeks must not compute a number that no float holds."""
 
 Job = Callable[[str], Awaitable[bool]]
 """Given the cause; True when the run did what it should."""
@@ -85,5 +87,6 @@ class Loop:
     def _pause_s(self) -> float:
         rhythm = self._rhythm
         if self._failures and rhythm.every_s:
-            return min(rhythm.every_s, rhythm.first_retry_s * 2.0 ** (self._failures - 1))
+            doublings = min(self._failures - 1, MOST_DOUBLINGS)
+            return min(rhythm.every_s, rhythm.first_retry_s * 2.0**doublings)
         return rhythm.every_s + rhythm.jitter_s * self._chance() if rhythm.every_s else 0.0

@@ -107,3 +107,11 @@ def test_a_job_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixtur
     run_for(400, lambda _: None, Loop(broken, Rhythm(100, minimum_s=1)))
     assert len(calls) > 2
     assert "unexpectedly" in caplog.text
+
+
+def test_a_loop_that_fails_for_weeks_goes_on() -> None:
+    """Two thousand failures in a row: the pause stays at the rhythm."""
+    job = Job(takes_s=0, works=False)
+    run_for(2000 * 600, lambda _: None, Loop(job, Rhythm(600, minimum_s=1)))
+    assert len(job.began) > 1990
+    assert {600} == set(job.gaps[5:])
