@@ -161,20 +161,23 @@ def device_xml(dvr: DvrManifest) -> bytes:
 
 
 def status_json(tuners: int, busy: Sequence[Busy]) -> bytes:
-    """status.json: one object per tuner, idle ones with their name alone (hdhomerun.md 2.9)."""
-    rows: list[dict[str, object]] = [{"Resource": f"tuner{n}"} for n in range(tuners)]
+    """status.json: one object per tuner, idle ones with their name alone (hdhomerun.md 2.9).
+
+    A tuner above a count that was lowered meanwhile is there as long as it is in use: who asks whether somebody watches
+    (S501) reads it here.
+    """
+    rows: dict[int, dict[str, object]] = {n: {} for n in range(tuners)}
     for one in busy:
-        if one.tuner < tuners:
-            rows[one.tuner] |= {
-                "VctNumber": one.number,
-                "VctName": one.name,
-                "SignalStrengthPercent": 100,
-                "SignalQualityPercent": 100,
-                "SymbolQualityPercent": 100,
-                "NetworkRate": one.rate_bps,
-                "TargetIP": one.target,
-            }
-    return _dump(rows)
+        rows[one.tuner] = {
+            "VctNumber": one.number,
+            "VctName": one.name,
+            "SignalStrengthPercent": 100,
+            "SignalQualityPercent": 100,
+            "SymbolQualityPercent": 100,
+            "NetworkRate": one.rate_bps,
+            "TargetIP": one.target,
+        }
+    return _dump([{"Resource": f"tuner{n}", **row} for n, row in sorted(rows.items())])
 
 
 def device_page(dvr: DvrManifest) -> bytes:

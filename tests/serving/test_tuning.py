@@ -191,3 +191,30 @@ def test_slow_heads_are_cut(
                 await until(lambda: not serving.relay.sessions)
 
     run(main)
+
+
+@pytest.mark.accepts("BUS-1")
+def test_a_viewer_above_a_lowered_count_is_told(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """Who watches on the third tuner stays in status.json when there are two only, and leaves it with the stream."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            stage = panel_stage(tmp_path, handle, tuners=3)
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+
+                async def tuners() -> list[tuple[str, bool]]:
+                    rows = (await ask(place, "/status.json")).json()
+                    return [(row["Resource"], bool(row.get("TargetIP"))) for row in rows]
+
+                async with watching(place, "/tuner2/v1000") as viewer:
+                    await viewer.read(1000)
+                    stage.tuners = 1
+                    stage.publish()
+                    await serving.live.changed.wait()
+                    assert [("tuner0", False), ("tuner2", True)] == await tuners()
+                await until(lambda: not serving.relay.seats.dvrs())
+                assert [("tuner0", False)] == await tuners()
+
+    run(main)
