@@ -129,6 +129,8 @@ EXTRA: Final = {
     # pages show the last run and what was applied; they read, and only these two modules may
     "serving.records": {"ledger.journal", "ledger.store"},
     "serving.status": {"ledger.journal"},
+    # a duration is written as in the spec
+    "serving.suspension": {"spec.values"},
 }
 
 

@@ -24,10 +24,13 @@ from reconciler.serving.server import serve as serve_forever
 from reconciler.serving.service import Manager
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ssdp import Announced, announced, serve_ssdp
+from reconciler.serving.suspending import Suspensions
 from reconciler.sources.credentials import token
 from reconciler.spec.model import Spec
 
 __all__ = ["serve", "settings_of"]
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -111,11 +114,12 @@ async def _main(
         job.seen = serving.drift.note
         job.ended = serving.live.note_run
         await _make_known(nursery, spec, serving, Access(settings.allow, None))
-        loop = Loop(job.run, Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s))
+        rhythm = Rhythm(spec.serve.refresh_every_s, spec.serve.refresh_jitter_s)
+        loop = Loop(job.run, rhythm, held=serving.suspensions.why)
         serving.runs.ask = loop.ask
         nursery.start_soon(loop.run)
         # Started, not only begun: until the receivers are there a signal would end the process on the spot.
-        await nursery.start(_ask_on_hangup, loop)
+        await nursery.start(_ask_on_hangup, loop, serving.suspensions)
         await nursery.start(_drain_on_term, serving, nursery, console, manager)
         if not serving.live.ready:
             loop.ask("no artifacts yet")
@@ -144,12 +148,15 @@ async def _make_known(nursery: trio.Nursery, spec: Spec, serving: Serving, acces
         await nursery.start(partial(serve_ssdp, host, roots, access.admits))
 
 
-async def _ask_on_hangup(loop: Loop, *, task_status: trio.TaskStatus[None]) -> None:
-    """SIGHUP asks for a run now."""
+async def _ask_on_hangup(loop: Loop, suspensions: Suspensions, *, task_status: trio.TaskStatus[None]) -> None:
+    """SIGHUP asks for a run now; while runs are suspended the log says why there is none."""
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
-            loop.ask("SIGHUP")
+            if why := suspensions.why():
+                log.warning("SIGHUP asks for a run; none begins, %s", why)
+            else:
+                loop.ask("SIGHUP")
 
 
 async def _drain_on_term(

@@ -54,6 +54,13 @@ def _head(document: Document, *, color: bool) -> Iterator[str]:
         word, "good" if document["ready"] else "danger", color=color
     )
     yield f"  {used} of {plural(every, 'tuner')} in use, {plural(watching, 'viewer')}"
+    held = document.get("suspended")
+    if held:
+        yield paint(
+            f"  no run begins by itself until {_moment(held['until'])}: {held['reason']}",
+            "change",
+            color=color,
+        )
     for who, problem in document["problems"]:
         yield paint(f"  {who or 'files'}: {problem}", "danger", color=color)
     for block in document["blocked"]:
@@ -115,7 +122,7 @@ def _run(document: Document, *, color: bool) -> Iterator[str]:
     elif drift["failed"]:
         yield f"drift  not known: {drift['failed']}"
     else:
-        at = datetime.fromtimestamp(drift["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = _moment(drift["at"])
         yield f"drift  {plural(len(drift['items']), 'difference') if drift['items'] else 'none'} ({at})"
         yield from (f"       {item['dvr']}: {item['text'] or item['path']}" for item in drift["items"])
 
@@ -123,6 +130,10 @@ def _run(document: Document, *, color: bool) -> Iterator[str]:
 def _refused(document: Document, *, color: bool) -> Iterator[str]:
     for peer, count in sorted(document.get("refused", {}).items()):
         yield paint(f"refused {peer}: {plural(count, 'request')} (serve.access.allow)", "change", color=color)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _exit(run: Document) -> str:

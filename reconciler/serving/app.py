@@ -20,6 +20,7 @@ from reconciler.serving.pages.site import Pages
 from reconciler.serving.relay import Relay
 from reconciler.serving.runs import RUNS_PATH, Runs
 from reconciler.serving.streams import stream_rows
+from reconciler.serving.suspending import SUSPENSION_PATH, SuspensionApi
 
 __all__ = ["App", "Asked"]
 
@@ -64,6 +65,7 @@ class App:
         measures: Measures | None = None,
         leases: Leases | None = None,
         runs: Runs | None = None,
+        suspension: SuspensionApi | None = None,
         refused: Mapping[str, int] | None = None,
     ) -> None:
         self._live = live
@@ -73,6 +75,7 @@ class App:
         self._measures = measures
         self._leases = leases
         self._runs = runs
+        self._suspension = suspension
         self._refused: Mapping[str, int] = {} if refused is None else refused
         self._paths: dict[str, Path] = {
             "/healthz": self._health,
@@ -107,6 +110,8 @@ class App:
             answer = await self._metrics(asked)
         elif asked.path == "/api/v1/status":
             answer = await self._status(asked)
+        elif self._suspension is not None and asked.path == SUSPENSION_PATH:
+            answer = await self._suspension.answer(asked.method, asked.headers, receive)
         await self._send(asked, answer or self._answer(asked), send)
 
     async def _status(self, asked: Asked) -> Answer | None:

@@ -17,6 +17,7 @@ import trio
 from reconciler.serving.access import Access
 from reconciler.serving.generations import Live
 from reconciler.serving.pool import Lease, Pool, PoolFull, Purpose
+from reconciler.serving.small_body import small_body
 from reconciler.serving.ways import accounts_of
 
 __all__ = ["Leases"]
@@ -24,7 +25,6 @@ __all__ = ["Leases"]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # Any: ASGI's own shape
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-BODY_LIMIT_BYTES: Final = 4096
 MOST_WAIT_S: Final = 30.0
 MOST_HELD_S: Final = 600.0
 GIVE_BACK_S: Final = 0.8
@@ -44,7 +44,7 @@ class Leases:
         if not self._access.is_admin(headers):
             await _refuse(send, 401, "the admin token is needed")
             return
-        wish = _wish(await _body(receive))
+        wish = _wish(await small_body(receive))
         if isinstance(wish, str):
             await _refuse(send, 400, wish)
             return
@@ -94,22 +94,8 @@ def _wish(body: bytes | None) -> tuple[str, Purpose, float] | str:
         purpose = PURPOSES[said.get("purpose", "probe")]
         wait_s = float(said.get("wait", 0))
         return str(said["source"]), purpose, max(0.0, min(MOST_WAIT_S, wait_s))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return 'the body has to be {"source": name, "purpose": "probe" or "refresh", "wait": seconds}'
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """The body, or None where it is too large or broke off."""
-    body = b""
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            return None
-        body += bytes(event.get("body", b""))
-        if len(body) > BODY_LIMIT_BYTES:
-            return None
-        if not event.get("more_body", False):
-            return body
 
 
 async def _refuse(send: Send, status: int, why: str) -> None:

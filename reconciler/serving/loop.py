@@ -7,7 +7,7 @@
 
 Whatever asks (the clock, a signal, a webhook, a start without artifacts) rings one bell: triggers that come while a run is
 under way become one further run (STM-3). A run that fails is tried again after a pause that doubles, at most every
-`every_s`. The job itself runs elsewhere (a child process): parsing a gigabyte of guide must not share the relay's
+`every_s`. While runs are suspended none begins; one that became due meanwhile begins afterwards. The job itself runs elsewhere (a child process): parsing a gigabyte of guide must not share the relay's
 thread. This module refuses to know what a run does.
 """
 
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 MINIMUM_S: Final = 60.0
 """Between the beginnings of two runs, whoever asks: providers take more for abuse (iptv-streams.md B4)."""
 FIRST_RETRY_S: Final = 60.0
+HELD_LOOK_S: Final = 1.0
 MOST_DOUBLINGS: Final = 32
 """Far above any rhythm; a loop that fails for weeks must not compute a number that no float holds."""
 
@@ -46,10 +47,19 @@ class Rhythm:
 class Loop:
     """Runs the job when it is due or asked for. One task runs it; anybody may ask."""
 
-    def __init__(self, job: Job, rhythm: Rhythm, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        job: Job,
+        rhythm: Rhythm,
+        *,
+        chance: Callable[[], float] = random.random,
+        held: Callable[[], str] = lambda: "",
+    ) -> None:
         self._job = job
         self._rhythm = rhythm
         self._chance = chance
+        self._held = held
+        """Why no run may begin now, "" where one may. Asked once a second while one is due."""
         self._causes: list[str] = []
         self._bell = trio.Event()
         self._failures = 0
@@ -67,6 +77,7 @@ class Loop:
         while True:
             await self._wait(began)
             await trio.sleep_until(began + self._rhythm.minimum_s)
+            await self._let()
             causes, self._causes = self._causes or ["schedule"], []
             self._bell = trio.Event()
             began = trio.current_time()
@@ -83,6 +94,15 @@ class Loop:
         pause = self._pause_s()
         with trio.move_on_at(began + pause if pause else float("inf")):
             await self._bell.wait()
+
+    async def _let(self) -> None:
+        """Until a run may begin."""
+        said = ""
+        while why := self._held():
+            if why != said:
+                log.info("a run is due (%s) and waits: %s", ", ".join(self._causes) or "schedule", why)
+                said = why
+            await trio.sleep(HELD_LOOK_S)
 
     def _pause_s(self) -> float:
         rhythm = self._rhythm

@@ -73,6 +73,12 @@ def _process(status: Status) -> Iterator[Metric]:
         ("dvr", "code"),
         Counter((block.dvr, block.code) for block in status.blocked).items(),
     )
+    yield _gauge(
+        "ptctl_suspended",
+        "1 while runs are suspended: the loop begins none.",
+        (),
+        [((), status.suspended is not None)],
+    )
     info = GaugeMetricFamily("ptctl_generation_info", "The live generation.", labels=("generation",))
     if status.generation:
         info.add_metric((status.generation,), 1)

@@ -37,6 +37,7 @@ from reconciler.serving.records import Records
 from reconciler.serving.relay import Relay
 from reconciler.serving.runs import Runs
 from reconciler.serving.settings import ServeSettings
+from reconciler.serving.suspending import SuspensionApi, Suspensions
 from reconciler.serving.ways import CredentialReader
 from reconciler.serving.wire import Wire
 from reconciler.wording import plural
@@ -52,12 +53,21 @@ RETRY_BIND_S: Final = 10.0
 class Serving:
     """A running server, as whoever started it sees it."""
 
-    def __init__(self, live: Live, relay: Relay, fetches: GuideFetches, drift: DriftLog, runs: Runs) -> None:
+    def __init__(
+        self,
+        live: Live,
+        relay: Relay,
+        fetches: GuideFetches,
+        drift: DriftLog,
+        runs: Runs,
+        suspensions: Suspensions,
+    ) -> None:
         self.live = live
         self.relay = relay
         self.fetches = fetches
         self.drift = drift
         self.runs = runs
+        self.suspensions = suspensions
         self._bound: dict[str, list[tuple[str, int]]] = {}
         self._drain = trio.Event()
 
@@ -115,10 +125,11 @@ async def serve(
     )
     relay = Relay(live, attempt, health, settings.limits, measures)
     drift = DriftLog()
-    pages = Pages(live, relay, health, fetches, Records(state), drift)
+    suspensions = Suspensions(state)
+    pages = Pages(live, relay, health, fetches, Records(state), drift, suspensions)
     access = Access(settings.allow, settings.admin_token)
     leases = Leases(live, attempt.pool, access)
-    runs = Runs(access)
+    runs = Runs(access, suspensions.current)
     hypercorn = Hypercorn(
         App(
             live,
@@ -128,11 +139,12 @@ async def serve(
             measures=measures,
             leases=leases,
             runs=runs,
+            suspension=SuspensionApi(access, suspensions),
             refused=access.refused,
         )
     )
     front = Front(live, access, relay, fetches, hypercorn.serve, by_path=settings.layout == "path")
-    serving = Serving(live, relay, fetches, drift, runs)
+    serving = Serving(live, relay, fetches, drift, runs, suspensions)
     doors = _Doors(settings, front, Acceptor(raise_file_limit()), serving)
     follower = _Follower(state, live, doors, only)
     taken: OperatorError | None = None
@@ -152,6 +164,7 @@ async def serve(
             task_status.started(serving)
             nursery.start_soon(_warm, hypercorn)
             nursery.start_soon(follower.run, nursery)
+            nursery.start_soon(suspensions.watch)
             await serving.drained()
             with trio.move_on_after(settings.drain_s):
                 await relay.idle()

@@ -25,6 +25,8 @@ from reconciler.serving.programmes import Programme
 from reconciler.serving.records import CopySeen, Recorded
 from reconciler.serving.relay import Relay
 from reconciler.serving.streams import stream_rows
+from reconciler.serving.suspending import Suspensions
+from reconciler.serving.suspension import Suspension
 from reconciler.serving.ways import Way
 
 __all__ = [
@@ -171,6 +173,8 @@ class Status:
     run: RunStatus | None
     drift: DriftSeen | None
     ledger_known: bool
+    suspended: Suspension | None = None
+    """Why the loop begins no run, and until when. None: it does."""
 
     @property
     def tuners_in_use(self) -> int:
@@ -217,6 +221,7 @@ def status_of(
     fetched: Mapping[str, tuple[int, str]],
     recorded: Recorded,
     drift: DriftSeen | None,
+    suspensions: Suspensions,
     *,
     now: float,
     on_now: Mapping[tuple[str, str], Programme] | None = None,
@@ -230,7 +235,7 @@ def status_of(
         generation=generation.id if generation else "",
         ready=live.ready,
         why="draining" if live.draining else "no artifacts yet" if generation is None else "",
-        problems=_problems(live, relay),
+        problems=_problems(live, relay, suspensions),
         blocked=live.blocked,
         dvrs=_dvrs(generation, relay, live.problems, fetched, recorded.ledger) if generation else (),
         streams=streams,
@@ -239,15 +244,18 @@ def status_of(
         run=_run(recorded.run),
         drift=drift,
         ledger_known=recorded.ledger is not None,
+        suspended=suspensions.current(),
     )
 
 
-def _problems(live: Live, relay: Relay) -> tuple[tuple[str, str], ...]:
+def _problems(live: Live, relay: Relay, suspensions: Suspensions) -> tuple[tuple[str, str], ...]:
     found = dict(live.problems)
     if live.run_trouble:
         found["refresh"] = live.run_trouble
     if relay.pool.trouble:
         found["pool"] = f"the shared pool is out of reach: {relay.pool.trouble}"
+    if trouble := suspensions.trouble():
+        found["suspension"] = trouble
     return tuple(sorted(found.items()))
 
 

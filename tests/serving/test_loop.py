@@ -109,6 +109,26 @@ def test_a_job_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixtur
     assert "unexpectedly" in caplog.text
 
 
+def test_nothing_begins_while_held() -> None:
+    """A run that is due waits, whoever asked, for as long as it is held; then it is one run, and the rhythm goes on."""
+    job = Job(takes_s=1)
+    loop = Loop(
+        job,
+        Rhythm(HOUR, minimum_s=60),
+        held=lambda: "suspended" if 1800 < trio.current_time() - start[0] < 3 * HOUR else "",
+    )
+    start: list[float] = []
+
+    async def asking() -> None:
+        start.append(trio.current_time())
+        await trio.sleep(2 * HOUR)
+        loop.ask("somebody")
+
+    run_for(5.5 * HOUR, lambda nursery: nursery.start_soon(asking), loop)
+    begun = [(round(at - start[0]), cause) for at, cause in job.began]
+    assert [(3 * HOUR, "somebody"), (4 * HOUR, "schedule"), (5 * HOUR, "schedule")] == begun
+
+
 def test_a_loop_that_fails_for_weeks_goes_on() -> None:
     """Two thousand failures in a row: the pause stays at the rhythm."""
     job = Job(takes_s=0, works=False)

@@ -38,6 +38,7 @@ from reconciler.serving.programmes import Programme, Programmes
 from reconciler.serving.records import Recorded, Records
 from reconciler.serving.relay import Relay
 from reconciler.serving.status import LastFetches, Status, host_label, status_of
+from reconciler.serving.suspending import Suspensions
 from reconciler.serving.ways import ways_of
 
 __all__ = ["Pages"]
@@ -79,6 +80,7 @@ class Pages:
         fetches: GuideFetches,
         records: Records,
         drift: DriftLog,
+        suspensions: Suspensions,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -88,6 +90,7 @@ class Pages:
         self._fetched = LastFetches(fetches)
         self._records = records
         self._drift = drift
+        self._suspensions = suspensions
         self._clock = clock
         self._programmes = Programmes()
         self._events = {"status": Events(self._status_event), "guide": Events(self._guide_event)}
@@ -139,6 +142,7 @@ class Pages:
             self._fetched.table(),
             recorded,
             self._drift.latest,
+            self._suspensions,
             now=now,
             on_now=on_now,
         )

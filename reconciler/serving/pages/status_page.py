@@ -12,7 +12,7 @@ from reconciler.serving.blocked import Blocked
 from reconciler.serving.drift import DriftSeen
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join
-from reconciler.serving.pages.wording import DASH, ago, iso_seconds, rate, span, unknown
+from reconciler.serving.pages.wording import DASH, ago, day_and_clock, iso_seconds, rate, span, unknown
 from reconciler.serving.records import CopySeen
 from reconciler.serving.status import (
     AccountUse,
@@ -24,6 +24,7 @@ from reconciler.serving.status import (
     Status,
     StreamStatus,
 )
+from reconciler.serving.suspension import Suspension
 from reconciler.wording import plural
 
 __all__ = ["pulse", "regions", "status_page"]
@@ -114,6 +115,8 @@ def _notices(status: Status) -> Html:
         said.append(("warn", next_step))
     if status.why == "draining":
         said.append(("warn", Html("Draining: no new streams are taken, running ones may end.")))
+    if status.suspended is not None:
+        said.append(("warn", _suspended(status.suspended)))
     for who, what in status.problems:
         said.append(("bad", join([element("b", f"{who}: ") if who else "", what])))
     if status.blocked:
@@ -124,6 +127,12 @@ def _notices(status: Status) -> Html:
             why = f" ({last})" if last else ""
             said.append(("bad", join([element("b", f"{source.name}: "), f"every host failed lately{why}"])))
     return join([element("div", what, class_=f"notice {tone}") for tone, what in said])
+
+
+def _suspended(held: Suspension) -> Html:
+    """Why nothing is refreshed, and what goes on all the same."""
+    return join(["No run begins by itself until ", day_and_clock(held.until), ": ", element("bdi", held.reason),
+                 ". By hand: ", element("code", "ptctl refresh"), " and ", element("code", "ptctl apply")])  # fmt: skip
 
 
 def _blocked(blocked: Sequence[Blocked]) -> Html:

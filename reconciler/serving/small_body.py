@@ -1,0 +1,24 @@
+"""The body of a request to the API: small, or not taken. This module refuses to know what it says."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+__all__ = ["small_body"]
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # Any: ASGI's own shape
+
+BODY_LIMIT_BYTES: Final = 4096
+
+
+async def small_body(receive: Receive) -> bytes | None:
+    """The body, or None where it is larger than 4 KiB or broke off. Cancelling is safe."""
+    body = b""
+    while True:
+        event = await receive()
+        if event["type"] != "http.request":
+            return None
+        body += bytes(event.get("body", b""))
+        if len(body) > BODY_LIMIT_BYTES:
+            return None
+        if not event.get("more_body", False):
+            return body
