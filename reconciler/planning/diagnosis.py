@@ -61,11 +61,18 @@ def of_serve(spec: Spec, ledger: Ledger, status: Mapping[str, Any] | Unknown) ->
     if isinstance(status, Unknown):
         yield Finding("bad", "serve", f"serve does not answer: {status.why}", "ptctl serve")
         return
-    if not status["ready"]:
-        yield Finding("bad", "serve", f"serve is not ready: {status['why']}", "ptctl refresh")
+    if status["why"]:
+        step = "ptctl serve" if status["why"] == "draining" else "ptctl refresh"
+        yield Finding("bad", "serve", f"serve is not ready: {status['why']}", step)
     for who, problem in status["problems"]:
+        yield Finding("bad", "serve", f"{who or 'files'}: {problem}", _step_for(who, spec))
+    held = status.get("suspended")
+    if held:
         yield Finding(
-            "bad", "serve", f"{who or 'files'}: {problem}", "free the port, or change it in the spec"
+            "hint",
+            "serve",
+            f"no run begins by itself for now: {held['reason']}",
+            "if that is over: DELETE /api/v1/suspension at the hub",
         )
     if status["ready"] and not status["problems"]:
         yield Finding("good", "serve", f"serve answers with generation {status['generation']}")
@@ -78,6 +85,21 @@ def of_serve(spec: Spec, ledger: Ledger, status: Mapping[str, Any] | Unknown) ->
             "that no list shows",
             "restart Plex while nobody watches",
         )
+
+
+def _step_for(who: str, spec: Spec) -> str:
+    """What helps against a problem of the status: of a DVR, of "" (files), or of a part that the status names itself."""
+    match who:
+        case "":
+            return "ptctl refresh"
+        case "refresh":
+            return "ptctl refresh" if spec.plex is None else "ptctl plan"
+        case "pool":
+            return "see that it runs, and that serve.pool has its address, name and password"
+        case "suspension":
+            return "DELETE /api/v1/suspension at the hub, or remove the file"
+        case _:
+            return "free the port, or change it in the spec"
 
 
 def of_clients(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import trio
 
-from reconciler.planning.diagnosis import Finding, of_clients, of_clock, of_plex
+from reconciler.planning.diagnosis import Finding, of_clients, of_clock, of_plex, of_serve
 from reconciler.plex.model import ChannelPair, Device, Dvr, Observed, Server
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.wire import Exchange
@@ -284,3 +284,41 @@ def test_refused_clients_are_counted() -> None:
     assert ["bad"] == [f.level for f in of_clients(allow, ["192.168.1.2"], {"192.168.1.2": 4})]
     assert ["warn"] == [f.level for f in of_clients(allow, ["192.168.1.2"], {"10.0.0.9": 4})]
     assert ["good"] == [f.level for f in of_clients(allow, ["192.168.1.2"], {})]
+
+
+@pytest.mark.accepts("DOC-1")
+def test_each_problem_of_serve_has_its_own_next_step() -> None:
+    """Only a taken port is freed; files and runs are made again, a pool is mended, a suspension is ended."""
+    home = Home(OLD, OLD)
+    status: dict[str, Any] = {
+        "ready": False,
+        "why": "",
+        "generation": "g",
+        "problems": [
+            ["", "generation g cannot be served"],
+            ["news", "port 5005 is taken"],
+            ["pool", "the shared pool is out of reach"],
+            ["refresh", "the last run failed with exit 1"],
+            ["suspension", "suspension.json is broken"],
+        ],
+        "sources": [{"hosts": [{"good": 1, "bad": 0}]}],
+    }
+
+    def steps(document: dict[str, Any]) -> dict[str, str]:
+        found = of_serve(home.world().spec, home.ledger(), document)
+        return {f.text.partition(":")[0]: f.next_step for f in found}
+
+    assert {
+        "files": "ptctl refresh",
+        "news": "free the port, or change it in the spec",
+        "pool": "see that it runs, and that serve.pool has its address, name and password",
+        "refresh": "ptctl plan",
+        "suspension": "DELETE /api/v1/suspension at the hub, or remove the file",
+    } == steps(status)
+    waiting = {**status, "why": "no artifacts yet", "problems": []}
+    assert {"serve is not ready": "ptctl refresh"} == steps(waiting)
+    ending = {**waiting, "why": "draining", "suspended": {"reason": "provider moves", "since": 1, "until": 2}}
+    assert {
+        "serve is not ready": "ptctl serve",
+        "no run begins by itself for now": "if that is over: DELETE /api/v1/suspension at the hub",
+    } == steps(ending)
