@@ -84,7 +84,7 @@ class Reconciling:
                 ),
             )
         if code in FINE and report.get("plex") == "unknown":
-            log.warning("Plex could not be read: %s; it is looked at again soon", report["plex_why"])
+            log.warning("Plex could not be read: %s; it is looked at again", report["plex_why"])
             return False
         return code in FINE
 

@@ -19,6 +19,8 @@ from typing import Final
 
 import trio
 
+from reconciler.wording import plural
+
 __all__ = ["MINIMUM_S", "Job", "Loop", "Rhythm"]
 
 log = logging.getLogger(__name__)
@@ -88,6 +90,12 @@ class Loop:
                 log.exception("a run ended unexpectedly")
                 done = False
             self._failures = 0 if done else self._failures + 1
+            if self._failures and self._rhythm.every_s:
+                log.info(
+                    "%s in a row without success; the next begins %g min after the last began, or when asked",
+                    plural(self._failures, "run"),
+                    round(self._pause_s() / 60, 1),
+                )
 
     async def _wait(self, began: float) -> None:
         """Until somebody asks, or the next run is due."""

@@ -1,5 +1,6 @@
 """The loop of `serve`: due in time, never twice at once, triggers coalesce, failures back off. Virtual time, no sockets."""
 
+import logging
 from collections.abc import Callable
 
 import pytest
@@ -88,12 +89,23 @@ def test_a_minimum_lies_between_two_runs() -> None:
     assert min(job.gaps) >= 60
 
 
-def test_failures_back_off_and_success_returns_to_the_rhythm() -> None:
-    """60, 120, 240 … seconds, at most the rhythm; one success and it is the rhythm again."""
+def test_failures_back_off_and_success_returns_to_the_rhythm(caplog: pytest.LogCaptureFixture) -> None:
+    """60, 120, 240 … seconds, at most the rhythm, and the log says so; one success and it is the rhythm again."""
+    caplog.set_level(logging.INFO, "reconciler.serving.loop")
     job = Job(takes_s=0, works=False)
     loop = Loop(job, Rhythm(600, 0, minimum_s=1), chance=lambda: 0)
-    run_for(3000, lambda _: None, loop)
+
+    async def mended() -> None:
+        await trio.sleep(2600)
+        job.works = True
+        loop.ask("webhook")
+
+    run_for(5000, lambda nursery: nursery.start_soon(mended), loop)
     assert [60, 120, 240, 480, 600] == job.gaps[:5]
+    assert [501, 600, 600] == job.gaps[5:8], "asked for, it comes at once; after that it is the rhythm"
+    assert "1 run in a row without success; the next begins 1 min after the last began" in caplog.text
+    assert "4 runs in a row without success; the next begins 8 min after the last began" in caplog.text
+    assert 6 == caplog.text.count("without success")
 
 
 def test_a_job_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixture) -> None:
