@@ -102,7 +102,7 @@ async def create_dvr(run: Run, action: Action) -> Done:
     target = run.targets[action.dvr]
     device = await _needed_device(run, target)
     began = trio.current_time()
-    since = await _moment(run)
+    since = await _moment(run, target)
     made = device.parent == ""
     ticket = None
     silent = False
@@ -364,7 +364,7 @@ async def _registered(run: Run, target: Target) -> Device:
 
 async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...]]:
     target = run.targets[action.dvr]
-    since = await _moment(run)
+    since = await _moment(run, target)
     async with run.writing_when(action) as writer:
         ticket = await run.watch.before(action.dvr)
         try:
@@ -391,7 +391,7 @@ async def _took_guide(run: Run, action: Action, since: float | Unknown, began: f
         return True
     with trio.move_on_after(run.timing.fetch_s):
         while True:
-            found = await run.context.serve.fetched(action.dvr, since)
+            found = await run.context.serve.fetched(target.dvr, target.uri, since)
             if isinstance(found, Unknown) or found:
                 return True
             run.tell(action, "waiting for Plex to fetch the guide", began=began)
@@ -401,7 +401,7 @@ async def _took_guide(run: Run, action: Action, since: float | Unknown, began: f
 
 async def _proved(run: Run, target: Target, dvr: Dvr, since: float | Unknown) -> bool:
     if run.context.serve is not None and not isinstance(since, Unknown):
-        found = await run.context.serve.fetched(target.dvr, since)
+        found = await run.context.serve.fetched(target.dvr, target.uri, since)
         if found is True:
             return True
     # `refreshedAt` may stay as it was after a load (3.9), so it proves only when it moves.
@@ -471,8 +471,9 @@ async def _shown(run: Run, action: Action, dvr: Dvr, expected: int) -> None:
     )
 
 
-async def _moment(run: Run) -> float | Unknown:
-    return await run.context.serve.moment() if run.context.serve else Unknown("serve is not asked")
+async def _moment(run: Run, target: Target) -> float | Unknown:
+    serve = run.context.serve
+    return await serve.moment(target.dvr, target.uri) if serve else Unknown("serve is not asked")
 
 
 async def _not_busy(run: Run, action: Action) -> None:

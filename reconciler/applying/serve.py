@@ -94,17 +94,17 @@ class ServeClient:
         """All that the hub knows of this moment (`ptctl-status/1`)."""
         return await self._hub("/api/v1/status")
 
-    async def moment(self) -> float | Unknown:
-        """The time on `serve`'s clock, which is the one that guide fetches are noted with."""
-        answer = await self._hub("/api/v1/guide-fetches?since=99999999999")
+    async def moment(self, dvr: str, base_url: str) -> float | Unknown:
+        """The time on the clock of the `serve` that serves this DVR: guide fetches are noted with it."""
+        answer = await self._fetches(dvr, base_url, "99999999999")
         if isinstance(answer, Unknown):
             return answer
         now = answer.get("now")
         return float(now) if isinstance(now, int | float) else Unknown("serve does not tell the time")
 
-    async def fetched(self, dvr: str, since: float) -> bool | Unknown:
-        """Whether Plex fetched the whole guide of this DVR since a moment of `serve`'s clock."""
-        answer = await self._hub(f"/api/v1/guide-fetches?since={since:.3f}")
+    async def fetched(self, dvr: str, base_url: str, since: float) -> bool | Unknown:
+        """Whether Plex fetched the whole guide of this DVR since a moment of that clock. `base_url` is the tuner's."""
+        answer = await self._fetches(dvr, base_url, f"{since:.3f}")
         if isinstance(answer, Unknown):
             return answer
         return any(
@@ -114,6 +114,15 @@ class ServeClient:
             and PLEX_AGENT in str(row.get("user_agent", "")).lower()
             for row in _rows(answer, "fetches")
         )
+
+    async def _fetches(self, dvr: str, base_url: str, since: str) -> dict[str, Any] | Unknown:  # Any: JSON
+        """The hub's log of guide fetches; that of the tuner itself where another pod serves it."""
+        target = f"/api/v1/guide-fetches?since={since}"
+        answer = await self._hub(target)
+        here = answer.get("dvrs") if isinstance(answer, dict) else None
+        if isinstance(here, list) and dvr not in here:
+            return await self._json(base_url.rstrip("/") + target)
+        return answer
 
     async def _hub(self, target: str) -> dict[str, Any] | Unknown:  # Any: JSON
         asked = []

@@ -5,14 +5,13 @@ names (SEC-1). Every answer closes its connection (see `handover`). This module 
 path has a function that does.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from reconciler.serving.answers import Answer, json_answer
-from reconciler.serving.fetches import GuideFetches
+from reconciler.serving.fetches import FETCHES_PATH, GuideFetches
 from reconciler.serving.generations import Live
 from reconciler.serving.leases import Leases
 from reconciler.serving.measures import Measures
@@ -81,7 +80,7 @@ class App:
             "/healthz": self._health,
             "/readyz": self._ready,
             "/api/v1/streams": self._streams,
-            "/api/v1/guide-fetches": self._guide_fetches,
+            FETCHES_PATH: self._guide_fetches,
             **(extra or {}),
         }
 
@@ -167,20 +166,19 @@ class App:
         state = {
             "ready": live.ready,
             "generation": generation.id if generation else None,
-            "dvrs": sorted(generation.tuners) if generation else [],
+            "dvrs": self._dvrs(),
             "why": why,
             "problems": dict(live.problems),
         }
         return json_answer(state, 200 if live.ready else 503)
 
     def _streams(self, _: Asked) -> Answer:
-        generation = self._live.generation
-        dvrs = sorted(generation.tuners) if generation else []
-        return json_answer({"dvrs": dvrs, "streams": stream_rows(self._live, self._relay)})
+        return json_answer({"dvrs": self._dvrs(), "streams": stream_rows(self._live, self._relay)})
 
     def _guide_fetches(self, asked: Asked) -> Answer:
-        try:
-            since = float(asked.query.get("since", "0"))
-        except ValueError:
-            return json_answer({"error": "since is no number of seconds"}, 400)
-        return json_answer({"now": time.time(), "fetches": self._fetches.since(since)})
+        return self._fetches.answer(asked.query.get("since", "0"), self._dvrs())
+
+    def _dvrs(self) -> list[str]:
+        """Those that this process serves."""
+        generation = self._live.generation
+        return sorted(generation.tuners) if generation else []

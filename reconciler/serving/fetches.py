@@ -4,11 +4,18 @@
 thousand; a restart forgets, and `apply` then says "unconfirmed". This module refuses to log any other request.
 """
 
+import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-__all__ = ["GuideFetch", "GuideFetches"]
+from reconciler.serving.answers import Answer, json_answer
+
+__all__ = ["FETCHES_PATH", "GuideFetch", "GuideFetches"]
+
+FETCHES_PATH: Final = "/api/v1/guide-fetches"
+"""At the hub for all, below a tuner for that one: of several processes only the one that serves a DVR knows."""
 
 KEPT: Final = 1000
 
@@ -40,6 +47,15 @@ class GuideFetches:
         """Remember one."""
         self._kept.append(fetch)
         self.by_agent[(fetch.dvr, fetch.user_agent.partition("/")[0][:32])] += 1
+
+    def answer(self, since: str, dvrs: Sequence[str], *, only: str = "") -> Answer:
+        """What is asked at `/api/v1/guide-fetches?since=`: all, or those of DVR `only`. `dvrs`: whom this process serves."""
+        try:
+            rows = self.since(float(since))
+        except ValueError:
+            return json_answer({"error": "since is no number of seconds"}, 400)
+        fetches = [row for row in rows if not only or row["dvr"] == only]
+        return json_answer({"now": time.time(), "dvrs": list(dvrs), "fetches": fetches})
 
     def since(self, moment: float) -> list[dict[str, Any]]:
         """All that ended at or after `moment`, as JSON rows."""

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from reconciler.serving import hdhr
 from reconciler.serving.access import Access
 from reconciler.serving.answers import JSON, M3U, XML, Answer, answer_head, etag_matches, refusal
-from reconciler.serving.fetches import GuideFetch, GuideFetches
+from reconciler.serving.fetches import FETCHES_PATH, GuideFetch, GuideFetches
 from reconciler.serving.films import exported_live, is_film
 from reconciler.serving.generations import Generation, Live, Tuner
 from reconciler.serving.heads import BadRequest, Reader, Request
@@ -129,6 +129,10 @@ class Front:
         if path in tuner.files:
             file, kind = tuner.files[path]
             return await self._file(wire, request, generation, file, kind=kind, dvr=tuner.dvr.name)
+        if f"/{path}" == FETCHES_PATH:
+            name = tuner.dvr.name
+            told = self._fetches.answer(request.arg("since") or "0", [name], only=name)
+            return await self._finish(wire, request, told)
         if path == "status.json":
             body = hdhr.status_json(tuner.dvr.tuners, self._relay.busy(tuner))
             return await self._finish(wire, request, Answer(200, body, JSON))

@@ -113,8 +113,18 @@ def test_a_viewer_of_another_pod_counts(run: Run[None], tmp_path: Path) -> None:
             rest_too = ("--only", "locals", "--only", "rest")
             async with home.serving(*rest_too):
                 async with second_pod(home, free_block(1)[0], "--only", "sports") as second:
-                    applied = await home.ptctl("apply", "--yes")
+                    applied = await home.ptctl("apply", "--yes", "-f", "json")
                     assert applied.code == 0, applied.text
+                    texts = {
+                        a["dvr"]: a["text"]
+                        for a in json.loads(applied.out)["actions"]
+                        if "create-dvr" in a["id"]
+                    }
+                    assert {"locals", "rest", "sports"} == texts.keys()
+                    for said in texts.values():
+                        assert "guide" not in said, (
+                            "that the create's own load fetched it is seen on each pod"
+                        )
                     home.write_spec(
                         SPEC.replace('  - {{name: sports, match: {{group: "SPORTS|*"}}}}\n', "").replace(
                             "  sports: {{}}\n", ""

@@ -137,6 +137,7 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
     async def main() -> None:
         stage = Stage(
             tmp_path,
+            {"news": {"1000": "main/1"}, "quiet": {"2000": "main/1"}},
             guide=b"<tv>" + b"x" * 3_000_000 + b"</tv>",
             changes={"news": {"guide_path": "old/epg.xml"}},
         )
@@ -158,6 +159,12 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
             assert len(stage.guide) == rows[0]["size_bytes"]
             later = await ask(serving.hub, f"/api/v1/guide-fetches?since={log['now'] + 1}")
             assert [] == later.json()["fetches"]
+            own = (await ask(place, "/api/v1/guide-fetches?since=0")).json()
+            assert (["news"], rows) == (own["dvrs"], own["fetches"])
+            assert ["news", "quiet"] == log["dvrs"]
+            other = (await ask(serving.dvrs["quiet"], "/api/v1/guide-fetches")).json()
+            assert (["quiet"], []) == (other["dvrs"], other["fetches"]), "a tuner tells of itself alone"
+            assert 400 == (await ask(place, "/api/v1/guide-fetches?since=x")).status
 
     run(main)
 
