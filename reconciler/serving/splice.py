@@ -19,12 +19,15 @@ from reconciler.serving.packets import (
     find_psi,
     first_key_frame,
     last_counters,
+    pid_at,
     psi_packets,
 )
 
 __all__ = ["Incompatible", "Splice"]
 
 MOST_HELD_BYTES: Final = 2 << 20
+MOST_LED_BYTES: Final = 4 << 20
+"""So far into the second stream PIDs of the first are waited for: tables about services come every few seconds."""
 NULL_PID: Final = 0x1FFF
 
 Piece = bytes | memoryview
@@ -40,7 +43,17 @@ class Splice:
     `before` is what went out last: its continuity counters are continued.
     """
 
-    __slots__ = ("_before", "_counters", "_held", "_old", "_pids", "_psi_pids", "ready")
+    __slots__ = (
+        "_before",
+        "_counters",
+        "_held",
+        "_led_bytes",
+        "_old",
+        "_owed",
+        "_pids",
+        "_psi_pids",
+        "ready",
+    )
 
     def __init__(self, old: Psi | None, before: bytes) -> None:
         self._old = old
@@ -49,18 +62,21 @@ class Splice:
         self._counters: dict[int, int] = {}
         self._pids: dict[int, int] | None = None
         self._psi_pids: frozenset[int] = frozenset()
+        self._owed: set[int] = set()
+        """PIDs of the first stream that have no mark yet, because the second one's beginning has none of them."""
+        self._led_bytes = 0
         self.ready = old is None
 
     @property
     def transparent(self) -> bool:
         """Whether everything passes as it is from now on."""
-        return self.ready and self._pids is None
+        return self.ready and self._pids is None and not self._owed
 
     def feed(self, pieces: Sequence[Piece]) -> list[Piece]:
         """What may go out now. Raises Incompatible."""
         if self.ready:
             if self._pids is None:
-                return list(pieces)
+                return self._led(pieces) if self._owed else list(pieces)
             return [self._remapped(bytes(piece)) for piece in pieces]
         self._held += b"".join(pieces)
         return self._begin(give_up=len(self._held) > MOST_HELD_BYTES)
@@ -84,7 +100,10 @@ class Splice:
         self._psi_pids = frozenset({0, new.pmt_pid})
         self._counters = last_counters(self._before)
         body = self._held[start:]
-        opening = self._opening({**last_counters(self._held[:start]), **counters_before(body)}, pids)
+        follows = {**last_counters(self._held[:start]), **counters_before(body)}
+        if self._pids is None:
+            self._owed = set(self._counters) - follows.keys() - self._psi_pids
+        opening = self._opening(follows, pids)
         if self._pids is not None:
             self._counters = last_counters(opening)
             body = self._remapped(body)
@@ -111,6 +130,26 @@ class Splice:
         for pid in sorted({s.pid for s in self._old.streams} | marked.keys()):
             opening += discontinuity_packet(pid, marked.get(pid, self._counters.get(pid, 0)))
         return opening
+
+    def _led(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces, with a mark before the first packet of each PID that is owed one."""
+        out: list[Piece] = []
+        for piece in pieces:
+            firsts = counters_before(bytes(piece))
+            found = self._owed & firsts.keys()
+            at = 0
+            for start in range(0, len(piece), PACKET_BYTES) if found else ():
+                pid = pid_at(piece, start)
+                if pid in found:
+                    out += [piece[at:start], discontinuity_packet(pid, firsts[pid])]
+                    at = start
+                    found.discard(pid)
+                    self._owed.discard(pid)
+            out.append(piece[at:] if at else piece)
+            self._led_bytes += len(piece)
+        if self._led_bytes > MOST_LED_BYTES:
+            self._owed.clear()
+        return [piece for piece in out if len(piece)]
 
     def _pass(self, data: bytes) -> list[Piece]:
         self.ready = True

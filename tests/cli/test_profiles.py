@@ -24,7 +24,7 @@ def test_no_audio_is_said(run: Run[None], tmp_path: Path) -> None:
             assert 0 == (await home.ptctl("refresh")).code
             assert "W321" not in (await home.ptctl("plan", "--cached")).text
             home.write_spec(OF_A_DVR)
-            assert "no audio on the 3 channels of sports" in (await home.ptctl("plan", "--cached")).out
+            assert "no audio on 3 channels of sports" in (await home.ptctl("plan", "--cached")).out
             home.write_spec(OF_A_SOURCE)
             plan = json.loads((await home.ptctl("plan", "--cached", "-f", "json")).out)
             warned = [w for w in plan["warnings"] if w["code"] == "W321"]

@@ -251,6 +251,30 @@ def test_counters_lead_from_one_stream_to_the_next(pids: tuple[int, int, int]) -
         assert [] == breaks(before + out)
 
 
+def test_a_table_that_comes_late_is_led_to_as_well() -> None:
+    """Names of services come every few seconds: long after the switch their counter breaks for nobody either."""
+    old, names = layout(), packet(0x11, 0)
+    for first in range(16):
+        before = counted(stream(old, 40, key_at=3) + names, 5)
+        after = counted(stream(old, 40, key_at=0) * 3 + names * 2 + stream(old, 40), first)
+        splice = Splice(old, before)
+        sizes = range(0, len(after), 188 * 30)
+        out = b"".join(bytes(p) for at in sizes for p in splice.feed([after[at : at + 188 * 30]]))
+        assert [] == breaks(before + out)
+        assert splice.transparent
+
+
+def test_a_table_that_never_comes_is_not_waited_for() -> None:
+    """After some megabytes nobody looks any more."""
+    old = layout()
+    splice = Splice(old, stream(old, 40, key_at=3) + packet(0x11, 0))
+    splice.feed([stream(old, 40, key_at=0)])
+    assert not splice.transparent
+    for _ in range(30):
+        splice.feed([packet(0x100, 1) * 1000])
+    assert splice.transparent
+
+
 def test_other_pids_are_renamed() -> None:
     """Another layout comes out under the first one's PIDs, with the first one's tables."""
     old = layout()
