@@ -5,12 +5,13 @@ names (SEC-1). Every answer closes its connection (see `handover`). This module 
 path has a function that does.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
 from reconciler.serving.answers import Answer, json_answer
+from reconciler.serving.asgi import Receive, Scope, Send
 from reconciler.serving.fetches import FETCHES_PATH, GuideFetches
 from reconciler.serving.generations import Live
 from reconciler.serving.leases import Leases
@@ -23,9 +24,6 @@ from reconciler.serving.suspending import SUSPENSION_PATH, SuspensionApi
 
 __all__ = ["App", "Asked"]
 
-Scope = Mapping[str, Any]  # Any: ASGI's own shape
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 READS: Final = frozenset({"GET", "HEAD"})
 LEASES_PATH: Final = "/api/v1/leases"

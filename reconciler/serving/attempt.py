@@ -16,6 +16,7 @@ from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Guard, Names, Reply
 from reconciler.serving.ffmpeg import FfmpegUpstream
 from reconciler.serving.hls import HlsUpstream, NeedsMuxer
+from reconciler.serving.packets import SYNC
 from reconciler.serving.pool import Account, Lease, Pool, PoolFull
 from reconciler.serving.settings import Terms, TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Whole
@@ -27,7 +28,6 @@ __all__ = ["Attempt", "AttemptFailed", "Won", "first_bytes"]
 
 READ_BYTES: Final = 64 * 1024
 LEAST_JUDGED_BYTES: Final = 3 * 204 + 204
-SYNC: Final = b"\x47"
 HEADER: Final = b"#EXTM3U"
 GATHER_S: Final = 0.3
 """After the first bytes: so long for enough to judge something that is no transport stream."""
@@ -240,4 +240,4 @@ async def _more_of(reply: Reply) -> bytes:
 def _undecided(data: bytes) -> bool:
     """Whether a beginning may still become a stream: fewer than three packets, or not yet a whole `#EXTM3U`."""
     head = data.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return (data[:1] == SYNC and len(data) < LEAST_JUDGED_BYTES) or HEADER.startswith(head)
+    return (data[:1] == bytes((SYNC,)) and len(data) < LEAST_JUDGED_BYTES) or HEADER.startswith(head)

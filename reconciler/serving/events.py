@@ -7,12 +7,14 @@ know what is sent.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import trio
+
+from reconciler.serving.asgi import Receive, Send
 
 __all__ = ["EVENTS_KIND", "Events", "Snapshot", "snapshot"]
 
@@ -23,9 +25,6 @@ LAST_S: Final = 24.0
 """How long one response lasts; below Hypercorn's limit of 30 s for a client that says nothing."""
 RETRY_MS: Final = 1000
 MOST_CLIENTS: Final = 32
-
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

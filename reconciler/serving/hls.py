@@ -17,7 +17,7 @@ import trio
 from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
-from reconciler.serving.packets import PACKET_BYTES
+from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.serving.playlist import ByteRange, Playlist, Segment, read_playlist
 from reconciler.serving.sealed import KEY_BYTES, Opener
 from reconciler.serving.settings import TimeLimits
@@ -53,7 +53,6 @@ REASK: Final = frozenset({403, 404, 410})
 UNFIT: Final = frozenset({"missing", "status", "no-segment", "no-header", "empty", "refused"})
 """Why the next best variant is asked for: this one is not there. Refusals are the account's, and hold for all."""
 HELD_STEP_S: Final = 0.25
-SYNC: Final = b"\x47"
 _TOKEN: Final = re.compile(r"[?&/](?:token|session|sid|sig|signature|auth|hash|key)[=/]", re.IGNORECASE)
 
 
@@ -485,7 +484,7 @@ class HlsUpstream:
         self._dialler.done(reply)
         self._map_sent = wanted
         # Two packets are too few to find a grid in, and tables alone are two packets.
-        tables = bool(data) and data[::PACKET_BYTES] == SYNC * (len(data) // PACKET_BYTES)
+        tables = bool(data) and data[::PACKET_BYTES] == bytes((SYNC,)) * (len(data) // PACKET_BYTES)
         pieces: Sequence[Piece] = [data] if tables or self.raw else self._cutter().feed(data)
         if pieces:
             sink.pieces(pieces)

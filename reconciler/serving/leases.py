@@ -9,12 +9,13 @@ lend to viewers.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import trio
 
 from reconciler.serving.access import Access
+from reconciler.serving.asgi import Receive, Send
 from reconciler.serving.generations import Live
 from reconciler.serving.pool import Lease, Pool, PoolFull, Purpose
 from reconciler.serving.small_body import small_body
@@ -22,8 +23,6 @@ from reconciler.serving.ways import accounts_of
 
 __all__ = ["Leases"]
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # Any: ASGI's own shape
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MOST_WAIT_S: Final = 30.0
 MOST_HELD_S: Final = 600.0

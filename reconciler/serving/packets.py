@@ -12,6 +12,7 @@ from typing import Final, Literal
 __all__ = [
     "NULL_PACKET",
     "PACKET_BYTES",
+    "SYNC",
     "ElementaryStream",
     "Psi",
     "counters_before",

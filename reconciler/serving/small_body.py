@@ -1,11 +1,11 @@
 """The body of a request to the API: small, or not taken. This module refuses to know what it says."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Final
+
+from reconciler.serving.asgi import Receive
 
 __all__ = ["small_body"]
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # Any: ASGI's own shape
 
 BODY_LIMIT_BYTES: Final = 4096
 

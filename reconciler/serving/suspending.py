@@ -11,10 +11,10 @@ so: silence of the loop must have a reason that somebody gave. This module refus
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import trio
 
@@ -22,6 +22,7 @@ from reconciler.errors import StateError
 from reconciler.ledger.atomic import disk_errors, replace_file, sync_directory
 from reconciler.serving.access import Access
 from reconciler.serving.answers import Answer, json_answer
+from reconciler.serving.asgi import Receive
 from reconciler.serving.small_body import small_body
 from reconciler.serving.suspension import Suspension, asked_for, suspension_bytes, suspension_of
 
@@ -34,7 +35,6 @@ FILE: Final = "suspension.json"
 LOOK_S: Final = 1.0
 MOST_BYTES: Final = 1 << 16
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # Any: ASGI's own shape
 
 _Mark = tuple[int, int, int]
 """What tells one content of the file from the next: inode, size, time of the last change (ns)."""

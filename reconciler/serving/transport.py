@@ -7,12 +7,11 @@ are cut down to 188 bytes. This module refuses to know of PIDs.
 import re
 from typing import Final, Literal
 
-from reconciler.serving.packets import PACKET_BYTES
+from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.sources.classify import classify_response, find_grid
 
 __all__ = ["Container", "NotTransport", "Packets", "Piece", "Whole"]
 
-SYNC: Final = 0x47
 LOST_LIMIT_BYTES: Final = 64 * 1024
 """So many bytes without a grid are no damaged transport stream."""
 JUDGED_BYTES: Final = 16 * 1024

@@ -14,7 +14,7 @@ from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import Dialler, Reply
 from reconciler.serving.fanout import Outlet
-from reconciler.serving.packets import PACKET_BYTES
+from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.serving.pour import POURED_BYTES, Pipe
 from reconciler.serving.transport import NotTransport, Packets, Piece, Whole
 
@@ -34,7 +34,6 @@ FAST_READS: Final = 4
 POURING_JUDGED_S: Final = 0.25
 POURING_GATHERED_BYTES: Final = 512 * 1024
 PEEKED_BYTES: Final = 16 * PACKET_BYTES
-SYNC: Final = 0x47
 
 
 class UpstreamEnded(Exception):

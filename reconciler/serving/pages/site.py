@@ -11,11 +11,11 @@ state and the readers, and given to the page as a value. This module refuses to 
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import trio
@@ -23,6 +23,7 @@ import trio
 from reconciler.catalog.address import PASSWORD, USERNAME, host_of
 from reconciler.lineups.manifest import Routes
 from reconciler.serving.answers import HTML
+from reconciler.serving.asgi import Receive, Scope, Send
 from reconciler.serving.drift import DriftLog
 from reconciler.serving.events import EVENTS_KIND, Events, Snapshot, snapshot
 from reconciler.serving.fetches import GuideFetches
@@ -43,9 +44,6 @@ from reconciler.serving.ways import ways_of
 
 __all__ = ["Pages"]
 
-Scope = Mapping[str, Any]  # Any: ASGI's own shape
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 READS: Final = frozenset({"GET", "HEAD"})
 GUARDS: Final = (
