@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import trio
 
-from reconciler.applying.serve import ServeClient, serve_client
+from reconciler.applying.serve import serve_client
 from reconciler.errors import CredentialError, OperatorError
 from reconciler.pipeline.published import tuners_of
 from reconciler.planning.diagnosis import Finding
@@ -34,21 +34,18 @@ async def of_addresses(spec: Spec, status: Status) -> list[Finding]:
     if advertise is None or isinstance(status, Unknown):
         return []
     found = []
-    async with serve_client((), limit_s=ANSWER_S) as client:
-        for address in dict.fromkeys((advertise.plex, advertise.viewers)):
-            why = await _astray(spec, client, address)
-            if why is not None:
-                who = "Plex is" if address == advertise.plex else "viewers are"
-                text = f"{address}, which {who} told (serve.advertise): {why}"
-                found.append(
-                    Finding("bad", "addresses", text, "mend serve.advertise, or what forwards to serve")
-                )
+    for address in dict.fromkeys((advertise.plex, advertise.viewers)):
+        why = await _astray(spec, address)
+        if why is not None:
+            who = "Plex is" if address == advertise.plex else "viewers are"
+            text = f"{address}, which {who} told (serve.advertise): {why}"
+            found.append(Finding("bad", "addresses", text, "mend serve.advertise, or what forwards to serve"))
     return found or [Finding("good", "addresses", "serve answers at every address of serve.advertise")]
 
 
-async def _astray(spec: Spec, client: ServeClient, address: str) -> str | None:
-    client.addresses = (address,)
-    answer = await client.status()
+async def _astray(spec: Spec, address: str) -> str | None:
+    async with serve_client((address,), limit_s=ANSWER_S) as client:
+        answer = await client.status()
     if isinstance(answer, Unknown):
         return answer.why.removeprefix(f"{address}: ")
     name = answer.get("name")

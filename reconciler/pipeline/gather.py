@@ -162,7 +162,7 @@ async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
             cached_only=request.cached,
             progress=request.progress,
         )
-    paths = {name: found.path for name, found in files.items() if found.path is not None}
+    paths: dict[str, Path] = {}
     guides: dict[str, GuideIndex] = {}
     reports = dict(catalog.reports)
     for name, file in files.items():
@@ -170,11 +170,11 @@ async def _offered(spec: Spec, request: Request, cache: Path) -> Gathered:
         if file.path is not None:
             try:
                 guides[name] = await trio.to_thread.run_sync(guide_index, file.path, cache)
+                paths[name] = file.path
             except ProviderError as error:
                 # one guide that looked like one and is none takes nothing else with it
-                report = replace(report, fetched="absent", stale=True, failure=error.message)
-                report = replace(report, notes=(*report.notes, error.message))
-                del paths[name]
+                notes = (*report.notes, error.message)
+                report = replace(report, fetched="absent", stale=True, failure=error.message, notes=notes)
         # A guide may bear the name of its source (design.md 2): the blank keeps the two apart.
         reports[f"guide {name}"] = _told(report, guides.get(name))
     unseen = Unknown("not looked at")

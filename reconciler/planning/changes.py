@@ -2,7 +2,8 @@
 
 The rules that need Plex's objects are here: S202 (a guide's location and a title are fixed at creation), S203, S302,
 S401 and S501 of a replacement. A blocked part is taken out of the steps and the harmless rest of the DVR goes ahead
-(design.md 4). Pure; `planning.actions` turns steps into actions. This module refuses to look at other DVRs.
+(design.md 4). Pure; `planning.actions` turns steps into actions. One DVR is one comparison whose rules
+take steps from each other, hence the length. This module refuses to look at other DVRs.
 """
 
 from collections.abc import Mapping

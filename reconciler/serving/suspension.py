@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, cast
 
 from reconciler.spec.values import Refused, duration
 
@@ -58,7 +58,7 @@ def asked_for(body: bytes, now: float) -> Suspension | str:
     if not isinstance(length, str) or not FOR.fits(length):
         return f'"for" has to be {FOR.what}'
     try:
-        seconds = float(str(FOR.parse(length)))
+        seconds = cast("float", FOR.parse(length))
     except Refused as error:
         return f'"for": {error.summary} ({error.label})'
     return Suspension(reason.strip(), int(now), math.ceil(now + seconds))

@@ -3,8 +3,9 @@
 The tree is built here from the event stream and not by `yaml.compose`: composing recurses in C, so a deeply nested
 file ends the process instead of giving an error, and it keeps neither the alias a value came through nor repeated
 keys. PyYAML's own conversion of scalars is never run (style.md 3: `NO`, `22:30`, `010`). Limits are checked while
-reading: size, depth, number of nodes with every alias counted at the size of what it stands for. This module refuses
-to open files and to know any key of the language.
+reading: size, depth, number of nodes with every alias counted at the size of what it stands for. Longer than others, because
+reading, limits and places are one pass over one stream. This module refuses to open files and to know any key of the
+language.
 """
 
 import re

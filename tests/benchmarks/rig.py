@@ -2,7 +2,8 @@
 
 CPU time is read from /proc for the relay's process alone, so what source and sink cost plays no part. Everything runs
 on loopback with ports of the system's choice. `python -m tests.benchmarks.rig ROLE …` is how the processes start; each
-prints one line of JSON when it is ready and, sinks, one when it is done.
+prints one line of JSON when it is ready and, sinks, one when it is done. The roles stay in one module, because they are
+started by its name and share clip, rates and ports.
 """
 
 import contextlib
