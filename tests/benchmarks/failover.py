@@ -1,7 +1,7 @@
 """`failover`: each way a provider can fail, and how long a viewer waits for the next good packet.
 
 Two hosts of a simulated provider and a viewer; the first host fails, the second does not. At a start the time runs from the request, in mid-stream from the fault. What the viewer got is then
-played by ffmpeg. `measured` is what the table, the test of the limits and docs/explanation/failover.md rest on.
+played by ffmpeg. `measured` is what the table, the test of the limits and docs/explanations/failover.md rest on.
 """
 
 import shutil

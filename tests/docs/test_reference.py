@@ -49,7 +49,7 @@ def test_every_exit_code_is_explained() -> None:
 
 def test_apply_sends_what_is_listed(run: Run[None], tmp_path: Path) -> None:
     """Every writing call that an apply from nothing sends is in the explanation's table, and all of its writes are sent but the reload."""
-    text = (ROOT / "docs/explanation/what-apply-does.md").read_text("utf-8")
+    text = (ROOT / "docs/explanations/what-apply-does.md").read_text("utf-8")
     listed = set(re.findall(r"^\| `((?:POST|PUT) [^?`]*)", text, re.MULTILINE))
 
     async def main() -> None:
