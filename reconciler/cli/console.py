@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from reconciler.errors import PtctlError
-from reconciler.rendering.ink import paint
+from reconciler.rendering.ink import harmless, paint
 
 __all__ = ["Console"]
 
@@ -43,12 +43,13 @@ class Console:
     def data(self, text: str) -> None:
         """What was asked for, to stdout."""
         self.answered = True
+        text = harmless(text, color=self.color_out)
         sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
         sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """What happens meanwhile, to stderr."""
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(harmless(text, color=self.color_err) + "\n")
         sys.stderr.flush()
 
     def error(self, error: PtctlError) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.applying.events import Progress as Running
 from reconciler.cli.console import Console
 from reconciler.rendering import run_text
+from reconciler.rendering.ink import harmless
 from reconciler.sources.progress import Progress, Step
 from reconciler.wording import size
 
@@ -35,10 +36,10 @@ def fetching(console: Console) -> Iterator[Progress]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[who]:<12}"),
+        TextColumn("{task.fields[who]:<12}", markup=False),  # a channel may be called "[/b] News"
         BarColumn(20),
         DownloadColumn(),
-        TextColumn("{task.fields[what]}"),
+        TextColumn("{task.fields[what]}", markup=False),
     )
     rich = Rich(stderr=True, no_color=not console.color_err)
     with Bars(*columns, console=rich, transient=True) as bars:
@@ -55,10 +56,13 @@ class _Rows:
     def show(self, step: Step) -> None:
         """Move one bar."""
         if step.name not in self._rows:
-            self._rows[step.name] = self._bars.add_task("", total=None, who=step.name, what="")
+            who = harmless(step.name, color=False)
+            self._rows[step.name] = self._bars.add_task("", total=None, who=who, what="")
         row = self._rows[step.name]
         total = step.total_bytes if step.what != "done" else max(step.size_bytes, 1)
-        self._bars.update(row, completed=step.size_bytes, total=total, what=step.detail or step.what)
+        self._bars.update(
+            row, completed=step.size_bytes, total=total, what=harmless(step.detail or step.what, color=False)
+        )
 
 
 def _line(console: Console, step: Step) -> None:
@@ -80,7 +84,11 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
     from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
     rich = Rich(stderr=True, no_color=not console.color_err, highlight=False)
-    columns = (SpinnerColumn(), TextColumn("{task.fields[who]:<11} {task.fields[what]}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.fields[who]:<11} {task.fields[what]}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Bars(*columns, console=rich, transient=True) as bars:
         rows: dict[str, TaskID] = {}
 
@@ -91,7 +99,7 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
                 if progress.action in rows:
                     bars.remove_task(rows.pop(progress.action))
                 bars.console.print(
-                    run_text.line(progress, color=False, width=rich.width),
+                    harmless(run_text.line(progress, color=False, width=rich.width), color=False),
                     markup=False,
                     style="red" if progress.state == "failed" else "",
                 )
@@ -99,7 +107,7 @@ def applying(console: Console) -> Iterator[Callable[[Running], None]]:
             if progress.action not in rows:
                 rows[progress.action] = bars.add_task("", total=None, who=progress.dvr or "files", what="")
             counted = f" {progress.done}/{progress.expected}" if progress.expected else ""
-            bars.update(rows[progress.action], what=progress.text + counted)
+            bars.update(rows[progress.action], what=harmless(progress.text + counted, color=False))
 
         yield show
 

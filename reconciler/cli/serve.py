@@ -15,6 +15,7 @@ from reconciler.cli.planning import check_addresses
 from reconciler.cli.reach import pool_secret
 from reconciler.cli.reconciling import Reconciling
 from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.rendering.ink import harmless
 from reconciler.secret import Secret
 from reconciler.serving.access import Access
 from reconciler.serving.discovery import Device, device_of, serve_discovery
@@ -31,6 +32,13 @@ from reconciler.spec.model import Spec
 __all__ = ["serve", "settings_of"]
 
 log = logging.getLogger(__name__)
+
+
+class _Line(logging.Formatter):
+    """A record as text that any terminal may show: streams and their servers have a say in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(super().format(record), color=False)
 
 
 @click.command()
@@ -57,11 +65,9 @@ def serve(
     console = console_of(ctx)
     loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
     check_addresses(loaded, only)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)-7s %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line("%(asctime)s %(levelname)-7s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     for noisy in ("httpx", "httpcore", "hypercorn.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = settings_of(loaded, environ=os.environ, allow_exec=allow_exec)

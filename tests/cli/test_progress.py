@@ -1,12 +1,16 @@
 """What a pipe is told while apply works: each end at once, and what is waited for long, once."""
 
+import os
+import pty
+
 import pytest
 
 from reconciler.applying.events import Progress
 from reconciler.cli.console import Console
-from reconciler.cli.progress import LONG_S, applying
+from reconciler.cli.progress import LONG_S, applying, fetching
 from reconciler.rendering.ink import cells
 from reconciler.rendering.run_text import line
+from reconciler.sources.progress import Step
 
 
 @pytest.mark.accepts("RLD-6")
@@ -36,3 +40,22 @@ def test_a_line_is_a_line_in_a_narrow_terminal(width: int) -> None:
     failed = Progress("a", "await-serve", "", "failed", "serve does not serve this generation " * 5)
     assert cells(line(failed, color=False, width=width)) <= width
     assert line(failed, color=False).endswith("this generation ")
+
+
+def test_bars_show_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A channel that is probed may be called like a colour, or worse: brackets are no markup, and nothing moves the cursor."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", terminal)
+        here = Console(color_out=True, color_err=True, terminal=True)
+        with fetching(here) as show:
+            show(Step("[red]A[/b] \x1b[2J", "probe", detail="[fe80::1] does not answer"))
+        with applying(here) as show_action:
+            show_action(Progress("a", "create-dvr", "news", "running", "[/b] One"))
+        with applying(here) as show_action:
+            show_action(Progress("a", "create-dvr", "news", "done", "[/b] Two", 1.0))
+        terminal.flush()
+        shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    for text in (r"[red]A[/b] \u001b[2J", "[fe80::1]", "[/b] One", "[/b] Two"):
+        assert text in shown

@@ -1,0 +1,96 @@
+"""Width, colour and what may reach a terminal: names are written by providers, tuners and Plex."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.rendering.ink import Role, cells, cut, harmless, pad, paint
+
+ROLES: tuple[Role, ...] = (
+    "add", "change", "danger", "blocked", "caution", "place", "dim", "head", "good",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("", 0),
+        ("ESPN 8", 6),
+        ("日本", 4),
+        ("e\u0301", 1),
+        ("🎬", 2),
+        ("\u200fקשת", 3),
+        ("ﾊﾝ", 2),
+        ("\uff21", 2),
+    ],
+)
+def test_cells_are_those_of_a_terminal(text: str, width: int) -> None:
+    """Wide and full-width signs take two cells, combining and direction marks none."""
+    assert width == cells(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("ESPN 8", 6, "ESPN 8"),
+        ("ESPN 8", 5, "ESPN…"),
+        ("ESPN 8", 1, "…"),
+        ("ESPN 8", 0, "…"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("e\u0301e\u0301e\u0301", 2, "e\u0301…"),
+        ("one\ntwo", 20, "one two"),
+    ],
+)
+def test_a_name_is_cut_by_cells(text: str, width: int, shown: str) -> None:
+    """The sign that says so has its place, a blank before it goes, no sign is cut in half; a name is one line."""
+    assert shown == cut(text, width)
+
+
+@given(st.text(), st.integers(1, 40))
+def test_what_is_cut_fits(text: str, width: int) -> None:
+    """Never wider than asked for, and as it was where it fitted."""
+    assert cells(cut(text, width)) <= width
+    assert width == cells(pad(cut(text, width), width))
+
+
+@given(st.text(alphabet=st.characters(), max_size=30))
+def test_no_text_moves_a_cursor(text: str) -> None:
+    """Every text may be written to any stream, and a JSON document says the same as before."""
+    for color in (True, False):
+        shown = harmless(text, color=color)
+        shown.encode()
+        assert not [c for c in shown if c not in "\n\t" and (c < " " or "\x7f" <= c <= "\x9f")] or color
+    document = json.dumps([text], ensure_ascii=False)
+    assert [text] == json.loads(harmless(document, color=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "colored"),
+    [
+        ("\x1b[2J", r"\u001b[2J", r"\u001b[2J"),
+        ("\x9b2J", r"\u009b2J", r"\u009b2J"),
+        ("\x1b]0;t\x07", r"\u001b]0;t\u0007", r"\u001b]0;t\u0007"),
+        ("a\r\nb\tc", "a\\u000d\nb\tc", "a\\u000d\nb\tc"),
+        ("a\u202eb\u2066c", r"a\u202eb\u2066c", r"a\u202eb\u2066c"),
+        ("\x1b[31mred\x1b[0m", r"\u001b[31mred\u001b[0m", "\x1b[31mred\x1b[0m"),
+        ("\x1b[8mhidden", r"\u001b[8mhidden", r"\u001b[8mhidden"),
+        ("قناة\u200f 日本 é", "قناة\u200f 日本 é", "قناة\u200f 日本 é"),
+    ],
+)
+def test_control_characters_are_written_out(text: str, plain: str, colored: str) -> None:
+    """Cursor, title, hidden text and turned direction do not get through; ordinary text of any script does."""
+    assert plain == harmless(text, color=False)
+    assert colored == harmless(text, color=True)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_our_colours_get_through(role: Role) -> None:
+    """What is painted is shown so, and only where colour is wanted."""
+    painted = paint("news", role, color=True)
+    assert painted != "news"
+    assert painted == harmless(painted, color=True)
+    assert "news" == paint("news", role, color=False)
+    assert "" == paint("", role, color=True)
