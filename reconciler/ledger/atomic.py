@@ -54,7 +54,7 @@ def replace_file(path: Path, data: bytes, mode: int = 0o644) -> bool:
         if path.read_bytes() == data and path.stat().st_mode & 0o777 == mode:
             return False
     make_directory(path.parent)
-    temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    temporary = _temporary(path)
     with disk_errors("write", path):
         try:
             handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
@@ -76,7 +76,7 @@ def replace_file(path: Path, data: bytes, mode: int = 0o644) -> bool:
 
 def replace_link(path: Path, target: str) -> None:
     """Make the symbolic link `path` point to `target` in one step. Raises StateError; then the old link stands."""
-    temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    temporary = _temporary(path)
     with disk_errors("switch", path):
         try:
             temporary.unlink(missing_ok=True)
@@ -98,3 +98,8 @@ def sync_directory(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def _temporary(path: Path) -> Path:
+    # Random, because a process id is not enough: containers that share a volume are all process 1.
+    return path.with_name(f"{TEMPORARY}{os.urandom(8).hex()}")

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -23,11 +23,12 @@ from typing import Final
 import trio
 
 from reconciler.catalog.entry import Catalog, Entry, SourceReport
+from reconciler.catalog.guide_times import DAY_S
 from reconciler.errors import PtctlError
 from reconciler.secret import Secret
 from reconciler.sources.access import Access, list_url, request_headers, source_accounts
 from reconciler.sources.accounts import Account, concealer
-from reconciler.sources.copies import Copies
+from reconciler.sources.copies import UNFINISHED, Copies
 from reconciler.sources.entrance import Entrance, enter, look_around, xtream_hosts
 from reconciler.sources.errand import Errand
 from reconciler.sources.host_health import Health, load_health, order_of, save_health
@@ -195,12 +196,13 @@ def one_error() -> Iterator[None]:
 
 @contextmanager
 def spooling(cache: Path, now: float) -> Iterator[Path]:
-    """A directory for bodies on their way, gone afterwards. Those of killed runs are removed after a day."""
+    """A directory for bodies on their way, gone afterwards. What killed runs left in the cache is removed after a day."""
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in cache.glob(".fetch-*"):
-        if left.stat().st_mtime < now - 86400:
-            shutil.rmtree(left, ignore_errors=True)
-    path = Path(tempfile.mkdtemp(prefix=".fetch-", dir=cache))
+    for left in [*cache.glob(f"{UNFINISHED}*"), *cache.glob(f"*/{UNFINISHED}*")]:
+        with suppress(OSError):
+            if left.stat().st_mtime < now - DAY_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+    path = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=cache))
     try:
         yield path
     finally:

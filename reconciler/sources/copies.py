@@ -22,9 +22,11 @@ from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.pause import collector_paused
 from reconciler.errors import StateError
 
-__all__ = ["FORMAT", "Copies", "Head", "conditions"]
+__all__ = ["FORMAT", "UNFINISHED", "Copies", "Head", "conditions", "write_file"]
 
 FORMAT: Final = "ptctl-list/1"
+UNFINISHED: Final = ".fetch-"
+"""Beginning of the names of what is on its way into the cache; a day later nobody needs it."""
 _FIELDS: Final = tuple(f for f in Entry._fields if f != "source")
 _DEFAULTS: Final = {f: Entry._field_defaults.get(f, "") for f in _FIELDS}
 _new: Final = tuple.__new__
@@ -107,7 +109,7 @@ class Copies:
             data = msgspec.json.encode(_packed(entries))
         columns = f"{name}.{hashlib.sha256(data).hexdigest()[:16]}.columns"
         if not (self.directory / columns).is_file():
-            _write(self.directory / columns, data)
+            write_file(self.directory / columns, data)
         self._write_head(name, head, columns)
         for old in self.directory.glob(f"{_escaped(name)}.*.columns"):
             if old.name != columns:
@@ -122,7 +124,7 @@ class Copies:
         except (OSError, ValueError):
             unchanged = False
         if not unchanged:
-            _write(path, text.encode())
+            write_file(path, text.encode())
 
     def recall(self, name: str) -> dict[str, Any]:
         """The facts kept under a name, lists as tuples; none where there are none. Any: JSON."""
@@ -160,15 +162,17 @@ class Copies:
         raw["dropped"] = [[d.reason, d.count, d.examples] for d in head.dropped]
         raw["columns"] = columns
         text = json.dumps({"format": FORMAT, **raw}, ensure_ascii=False, sort_keys=True)
-        _write(self.directory / f"{name}.json", text.encode())
+        write_file(self.directory / f"{name}.json", text.encode())
 
 
 def _escaped(name: str) -> str:
     return name.replace("[", "[[]")
 
 
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write_file(path: Path, data: bytes) -> None:
+    """Make a file of the cache hold `data`, whole or not at all, readable by the owner alone. Raises StateError."""
+    # Random, because a process id is not enough: containers that share a volume are all process 1.
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

@@ -7,7 +7,6 @@ fetch, and to keep a table of a guide that could not be read.
 
 import hashlib
 import json
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Any, Final
 
 from reconciler.catalog.guide import index, open_guide
 from reconciler.catalog.guide_index import GuideChannel, GuideIndex
+from reconciler.errors import StateError
+from reconciler.sources.copies import write_file
 
 __all__ = ["FORMAT", "guide_index"]
 
@@ -39,13 +40,10 @@ def guide_index(path: Path, cache: Path) -> GuideIndex:
         if raw["format"] == FORMAT and raw["of"] == of:
             return _unpacked(raw)
     found = index(open_guide(path))
-    with suppress(OSError):
+    with suppress(OSError, StateError):
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
-        temporary.write_text(
-            json.dumps({"format": FORMAT, "of": of, **_packed(found)}, ensure_ascii=False), "utf-8"
-        )
-        temporary.replace(kept)
+        text = json.dumps({"format": FORMAT, "of": of, **_packed(found)}, ensure_ascii=False)
+        write_file(kept, text.encode())
     return found
 
 

@@ -164,11 +164,14 @@ def test_a_generation_that_was_tampered_with_is_replaced(tmp_path: Path) -> None
     assert b"1" == (tmp_path / "artifacts" / "current" / "a").read_bytes()
 
 
-def test_a_disk_that_refuses_leaves_current_as_it_was(tmp_path: Path) -> None:
+def test_a_disk_that_refuses_leaves_current_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A clear error, the old generation still published, nothing half written."""
     one = build(tmp_path, {"a": b"1"})
-    temporary = tmp_path / "private" / f".ptctl-tmp-{os.getpid()}-routes.json"
+    temporary = tmp_path / "private" / f".ptctl-tmp-{bytes(8).hex()}"
     temporary.symlink_to("/dev/full")
+    monkeypatch.setattr(os, "urandom", bytes)
     with pytest.raises(StateError, match="no space left on device"):
         build(tmp_path, {"a": b"2"}, b"new routes")
     assert one.generation == current(tmp_path)

@@ -63,13 +63,14 @@ def test_migration_leaves_a_backup(tmp_path: Path) -> None:
     assert text_of(base) == (tmp_path / LEDGER).read_text()
 
 
-def test_full_disk_leaves_the_old_one(tmp_path: Path) -> None:
+def test_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written is an error with its reason; the old ledger stands and nothing lies about."""
     if os.geteuid() == 0 and not Path("/dev/full").exists():
         pytest.skip("no way to refuse a write here")
     base = save(tmp_path, Ledger(lineage="x"), base=Ledger())
-    blocked = tmp_path / f".ptctl-tmp-{os.getpid()}-{LEDGER}"
+    blocked = tmp_path / f".ptctl-tmp-{bytes(8).hex()}"
     blocked.symlink_to("/dev/full")
+    monkeypatch.setattr(os, "urandom", bytes)
     with pytest.raises(StateError, match="no space left on device"):
         save(tmp_path, replace(base, retired=(ONE,)), base=base)
     assert base == load(tmp_path)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,12 +15,15 @@ import pytest
 import trio
 
 from reconciler.catalog.entry import Dropped
+from reconciler.catalog.guide_times import DAY_S
 from reconciler.errors import CredentialError
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Account
 from reconciler.sandbox.provider import ProviderHandle
 from reconciler.sandbox.wire import Exchange
+from reconciler.sources.catalogue import spooling
+from reconciler.sources.copies import UNFINISHED
 from reconciler.sources.progress import Step
 from reconciler.spec.model import Source
 from tests.conftest import Run
@@ -317,6 +321,24 @@ def test_no_credential_in_cache_notes_or_log(
         for coding in codings:
             assert not [e[:200] for e in everything if coding.encode() in e], coding
     assert all(p.stat().st_mode & 0o77 == 0 for p in (tmp_path / "cache").rglob("*") if p.is_file())
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    """Bodies on their way and half-written copies, wherever they lie in the cache; what is younger may still be at work."""
+    old, young = tmp_path / f"{UNFINISHED}old", tmp_path / f"{UNFINISHED}young"
+    half, copy = tmp_path / "lists" / f"{UNFINISHED}half", tmp_path / "lists" / "main.json"
+    for path in (old / "body", young / "body", half, copy):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    for path in (old, half, copy):
+        os.utime(path, (1_000, 1_000))
+    os.utime(young, (2_000, 2_000))
+    with spooling(tmp_path, now=1_500 + DAY_S) as spool:
+        assert spool.is_dir()
+        assert {old: False, young: True, half: False, copy: True} == {
+            path: path.exists() for path in (old, young, half, copy)
+        }
+    assert not spool.exists()
 
 
 def test_cancelling_leaves_the_copies(run: Run[Any], tmp_path: Path) -> None:
