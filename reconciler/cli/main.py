@@ -17,6 +17,9 @@ from reconciler.errors import UsageError
 
 __all__ = ["COMMANDS", "root", "run"]
 
+OWN: Final = ("--no-color", "--traceback")
+"""The options of `ptctl` itself; they may stand anywhere."""
+
 # name -> (module, attribute, one line for `ptctl --help`); the order is that of a user's first hour
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "demo": ("reconciler.cli.demo", "demo", "See it work: provider, Plex, plan, apply, a tuned channel"),
@@ -95,9 +98,14 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, "-V", "--version", message="ptctl %(version)s")
 @click.option(
-    "--no-color", is_flag=True, expose_value=False, help="Same text without colour (also: NO_COLOR)."
+    OWN[0],
+    is_flag=True,
+    expose_value=False,
+    help="Same text without colour (also: NO_COLOR); with any command.",
 )
-@click.option("--traceback", is_flag=True, expose_value=False, help="Show where in the code an error arose.")
+@click.option(
+    OWN[1], is_flag=True, expose_value=False, help="Show where in the code an error arose; with any command."
+)
 def root() -> None:
     """Live TV for Plex as code: one YAML spec, every tuner, one plan."""
 
@@ -105,13 +113,17 @@ def root() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line. Returns the exit status; prints every error with its next step.
 
-    The options of `ptctl` itself are looked for here, because errors of the parser are shown by them, too.
+    The options of `ptctl` itself are looked for here, wherever they stand: errors of the parser are shown by them, too, and
+    nobody should have to know that they go before the command.
     """
-    console = Console.here(no_color="--no-color" in arguments)
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    own = {word for word in arguments[:end] if word in OWN}
+    words = [*(word for word in arguments[:end] if word not in own), *arguments[end:]]
+    console = Console.here(no_color=OWN[0] in own)
 
     def work() -> object:
         try:
-            return root.main(list(arguments), prog_name="ptctl", standalone_mode=False, obj=console)
+            return root.main(words, prog_name="ptctl", standalone_mode=False, obj=console)
         except click.exceptions.Exit as exit_:
             return exit_.exit_code
         except click.Abort:
@@ -119,7 +131,7 @@ def run(arguments: Sequence[str]) -> int:
         except click.ClickException as error:
             raise _usage(error) from None
 
-    return ended(console, work, json=asks_for_json(arguments), verbose="--traceback" in arguments)
+    return ended(console, work, json=asks_for_json(arguments), verbose=OWN[1] in own)
 
 
 def _usage(error: click.ClickException) -> UsageError:

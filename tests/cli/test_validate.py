@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.__main__ import main
+from reconciler.cli.main import run
 
 BROKEN = "version: 1\nname: home\nsuorces: {}\n"
 WHOLE = """\
@@ -79,6 +80,25 @@ def test_both_ways_say_the_same(
     assert ends[0] == ends[1]
     assert ends[0][0] == code
     assert "Traceback" not in ends[0][2]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--no-color", "validate", "broken.yaml"], 3),
+        (["validate", "broken.yaml", "--no-color"], 3),
+        (["validate", "--traceback", "--no-color", "broken.yaml"], 3),
+        (["catalog", "--no-color", "broken.yaml"], 3),
+        (["validate", "--", "--no-color"], 3),  # a file of that name, and there is none
+        (["validate", "--no-colour"], 64),
+    ],
+)
+def test_the_options_of_ptctl_stand_anywhere(
+    folder: Path, words: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the command or behind it, nobody has to know; behind `--` a word is a word."""
+    monkeypatch.chdir(folder)
+    assert code == run(words)
 
 
 @pytest.mark.parametrize("words", [[], ["-f", "json"], ["--env", "prod"], ["--allow-exec"]])
