@@ -75,7 +75,16 @@ def _document(settled: Settled, code: Exit) -> dict[str, object]:
         "generation": plan.digests.generation,
         "plex": plan.plex,
         "plex_why": plan.plex_why,
-        "blocked": [{"code": b.code, "dvr": b.dvr, "message": b.message, "lift": b.lift} for b in blocks],
+        "blocked": [
+            {
+                "code": b.code,
+                "dvr": b.dvr,
+                "message": b.message,
+                "lift": b.lift,
+                "next_step": commands.deciding(plan, b),
+            }
+            for b in blocks
+        ],
         "stale": [s.name for s in plan.sources if s.stale or s.fetched in {"cached", "absent"}],
         "drift": _drift(plan),
         "drift_left": _drift(settled.verdict.plan if settled.verdict else plan),
@@ -116,11 +125,6 @@ def _errors(settled: Settled, code: Exit, blocks: Sequence[Block]) -> list[dict[
         said = f"planned again, and something is left: {', '.join(left) or 'it could not be told what'}"
         found += error_json.rows([ApplyIncomplete(said, next_step=commands.again(plan, "plan"))])
     for block in blocks:
-        lift = (
-            f"{commands.again(plan, 'plan')} --allow {block.lift}"
-            if block.lift
-            else f"ptctl help {block.code}"
-        )
         message = f"{block.dvr or 'all'}: {block.message}"
-        found.append({"code": block.code, "message": message, "next_step": lift})
+        found.append({"code": block.code, "message": message, "next_step": commands.deciding(plan, block)})
     return found

@@ -8,9 +8,10 @@ import shlex
 from collections.abc import Iterator
 from typing import Final
 
+from reconciler.lineups.model import Block
 from reconciler.planning.model import Plan
 
-__all__ = ["again", "command"]
+__all__ = ["again", "command", "deciding"]
 
 DEFAULT_SPEC: Final = "ptctl.yaml"
 CHOICES: Final = ("allow", "only", "skip")
@@ -27,6 +28,11 @@ def again(plan: Plan, name: str) -> str:
     return command(
         plan, name, *(w for key in CHOICES for word in asked.get(key, ()) for w in (f"--{key}", word))
     )
+
+
+def deciding(plan: Plan, block: Block) -> str:
+    """What to run about a block of this plan: the same plan with the word that lifts it, or the page of its code."""
+    return f"{again(plan, 'plan')} --allow {block.lift}" if block.lift else f"ptctl help {block.code}"
 
 
 def _words(plan: Plan, name: str) -> Iterator[str]:

@@ -23,12 +23,4 @@ class Blocked:
 
 def blocked_of(rows: Iterable[Mapping[str, Any]]) -> tuple[Blocked, ...]:  # Any: our own JSON report
     """`blocked` of a run's report (`ptctl-run-report/1`)."""
-    return tuple(
-        Blocked(
-            row["dvr"],
-            row["code"],
-            row["message"],
-            f"ptctl plan --allow {row['lift']}" if row["lift"] else f"ptctl help {row['code']}",
-        )
-        for row in rows
-    )
+    return tuple(Blocked(row["dvr"], row["code"], row["message"], row["next_step"]) for row in rows)

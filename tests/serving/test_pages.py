@@ -204,8 +204,13 @@ def test_what_is_blocked_is_told_with_its_word(tmp_path: Path, run: Run[None]) -
     """
     house = House(tmp_path, int(time.time()))
     rows = [
-        {"code": "S101", "dvr": "moviesprem", "message": "shrink 42.0 % > 30 %", "lift": "shrink:moviesprem"},
-        {"code": "S401", "dvr": "", "message": "<unknown>", "lift": ""},
+        {
+            "code": "S101",
+            "dvr": "moviesprem",
+            "message": "shrink 42.0 % > 30 %",
+            "next_step": "ptctl plan home.yaml --allow shrink:moviesprem",
+        },
+        {"code": "S401", "dvr": "", "message": "<unknown>", "next_step": "ptctl help S401"},
     ]
 
     async def main() -> None:
@@ -215,7 +220,7 @@ def test_what_is_blocked_is_told_with_its_word(tmp_path: Path, run: Run[None]) -
                 serving.live.note_run(trouble, blocked)
                 said = region((await ask(serving.hub, "/")).body, "notice")
                 assert "moviesprem: S101 shrink 42.0 % > 30 %" in said
-                assert "ptctl plan --allow shrink:moviesprem" in said
+                assert "ptctl plan home.yaml --allow shrink:moviesprem" in said
                 assert "all: S401 <unknown>. Next: ptctl help S401" in said
                 status = (await ask(serving.hub, "/api/v1/status")).json()
                 assert ["S101", "S401"] == [block["code"] for block in status["blocked"]]
