@@ -270,7 +270,7 @@ def _no_room(part: Part, reasons: Counter[Admission]) -> list[Block]:
     blocks = []
     if count := reasons["full"]:
         message = (
-            f"{plural(count, 'channel')} more than fit: {len(part.items)} of at most {part.limit}, "
+            f"{plural(count, 'channel')} too many: {len(part.items)} of at most {part.limit}, "
             f"map of {part.map_bytes:,} of {MAP_BUDGET_BYTES:,} bytes"
         )
         blocks.append(Block("S301", part.name, message, "", "lineup"))

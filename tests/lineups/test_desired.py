@@ -189,7 +189,7 @@ def test_drop_and_fail() -> None:
     assert () == dropped.blocks
     failed = run(simple_spec(Bucket("a", everything), dvrs=dvrs), many(5))
     assert [("S301", "a", "")] == [(b.code, b.dvr, b.lift) for b in failed.blocks]
-    assert "2 channels more than fit" in failed.blocks[0].message
+    assert "2 channels too many" in failed.blocks[0].message
 
 
 @pytest.mark.accepts("M3U-4")

@@ -75,7 +75,7 @@ def test_what_is_said_when_no_seat_is_left() -> None:
         return [(b.code, b.message, b.lift) for b in run(spec, entries, ledger).blocks]
 
     small = simple_spec(ALL, dvrs={"all": Dvr("all", "all", limit=2)})
-    assert [("S301", "1 channel more than fit: 2 of at most 2, map of 139 of 30,000 bytes", "")] == said(
+    assert [("S301", "1 channel too many: 2 of at most 2, map of 139 of 30,000 bytes", "")] == said(
         small, many(3)
     )
     narrow = simple_spec(ALL, dvrs={"all": Dvr("all", "all", numbers=(1, 2))})
