@@ -5,7 +5,7 @@ Refuses to know of colour, width and language: `rendering` lays out, and the pro
 
 from collections.abc import Sequence
 
-__all__ = ["number", "plural", "size", "some"]
+__all__ = ["number", "plural", "size", "some", "span"]
 
 
 def number(value: int) -> str:
@@ -34,3 +34,12 @@ def size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.1f} kB"
     return f"{count / 1_000_000:.1f} MB"
+
+
+def span(seconds: float) -> str:
+    """A time in two figures at most: `40 s`, `12 min`, `7 h`, `3 d`. What is negative (a clock was set) is none."""
+    if seconds < 60:
+        return f"{max(0, int(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3600)} h" if seconds < 48 * 3600 else f"{round(seconds / 86400)} d"

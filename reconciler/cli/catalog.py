@@ -34,7 +34,7 @@ from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Matcher, Spec
 from reconciler.spec.one_matcher import read_matcher
-from reconciler.wording import number, plural
+from reconciler.wording import number, plural, span
 
 __all__ = ["catalog", "offers"]
 
@@ -172,19 +172,12 @@ def _sources(
     for name, report in reports.items():
         kinds = [f"{number(n)} {word}" for k, word in KIND_WORDS.items() if (n := counts[name, k])]
         said = "   ".join(kinds) or "nothing"
-        age = f"   {_age(report.age_s)} old" if report.fetched == "cached" else ""
+        age = f"   {span(report.age_s)} old" if report.fetched == "cached" else ""
         yield f"  {name:<12} {report.kind:<7} {report.fetched:<9} {said}{' match' if match else ''}{age}"
         yield from textwrap.wrap(
             "; ".join(report.notes), WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN
         )
         yield from left_out(report, MARGIN, WIDTH)
-
-
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:

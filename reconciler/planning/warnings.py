@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from reconciler.catalog.entry import SourceReport
 from reconciler.planning.inputs import PlanInputs, World
 from reconciler.planning.model import Change, PlanWarning
-from reconciler.wording import plural, some
+from reconciler.wording import plural, some, span
 
 __all__ = [
     "catalog_warnings",
@@ -48,16 +48,10 @@ def _not_fetched(report: SourceReport) -> PlanWarning:
     text = f'{"guide" if guide else "source"} "{report.name}" could not be fetched'
     text += f" ({report.failure})" if report.failure else ""
     if report.fetched == "cached":
-        text += f"; the copy in use is {_age(report.age_s)} old"
+        text += f"; the copy in use is {span(report.age_s)} old"
     elif not guide:
         text += " and there is no copy"
     return PlanWarning("W121" if guide else "W120", text, "ptctl doctor")
-
-
-def _age(seconds: float) -> str:
-    if seconds < 60:
-        return "less than a minute"
-    return f"{seconds / 3600:.0f} h" if seconds >= 3600 else f"{seconds / 60:.0f} min"
 
 
 def _silent(world: World) -> Iterator[PlanWarning]:

@@ -31,6 +31,8 @@ def _line(run: Run, *, color: bool) -> str:
 
 
 def _end(run: Run) -> tuple[str, Role]:
+    if not run.began:
+        return "nothing noted: it ended before its first line was written", "danger"
     undone = len(run.undone)
     match run.exit:
         case 0:
@@ -45,7 +47,7 @@ def _end(run: Run) -> tuple[str, Role]:
 
 def _whole(run: Run, *, color: bool) -> Iterator[str]:
     word, role = _end(run)
-    yield paint(f"run {run.number}  {run.command}  {run.began}", "head", color=color)
+    yield paint(f"run {run.number}  {run.command}  {run.began}".rstrip(), "head", color=color)
     for name, value in sorted(run.head.items()):
         if value not in ("", {}, None) and name != "plan":
             yield f"  {name.replace('_', ' '):<14} {cut(str(value), 80)}"

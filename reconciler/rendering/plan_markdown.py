@@ -9,8 +9,8 @@ import re
 from typing import Final
 
 from reconciler.planning.model import Change, NamedChannel, Plan
-from reconciler.rendering.plan_text import duration, summary_line
-from reconciler.wording import number, plural, size
+from reconciler.rendering.plan_text import summary_line
+from reconciler.wording import number, plural, size, span
 
 __all__ = ["BUDGET", "MARKER", "render"]
 
@@ -56,7 +56,7 @@ def _headline(plan: Plan) -> str:
         f"`{escape(plan.spec_name)}`{against}, {number(plan.channels_before)} -> {number(plan.channels_after)} channels in "
         f"{plural(len(plan.changes), 'DVR')}"
         + (f", {plural(plan.guide_loads, 'guide load')}" if plan.guide_loads else "")
-        + (f", about {duration(plan.estimate_s)}" if plan.estimate_s else "")
+        + (f", about {span(plan.estimate_s)}" if plan.estimate_s else "")
     )
     return "\n".join(lines)
 

@@ -14,9 +14,9 @@ from reconciler.planning.commands import again
 from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
 from reconciler.rendering.ink import Role, cells, cut, pad, paint
 from reconciler.rendering.left_out import left_out
-from reconciler.wording import number, plural, size
+from reconciler.wording import number, plural, size, span
 
-__all__ = ["Saved", "duration", "render", "render_channels", "summary_line"]
+__all__ = ["Saved", "render", "render_channels", "summary_line"]
 
 WIDTH: Final = 100
 EXAMPLES: Final = 3
@@ -112,14 +112,6 @@ def summary_line(plan: Plan) -> str:
     return ", ".join(parts) or "nothing to do"
 
 
-def duration(seconds: float) -> str:
-    """`40 s`, `3 min`, `2 h`, `4 d`: one unit, rounded."""
-    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 1.5 * length:
-            return f"{round(seconds / length)} {unit}"
-    return f"{round(seconds)} s" if seconds >= 10 or seconds == 0 else f"{seconds:.1f} s"
-
-
 def _as_role(role: str) -> Role:
     return {"add": "add", "danger": "danger"}.get(role, "change")  # type: ignore[return-value]  # closed above
 
@@ -192,7 +184,7 @@ def _source_lines(report: SourceReport, width: int) -> Iterator[str]:
     if report.via not in {"", "path", "url"}:
         notes.append(f"by {report.via}")
     if report.age_s >= 1:
-        notes.append(f"{duration(report.age_s)} old" + (", TOO OLD" if report.stale else ""))
+        notes.append(f"{span(report.age_s)} old" + (", TOO OLD" if report.stale else ""))
     if report.kind == "xmltv" and report.size_bytes:
         notes.append(size(report.size_bytes))
     line = f"  {pad(report.name, width)} {report.kind:<7} {state:<7} {took:>7}   {number(report.entries):>7} {what:<8}   "
@@ -393,8 +385,7 @@ def _summary(plan: Plan, saved: Saved | None, *, color: bool) -> Iterator[str]:
         costs.append(plural(plan.guide_loads, "guide load"))
     if plan.estimate_s is not None:
         costs.append(
-            f"about {duration(plan.estimate_s)}"
-            + (f" ({plan.estimate_basis})" if plan.estimate_basis else "")
+            f"about {span(plan.estimate_s)}" + (f" ({plan.estimate_basis})" if plan.estimate_basis else "")
         )
     if costs:
         yield "      " + ", ".join(costs)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.rendering.ink import Role, cut, pad, paint
-from reconciler.wording import number, plural
+from reconciler.wording import number, plural, span
 
 __all__ = ["render_away", "render_status"]
 
@@ -40,7 +40,7 @@ def render_away(why: str, local: Document, *, color: bool) -> str:
     ]
     run = local["run"]
     if run:
-        lines.append(f"  last run    {run['number']} {run['command']}, {run['began']}, exit {_exit(run)}")
+        lines.append(f"  last run    {_begun(run)}, {_end(run)}")
     return "\n".join([*lines, "", "Next:  ptctl serve"]) + "\n"
 
 
@@ -99,7 +99,7 @@ def _sources(document: Document, *, color: bool) -> Iterator[str]:
     for source in document["sources"]:
         ages = [now - copy["fetched_at"] for copy in source["lists"]]
         count = sum(copy["count"] for copy in source["lists"])
-        age = f"{_age(max(ages))} old, {plural(count, 'entry')}" if ages else "no copy"
+        age = f"{span(max(ages))} old, {plural(count, 'entry')}" if ages else "no copy"
         limits = [a["limit"] for a in source["accounts"]]
         used = sum(a["used"] for a in source["accounts"])
         most = "no limit" if None in limits or not limits else str(sum(limits))
@@ -108,15 +108,15 @@ def _sources(document: Document, *, color: bool) -> Iterator[str]:
             paint(f"; failing lately: {', '.join(resting)}", "change", color=color) if resting else ""
         )
     for guide in document["guides"]:
-        yield f"guide  {pad(cut(guide['name'], 14), 14)} {_age(now - guide['fetched_at'])} old"
+        yield f"guide  {pad(cut(guide['name'], 14), 14)} {span(now - guide['fetched_at'])} old"
 
 
 def _run(document: Document, *, color: bool) -> Iterator[str]:
     run, drift = document["run"], document["drift"]
     if run is not None:
         role: Role = "good" if run["exit"] == 0 else "change"
-        text = f"run {run['number']} {run['command']}, {run['began']}: {run['done']} done, {run['failed']} failed"
-        yield f"last   {text}, " + paint(f"exit {_exit(run)}", role, color=color)
+        text = f"run {_begun(run)}: {run['done']} done, {run['failed']} failed"
+        yield f"last   {text}, " + paint(_end(run), role, color=color)
     if drift is None:
         yield "drift  not known: nobody has looked since serve started (serve.reconcile, or ptctl plan)"
     elif drift["failed"]:
@@ -136,12 +136,15 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _exit(run: Document) -> str:
-    return "unknown" if run["exit"] is None else str(run["exit"])
+def _begun(run: Document) -> str:
+    """`117 apply, 2026-02-28T04:09:00Z`; of a run that died before its first line, or found the disk full, the number."""
+    return (
+        f"{run['number']} {run['command']}, {run['began']}"
+        if run["began"]
+        else f"{run['number']}, nothing noted"
+    )
 
 
-def _age(seconds: float) -> str:
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 1.5 * length:
-            return f"{round(seconds / length)} {unit}"
-    return f"{max(0, round(seconds))} s"
+def _end(run: Document) -> str:
+    # at work, or killed: the journal does not tell which
+    return "no end noted" if run["exit"] is None else f"exit {run['exit']}"

@@ -14,6 +14,7 @@ from reconciler.sources.lists import ListFetched, list_identity
 from reconciler.sources.panel import PanelLists, together
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Source
+from reconciler.wording import span
 
 __all__ = ["Came", "Outcome", "PanelSeen"]
 
@@ -134,7 +135,7 @@ class Outcome:
             oldest = min(oldest, head.fetched_at)
             notes.extend(head.notes)
             if state == "cached":
-                notes.append(f"the copy of {_ago(self.now - head.fetched_at)} ago is used")
+                notes.append(f"the copy of {span(self.now - head.fetched_at)} ago is used")
             if own is None:
                 count += head.count
                 continue
@@ -193,10 +194,3 @@ class Outcome:
             cloudflare_hosts=seen.cloudflare_hosts,
             stream_base=seen.stream_base,
         )
-
-
-def _ago(seconds: float) -> str:
-    """A span as people say it: `40 min`, `7 h`, `3 d`."""
-    if seconds < 5400:
-        return f"{max(0, round(seconds / 60))} min"
-    return f"{round(seconds / 3600)} h" if seconds < 48 * 3600 else f"{round(seconds / 86400)} d"

@@ -29,11 +29,11 @@ def reported(cached: bool = False, **reports: SourceReport) -> Home:
 @pytest.mark.parametrize(
     ("seconds", "age"),
     [
-        (0.0, "less than a minute"),
-        (59.0, "less than a minute"),
+        (0.0, "0 s"),
+        (59.0, "59 s"),
         (60.0, "1 min"),
         (3599.0, "60 min"),
-        (3600.0, "1 h"),
+        (3600.0, "60 min"),
         (90_000.0, "25 h"),
     ],
 )
@@ -55,7 +55,7 @@ def test_what_did_not_come() -> None:
         h=SourceReport("h", "xmltv", "cached", age_s=7200.0),
     )
     assert [
-        ('source "a" could not be fetched; the copy in use is less than a minute old', "ptctl doctor", ""),
+        ('source "a" could not be fetched; the copy in use is 0 s old', "ptctl doctor", ""),
         ('source "z" could not be fetched and there is no copy', "ptctl doctor", ""),
     ] == told(home, "W120")
     assert [

@@ -12,7 +12,7 @@ from reconciler.serving.blocked import Blocked
 from reconciler.serving.drift import DriftSeen
 from reconciler.serving.pages.layout import Frame, page
 from reconciler.serving.pages.markup import Html, element, join
-from reconciler.serving.pages.wording import DASH, ago, day_and_clock, iso_seconds, rate, span, unknown
+from reconciler.serving.pages.wording import DASH, ago, day_and_clock, iso_seconds, rate, unknown
 from reconciler.serving.records import CopySeen
 from reconciler.serving.status import (
     AccountUse,
@@ -25,7 +25,7 @@ from reconciler.serving.status import (
     StreamStatus,
 )
 from reconciler.serving.suspension import Suspension
-from reconciler.wording import plural
+from reconciler.wording import plural, span
 
 __all__ = ["pulse", "regions", "status_page"]
 
@@ -400,7 +400,7 @@ def _run(run: RunStatus | None, now: float) -> Html:
     else:
         tone, word = "good", "done"
     facts = [
-        _fact("Run", [f"{run.number}, {run.command}"]),
+        _fact("Run", f"{run.number}, {run.command or 'nothing noted'}"),
         _fact("Began", ago(began, now) if began else unknown()),
     ]
     if began is not None and ended is not None:

@@ -1,4 +1,4 @@
-"""How pages say times, spans and rates.
+"""How pages say times and rates.
 
 Times are written in the zone of the machine and named; each stands in a `<time>` element, which the script turns to the
 zone of whoever looks. Unknown is a word of its own. This module refuses to know what is being told.
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from reconciler.serving.pages.markup import Html, element
+from reconciler.wording import span
 
 __all__ = [
     "DASH",
@@ -17,7 +18,6 @@ __all__ = [
     "day_and_clock",
     "iso_seconds",
     "rate",
-    "span",
     "unknown",
     "zone",
 ]
@@ -29,15 +29,6 @@ DASH: Final = "\N{EN DASH}"
 def unknown(why: str = "") -> Html:
     """The word, quietly; `why` is shown when pointed at."""
     return element("span", UNKNOWN, class_="unknown", title=why or None)
-
-
-def span(seconds: float) -> str:
-    """A span in two figures at most: `40 s`, `12 min`, `7 h`, `3 d`."""
-    if seconds < 60:
-        return f"{max(0, int(seconds))} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    return f"{round(seconds / 3600)} h" if seconds < 48 * 3600 else f"{round(seconds / 86400)} d"
 
 
 def ago(moment: float, now: float) -> Html:
