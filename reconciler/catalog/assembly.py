@@ -67,8 +67,10 @@ def is_adult_group(group: str) -> bool:
 
 
 def positive_number(text: str) -> int | None:
-    """A channel number, or None where the text is none (`5.1`, `0`, words)."""
-    text = text.strip()
+    """A channel number (some write `7.0`), or None where the text is none (`5.1`, `0`, words)."""
+    text, dot, fraction = text.strip().partition(".")
+    if dot and fraction.strip("0"):
+        return None
     return int(text) or None if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 

@@ -20,14 +20,15 @@ _CLEAN: Final = re.compile(
 )
 _PAIR: Final = re.compile(r'([A-Za-z][A-Za-z0-9_-]*)="([^"]*)"')
 _DURATION: Final = re.compile(r"\s*[-+]?\d*(?:\.\d+)?(?=[\s,]|$)")
-# A comma may stand between two attributes; it ends them only where no `key="` follows.
+# A comma may stand between two attributes; it ends them only where no `key="` follows. Blanks around `=` are read where
+# a quote follows them, before the comma: elsewhere `key = ` may as well be words.
 _ITEM: Final = re.compile(
-    r"""[ \t]*(?:,\s*(?=[A-Za-z][A-Za-z0-9_-]*=["']))?([A-Za-z][A-Za-z0-9_-]*)=
+    r"""[ \t]*(?:,\s*(?=[A-Za-z][A-Za-z0-9_-]*=["']))?([A-Za-z][A-Za-z0-9_-]*)(?:[ \t]*=[ \t]*(?=["'])|=)
     (?:"([^"]*)"(?=[\s,]|$)|'([^"]*?)'(?=[\s,]|$)|(?!")([^\s,]*))""",
     re.VERBOSE,
 )
 _JUNK: Final = re.compile(r"\s*[^\s,]+")
-_BOUNDARY: Final = re.compile(r"""[\s",']([A-Za-z][A-Za-z0-9_-]*+)=(?=["'])""")
+_BOUNDARY: Final = re.compile(r"""[\s",']([A-Za-z][A-Za-z0-9_-]*+)[ \t]*+=[ \t]*+(?=["'])""")
 _BARE_KEY: Final = re.compile(
     r"""[\s",']((?:tvg|group|channel|ch|catchup|http|user)-[a-z-]+|radio|timeshift)=""", re.IGNORECASE
 )
@@ -36,7 +37,8 @@ _new: Final = tuple.__new__
 _NOTHING_RARE: Final[Mapping[str, str]] = MappingProxyType({})
 _ENTITY: Final = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # surrogates come alone out of JSON escapes and cannot be written anywhere; the last two are no characters in XML
-_CONTROLS: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]+")
+# (C1 moves a terminal's cursor, the separators of lines and paragraphs break a table)
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
 
 def tidy(value: str) -> str:

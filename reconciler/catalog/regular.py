@@ -28,6 +28,7 @@ _REGULAR_LINE: Final = re.compile(
     r'^#EXTINF:-?\d+((?: [A-Za-z][A-Za-z0-9_-]*="[^"\n]*")*),[^"\n]*\nhttps?://', re.MULTILINE
 )
 _KEY: Final = re.compile(r' ([A-Za-z][A-Za-z0-9_-]*)="')
+_KEY_BEHIND_COMMA: Final = re.compile(r"\s*[A-Za-z][A-Za-z0-9_-]*='")
 # attributes that say more than one field of an entry can take in bulk
 _SLOW_KEYS: Final = frozenset(
     [
@@ -135,6 +136,8 @@ class Regular:
         for key, column in values.items():
             joined = urls if key == _URL else "".join(column)
             if not joined.isprintable() or (key != _URL and "&" in joined and has_entity(joined)):
+                return None
+            if key == _NAME and "'" in joined and any(map(_KEY_BEHIND_COMMA.match, column)):
                 return None
         values[_NAME] = tuple(map(str.strip, values[_NAME]))
         return values if all(values[_NAME]) else None

@@ -67,8 +67,7 @@ def lineup_json(lineup: Lineup, base: str) -> bytes:
     """
     rows = []
     for row in lineup.rows:
-        name = " ".join(row.channel.name.split())
-        entry: dict[str, object] = {"GuideNumber": str(row.number), "GuideName": name}
+        entry: dict[str, object] = {"GuideNumber": str(row.number), "GuideName": row.channel.name}
         if row.channel.quality in _HD:
             entry["HD"] = 1
         rows.append({**entry, "URL": f"{base}/auto/v{row.number}"})

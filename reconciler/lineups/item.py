@@ -4,8 +4,10 @@ Mutable on purpose and never seen outside this package: two hundred thousand of 
 and a frozen value per step would cost ten times as much. This module refuses to decide anything.
 """
 
+import re
 from collections.abc import Container
 from typing import Final
+from urllib.parse import quote
 
 from reconciler.catalog.entry import Entry
 from reconciler.catalog.names import quality_of
@@ -16,6 +18,8 @@ __all__ = ["Item", "channel_of"]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 """One for all: each `frozenset()` is an object of 216 bytes."""
+
+_IN_ADDRESS: Final = re.compile(r'[\s"]')
 
 
 class Item:
@@ -93,17 +97,21 @@ def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[st
 
     Members whose ids are `bad` (a probe or a list says so) stay as the last alternatives.
     """
+    # In files a name is one line with single blanks, and a logo an address. What a plan compares with the files, and a
+    # rename or an override may have made, must be what will stand in them, else the two never agree.
+    name = " ".join(item.name.split())
+    logo = _IN_ADDRESS.sub(lambda found: quote(found[0]), item.logo.strip()) if item.logo else ""
     parts = item.parts
     members = sorted(parts, key=lambda p: p.id in bad) if bad else parts
     link = item.link or next((p.link for p in parts if p.link), None)
     return Channel(
         id=id_,
-        name=item.name,
+        name=name,
         source=item.entry.source,
         members=tuple(p.entry for p in members),
         guide_id=item.guide_id,
         group=item.group,
-        logo=item.logo,
+        logo=logo,
         number=item.entry.number,
         wanted=item.wanted,
         quality=item.quality,

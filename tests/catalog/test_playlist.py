@@ -70,6 +70,12 @@ def test_a_plain_entry() -> None:
         ("Eins", '#extinf:-1 TVG-ID="x",Eins'),
         ("Eins", '  #EXTINF: -1  tvg-id="x"  ,  Eins  '),
         ("=Eins=", "#EXTINF:-1,=Eins="),
+        ("Eins", '#EXTINF:-1 tvg-id = "x" group-title = "G, H",Eins'),
+        ("Eins", "#EXTINF:-1 tvg-id = 'x' ,Eins"),
+        ('A = "b"', '#EXTINF:-1 tvg-id="x",A = "b"'),
+        ("a = b", "#EXTINF:-1 tvg-id=x,a = b"),
+        ("Zwei Drei", "#EXTINF:-1,Zwei\u0085Drei"),
+        ("Zwei Drei", "#EXTINF:-1 tvg-id=x,\u009bZwei\u2028Drei"),
     ],
 )
 def test_names(name: str, line: str) -> None:
@@ -82,6 +88,10 @@ def test_names(name: str, line: str) -> None:
     [
         ("group", "G, H", '#EXTINF:-1 tvg-id="x" group-title="G, H",a, b'),
         ("group", "G", "#EXTINF:-1 tvg-id=x group-title=G,Eins"),
+        ("group", "G, H", '#EXTINF:-1 tvg-id = "x" group-title = "G, H",Eins'),
+        ("guide_id", "x", '#EXTINF:-1 tvg-id = "x" group-title = "G, H",Eins'),
+        ("guide_id", "x", "#EXTINF:-1 tvg-id= 'x',Eins"),
+        ("group", "G", '#EXTINF:-1 tvg-id ="x tvg-name = "Foo" group-title\t=\t"G",Eins'),
         ("group", "G", '#EXTINF:-1 tvg-id="x tvg-name="Foo" group-title="G",Eins'),
         ("guide_id", "x", '#EXTINF:-1 tvg-id="x tvg-name="Foo" group-title="G",Eins'),
         ("group", "G", '#EXTINF:-1 tvg-id="x" group-title="G,Eins'),
@@ -94,6 +104,7 @@ def test_names(name: str, line: str) -> None:
         ("logo", "http://l/?a=1&b=2", '#EXTINF:-1 tvg-logo="http://l/?a=1&amp;b=2",Eins'),
         ("logo", "http://l/?a=1&copy=2", '#EXTINF:-1 tvg-logo="http://l/?a=1&copy=2",Eins'),
         ("number", 7, '#EXTINF:-1 channel-id="7",Eins'),
+        ("number", 7, '#EXTINF:-1 tvg-chno="7.0",Eins'),
         ("number", None, '#EXTINF:-1 tvg-chno="5.1" channel-id="abc",Eins'),
         ("shift_h", -2.5, '#EXTINF:-1 tvg-shift="-2,5",Eins'),
         ("adult", True, '#EXTINF:-1 group-title="XXX | 18+",Eins'),
@@ -351,9 +362,11 @@ _attribute = st.one_of(
     st.builds(lambda k, v: f' {k}="{v}"', _key, st.text(st.sampled_from("abZ9 ,&'="), max_size=6)),
     st.builds(lambda k, v: f' {k}="{v}"', _key, _word),
     st.builds(lambda k, v: f" {k}={v}", _key, _word),
+    st.builds(lambda k, v: f" {k} = '{v}'", _key, _word),
 )
 _line = st.one_of(
     st.builds(lambda a, n: f"#EXTINF:-1{''.join(a)},{n}", st.lists(_attribute, max_size=4), _word),
+    st.builds(lambda k, n: f"#EXTINF:-1, {k}='{n}',Name {n}", _key, st.integers(0, 99)),
     st.builds(lambda n: f'#EXTINF:-1 tvg-id="{n}" group-title="G",Name {n}', st.integers(0, 99)),
     st.builds(lambda h, n: f"http://{h}/u/p/{n}", st.sampled_from("abc"), st.integers(0, 99)),
     st.builds(lambda n: f"https://h/{n}", _word),

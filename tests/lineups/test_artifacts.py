@@ -18,6 +18,8 @@ from reconciler.lineups.manifest import (
 )
 from reconciler.lineups.model import Desired, Verdict
 from reconciler.lineups.routes import routes, with_carried
+from reconciler.planning.diff import churn
+from reconciler.planning.published import published_rows
 from reconciler.secret import SecretRef
 from reconciler.spec.model import (
     Advertise,
@@ -230,3 +232,23 @@ def test_two_dvrs_for_one_bucket_fill_in_order() -> None:
     spec = simple_spec(Bucket("all", everything), dvrs={"a": Dvr("a", "all", limit=1), "b": Dvr("b", "all")})
     _, desired = built(spec)
     assert [1, 1] == [len(t.lineup.rows) for t in desired.dvrs]
+
+
+@pytest.mark.accepts("M3U-5", "APP-3")
+@pytest.mark.parametrize(
+    ("name", "logo"),
+    [
+        ("ESPN  HD", "https://logo.example/a b.png"),
+        ("Non\u00a0\u00a0break \u3000wide", 'https://logo.example/a"b.png'),
+        ("Line\u2028of\u0085Windows", "https://logo.example/a\u00a0 b.png"),
+    ],
+)
+def test_files_say_what_the_plan_compares(name: str, logo: str) -> None:
+    """Two blanks in a name or a quote in a logo are no change that comes back with every plan."""
+    spec = simple_spec(NEWS)
+    desired = run(spec, [entry(1, name, "NEWS", logo=logo)])
+    made = artifacts.files(spec, desired)
+    (dvr,) = artifacts.manifest(spec, desired, {"news": "d"}).dvrs
+    rows = published_rows(dvr, made["news/lineup.json"], made["news/playlist.m3u"])
+    assert [row.logo for row in rows] == [desired.dvrs[0].lineup.rows[0].channel.logo]
+    assert not churn(rows, desired.dvrs[0].lineup.rows, {}).changed
