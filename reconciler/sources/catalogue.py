@@ -280,7 +280,7 @@ async def _load_list(outcome: Outcome, errand: Errand, url: Secret | None, accou
     source = outcome.source
     try:
         if url is None:
-            found = await read_list_file(errand, source)
+            found = await read_list_file(errand, source, outcome.copies)
         else:
             found = await fetch_list(errand, source, url, accounts, outcome.copies)
     except FetchFailed as failure:

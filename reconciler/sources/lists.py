@@ -127,8 +127,10 @@ def _read(errand: Errand, source: Source, found: Spooled) -> Playlist:
     return parse(found.chunks(), source=source.name, concealer=errand.concealer)
 
 
-async def read_list_file(errand: Errand, source: Source) -> ListFetched:
-    """The list in the file at `source.path`. Raises FetchFailed where it cannot be read or holds no list."""
+async def read_list_file(errand: Errand, source: Source, copies: Copies) -> ListFetched:
+    """The list in the file at `source.path`. Raises FetchFailed where it cannot be read, holds no list, or lists nothing
+    where its copy does: a program that writes it anew begins with the header.
+    """
     path = Path(source.path)
     head = b""
 
@@ -159,6 +161,9 @@ async def read_list_file(errand: Errand, source: Source) -> ListFetched:
         raise FetchFailed("too-large", error.message) from None
     if not playlist.entries and not playlist.header:
         raise FetchFailed("no-header", f"{path} {_no_playlist(head)}")
+    before = copies.head(f"{source.name}.m3u", of=list_identity(source))
+    if not playlist.entries and before and before.count:
+        raise FetchFailed("empty", f"{path} lists nothing where {before.count:,} were listed before")
     kept = Head(
         list_identity(source),
         errand.now,

@@ -66,6 +66,15 @@ def test_a_failing_command_answers_in_json(run: Run[None], tmp_path: Path) -> No
                     failed(await home.ptctl(*words, "-f", "json"), LOCKED, "P203", "somebody")
             home.provider.faults.switch_on(Fault("html"))
             await every(home, FAILED, "P300", "panel")
+            home.spec.write_text(
+                "version: 1\nname: home\nsources:\n  a: {kind: m3u, path: a.m3u}\n  b: {kind: m3u, path: b.m3u}\n"
+                "buckets: [{name: rest, match: {}}]\ndvrs: {rest: {}}\n"
+            )
+            (home.spec.parent / "b.m3u").write_text("File1=http://h/1\n")
+            shown = await home.ptctl("plan", "-f", "json")
+            said = failed(shown, FAILED, "P300", "2 sources cannot be had")["errors"][0]["message"]
+            assert "a.m3u: no such file" in said
+            assert "b.m3u is no playlist" in said
 
     run(main)
 

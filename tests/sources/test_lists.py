@@ -301,6 +301,24 @@ def test_a_file_is_read_each_time(run: Run[Any], tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_file_emptied_to_its_header_keeps_the_copy(run: Run[Any], tmp_path: Path) -> None:
+    """A generator that has only begun to write its list takes no channel away; a list that was always empty may be."""
+    path = tmp_path / "locals.m3u"
+
+    async def main() -> None:
+        source = Source("locals", "m3u", path=str(path))
+        path.write_bytes(b"#EXTM3U\n")
+        assert ("fresh", []) == _short(await load(source, tmp_path))
+        path.write_bytes(LIST)
+        assert ("fresh", ["Eins", "Zwei"]) == _short(await load(source, tmp_path))
+        path.write_bytes(b"#EXTM3U\n")
+        report, names = await load(source, tmp_path, NOW + 60)
+        assert ("cached", ["Eins", "Zwei"]) == (report.fetched, names)
+        assert f"{path} lists nothing where 2 were listed before" in report.failure
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("told", "data"),
     [
