@@ -16,7 +16,16 @@ from reconciler.catalog.directives import attribute_headers
 from reconciler.catalog.entry import Dropped, Entry, Kind
 from reconciler.catalog.extinf import Said, tidy
 
-__all__ = ["Assembly", "Located", "Places", "is_adult_group", "positive_number", "shift_hours", "yes"]
+__all__ = [
+    "Assembly",
+    "Located",
+    "Places",
+    "guide_ids",
+    "is_adult_group",
+    "positive_number",
+    "shift_hours",
+    "yes",
+]
 
 HEADS_REMEMBERED: Final = 4096
 EXAMPLES: Final = 3
@@ -26,6 +35,10 @@ _CONTAINERS: Final = re.compile(
     r"/(movies?|vod|series)/.*\.(mkv|mp4|m4v|avi|mov|wmv|flv|mpg|mpeg|webm)(?:\?|$)", re.IGNORECASE
 )
 _ADULT: Final = re.compile(r"\bxxx\b|\badults?\b(?! swim)|(?:\b18|\+18|\b18 )\+|\+18\b|\bporn", re.IGNORECASE)
+# What programs write that found no guide id: Python's and JavaScript's nothing, and m3u4u's words for it
+_NO_GUIDE_ID: Final = frozenset(
+    ["0", "n/a", "nan", "none", "null", "undefined", "(no tvg-id)", "(no tvg-id)(m3u4u)"]
+)
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -64,6 +77,13 @@ _PLAIN: Final = _Head(panel=False)
 def is_adult_group(group: str) -> bool:
     """Whether a group's name says that it is for adults (`adult`, `xxx`, `18+`, `porn`)."""
     return _ADULT.search(group) is not None
+
+
+def guide_ids(texts: Sequence[str]) -> Sequence[str]:
+    """Guide ids, "" where a text stands for having none (`None`, `N/A`, …): or all such channels would be one merged."""
+    if _NO_GUIDE_ID.isdisjoint(map(str.lower, texts)):
+        return texts
+    return ["" if text.lower() in _NO_GUIDE_ID else text for text in texts]
 
 
 def positive_number(text: str) -> int | None:
@@ -168,6 +188,7 @@ class Assembly:
             guide_id = guide_id or rare.get("ttvg-id", "")
             logo = logo or rare.get("vg-logo") or rare.get("ctvg-logo", "")
             headers = (*attribute_headers(rare), *headers)
+        (guide_id,) = guide_ids((guide_id,))
         name = name or guide_name or guide_id
         if not name:
             self.drop("no name", place)

@@ -105,5 +105,9 @@ def sequence(value: Json) -> list[Json]:
 
 
 def records(value: Json) -> list[Mapping[str, Json]]:
-    """The objects in a list, or in an object of objects (some panels number their list)."""
+    """The objects in a list, in an object of objects (some panels number their list), or in the one list of an object."""
+    if isinstance(value, dict):
+        lists = [item for item in value.values() if isinstance(item, list)]
+        if len(lists) == 1 and not any(isinstance(item, dict) for item in value.values()):
+            return records(lists[0])
     return [item for item in sequence(value) if isinstance(item, dict)]

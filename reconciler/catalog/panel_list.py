@@ -32,6 +32,8 @@ ATTEMPTS: Final = 64
 _DECODER: Final = json.JSONDecoder(strict=False)
 _RECORDS: Final = msgspec.json.Decoder(list[Record])
 _WHOLE: Final = msgspec.json.Decoder(list[Whole])
+# a list at once, or behind words without brackets; what a bracket in them holds is for `load` to find out
+_LIST: Final = re.compile(r"\ufeff?\s*\[|[^\[{<]*\[\s*\{")
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _JOINT: Final = re.compile(r"\}\s*,\s*\{")
 
@@ -63,7 +65,7 @@ class _List:
         for piece in pieces:
             head += piece
             begin = re.search(r"[\[{]", head)
-            if begin and begin[0] == "[" and "<" not in head[: begin.start()]:
+            if begin and _LIST.match(head):
                 self._text, self._position = head, begin.end()
                 self._read_array(pieces)
                 return

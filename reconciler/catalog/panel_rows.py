@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from reconciler.catalog.assembly import is_adult_group
+from reconciler.catalog.assembly import guide_ids, is_adult_group
 from reconciler.catalog.entry import Entry, Kind
 from reconciler.catalog.extinf import has_entity, tidy
 from reconciler.catalog.loose_json import flag, identifier, integer, text
@@ -83,14 +83,14 @@ class Rows:
             self.without_id.append(name)
             return
         group = self._categories.get(identifier(said("category_id")) or _first_of(said("category_ids")), "")
-        guide_id = text(said("epg_channel_id"))
+        (guide_id,) = guide_ids((text(said("epg_channel_id")),))
         self.entries.append(
             Entry(
                 source=self.source,
                 key=key,
                 name=name or f"Stream {key}",
                 kind=self.kind,
-                guide_id="" if guide_id == "0" else guide_id,
+                guide_id=guide_id,
                 group=group,
                 logo=text(said("stream_icon")) or text(said("cover")),
                 number=_channel_number(said("num")),
@@ -121,9 +121,6 @@ class Rows:
         adult = self._adults(groups)
         if any(flags := _each(said["is_adult"], flag)):
             adult = [one or other for one, other in zip(flags, adult, strict=True)]
-        guide_ids = _texts(said["epg_channel_id"])
-        if "0" in guide_ids:
-            guide_ids = ["" if g == "0" else g for g in guide_ids]
         logos = _texts(said["stream_icon"])
         if any(covers := _texts(said["cover"])):
             logos = [one or other for one, other in zip(logos, covers, strict=True)]
@@ -133,7 +130,7 @@ class Rows:
             keys,
             names,
             repeat(self.kind),
-            guide_ids,
+            guide_ids(_texts(said["epg_channel_id"])),
             groups,
             logos,
             _channel_numbers(said["num"]),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Final
 
-from reconciler.catalog.assembly import Assembly, positive_number, shift_hours, yes
+from reconciler.catalog.assembly import Assembly, guide_ids, positive_number, shift_hours, yes
 from reconciler.catalog.extinf import has_entity
 
 __all__ = ["Columns", "Regular"]
@@ -170,7 +170,7 @@ class Regular:
             places.keys,
             names,
             places.kinds,
-            column("tvg-id"),
+            guide_ids(list(column("tvg-id"))) if "tvg-id" in columns else repeat("", count),
             groups,
             logos,
             map(positive_number, column("tvg-chno")) if "tvg-chno" in columns else repeat(None, count),

@@ -101,6 +101,8 @@ def test_names(name: str, line: str) -> None:
         ("guide_id", "x", '#EXTINF:-1 tvg-ID="x",Eins'),
         ("guide_id", "x", '#EXTINF:-1 ttvg-id="x",Eins'),
         ("guide_id", "", '#EXTINF:-1 tvg-id="",Eins'),
+        ("guide_id", "", '#EXTINF:-1 tvg-id="N/A",Eins'),
+        ("guide_id", "", '#EXTINF:-1 tvg-id="(no tvg-id)(m3u4u)",Eins'),
         ("logo", "http://l/?a=1&b=2", '#EXTINF:-1 tvg-logo="http://l/?a=1&amp;b=2",Eins'),
         ("logo", "http://l/?a=1&copy=2", '#EXTINF:-1 tvg-logo="http://l/?a=1&copy=2",Eins'),
         ("number", 7, '#EXTINF:-1 channel-id="7",Eins'),
@@ -361,6 +363,7 @@ _key = st.sampled_from(
 _attribute = st.one_of(
     st.builds(lambda k, v: f' {k}="{v}"', _key, st.text(st.sampled_from("abZ9 ,&'="), max_size=6)),
     st.builds(lambda k, v: f' {k}="{v}"', _key, _word),
+    st.builds(lambda v: f' tvg-id="{v}"', st.sampled_from(["None", "n/a", "0", "1"])),
     st.builds(lambda k, v: f" {k}={v}", _key, _word),
     st.builds(lambda k, v: f" {k} = '{v}'", _key, _word),
 )

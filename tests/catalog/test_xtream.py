@@ -183,10 +183,37 @@ def test_json_without_end_costs_no_memory(begin: bytes) -> None:
     assert peak < 200 << 20
 
 
-def test_warnings_before_a_list() -> None:
-    """PHP warnings before the list are skipped."""
-    body = b"<b>Notice</b>: in [php]\n" + json.dumps([{"stream_id": 1, "name": "a"}]).encode()
+@pytest.mark.accepts("XTR-8")
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "<b>Notice</b>: in [php]\n",
+        "Notice: Undefined index: a in [eval] on line 3\n",
+        "\ufeffDeprecated {main}\n",
+        "\n ",
+    ],
+)
+def test_warnings_before_a_list(warning: str) -> None:
+    """PHP warnings before the list are skipped, brackets in them as well."""
+    body = warning.encode() + json.dumps([{"stream_id": 1, "name": "a"}]).encode()
     assert len(streams([body], source="m", kind="live", categories={}).entries) == 1
+
+
+@pytest.mark.accepts("XTR-8")
+def test_a_list_inside_an_object_is_the_list() -> None:
+    """Some wrap their list: `{"data": […]}`; of several lists none is taken."""
+    record = {"stream_id": 1, "name": "a"}
+    assert len(live({"status": 1, "data": [record]}).entries) == 1
+    assert not live({"data": [record], "more": [record]}).entries
+
+
+@pytest.mark.accepts("SPL-2")
+@pytest.mark.parametrize("nothing", ["None", "null", "NULL", "N/A", "undefined", "(no tvg-id)", "0", 0, None])
+def test_words_for_no_guide_id(nothing: object) -> None:
+    """What stands for nothing is no id that channels could share, in bulk and alone."""
+    records = [{"stream_id": i, "name": "a", "epg_channel_id": nothing} for i in range(1, 4)]
+    assert {""} == {e.guide_id for e in live(records).entries}
+    assert {""} == {e.guide_id for e in live([*records, {"stream_id": 9, "name": ["a"]}]).entries}
 
 
 def test_films_and_series() -> None:
