@@ -92,11 +92,11 @@ def _step_for(who: str, spec: Spec) -> str:
     match who:
         case "":
             return "ptctl refresh"
-        case "refresh":
+        case "serve.refresh":
             return "ptctl refresh" if spec.plex is None else "ptctl plan"
-        case "pool":
+        case "serve.pool":
             return "see that it runs, and that serve.pool has its address, name and password"
-        case "suspension":
+        case "suspension.json":
             return "DELETE /api/v1/suspension at the hub, or remove the file"
         case _:
             return "free the port, or change it in the spec"

@@ -249,13 +249,14 @@ def status_of(
 
 
 def _problems(live: Live, relay: Relay, suspensions: Suspensions) -> tuple[tuple[str, str], ...]:
+    """By DVR, "" for the files, or the part: the names of parts have a dot, which no DVR's has (spec.values)."""
     found = dict(live.problems)
     if live.run_trouble:
-        found["refresh"] = live.run_trouble
+        found["serve.refresh"] = live.run_trouble
     if relay.pool.trouble:
-        found["pool"] = f"the shared pool is out of reach: {relay.pool.trouble}"
+        found["serve.pool"] = f"the shared pool is out of reach: {relay.pool.trouble}"
     if trouble := suspensions.trouble():
-        found["suspension"] = trouble
+        found["suspension.json"] = trouble
     return tuple(sorted(found.items()))
 
 

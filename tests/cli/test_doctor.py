@@ -288,7 +288,7 @@ def test_refused_clients_are_counted() -> None:
 
 @pytest.mark.accepts("DOC-1")
 def test_each_problem_of_serve_has_its_own_next_step() -> None:
-    """Only a taken port is freed; files and runs are made again, a pool is mended, a suspension is ended."""
+    """Only a taken port is freed, of a DVR of any name; files and runs are made again, a pool mended, a suspension ended."""
     home = Home(OLD, OLD)
     status: dict[str, Any] = {
         "ready": False,
@@ -297,9 +297,12 @@ def test_each_problem_of_serve_has_its_own_next_step() -> None:
         "problems": [
             ["", "generation g cannot be served"],
             ["news", "port 5005 is taken"],
-            ["pool", "the shared pool is out of reach"],
-            ["refresh", "the last run failed with exit 1"],
-            ["suspension", "suspension.json is broken"],
+            ["pool", "port 5006 is taken"],
+            ["refresh", "port 5007 is taken"],
+            ["serve.pool", "the shared pool is out of reach"],
+            ["serve.refresh", "the last run failed with exit 1"],
+            ["suspension", "port 5008 is taken"],
+            ["suspension.json", "it is broken"],
         ],
         "sources": [{"hosts": [{"good": 1, "bad": 0}]}],
     }
@@ -311,9 +314,10 @@ def test_each_problem_of_serve_has_its_own_next_step() -> None:
     assert {
         "files": "ptctl refresh",
         "news": "free the port, or change it in the spec",
-        "pool": "see that it runs, and that serve.pool has its address, name and password",
-        "refresh": "ptctl plan",
-        "suspension": "DELETE /api/v1/suspension at the hub, or remove the file",
+        **dict.fromkeys(("pool", "refresh", "suspension"), "free the port, or change it in the spec"),
+        "serve.pool": "see that it runs, and that serve.pool has its address, name and password",
+        "serve.refresh": "ptctl plan",
+        "suspension.json": "DELETE /api/v1/suspension at the hub, or remove the file",
     } == steps(status)
     waiting = {**status, "why": "no artifacts yet", "problems": []}
     assert {"serve is not ready": "ptctl refresh"} == steps(waiting)

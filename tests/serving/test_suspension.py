@@ -165,7 +165,7 @@ def test_the_address_suspends_and_ends(
             (tmp_path / "suspension.json").write_text("{")
             assert (200, {"suspended": None}) == await said("GET")
             broken = await status()
-            assert [["suspension", again.suspensions.trouble()]] == broken["problems"]
+            assert [["suspension.json", again.suspensions.trouble()]] == broken["problems"]
             assert broken["ready"]
             await until(lambda: "suspension.json is broken" in caplog.text)
             assert (200, {"suspended": None}) == await said("DELETE", b"", BEARER)
