@@ -6,8 +6,8 @@
         loop.ask("SIGHUP")
 
 Whatever asks (the clock, a signal, a webhook, a start without artifacts) rings one bell: triggers that come while a run is
-under way become one further run (STM-3). A run that fails is tried again after a pause that doubles, at most every
-`every_s`. While runs are suspended none begins; one that became due meanwhile begins afterwards. The job itself runs elsewhere (a child process): parsing a gigabyte of guide must not share the relay's
+under way become one further run (STM-3). A run that fails is tried again after a pause that doubles up to an hour, or
+`every_s` where that is less, and a share of chance on top. While runs are suspended none begins; one that became due meanwhile begins afterwards. The job itself runs elsewhere (a child process): parsing a gigabyte of guide must not share the relay's
 thread. This module refuses to know what a run does.
 """
 
@@ -28,6 +28,11 @@ log = logging.getLogger(__name__)
 MINIMUM_S: Final = 60.0
 """Between the beginnings of two runs, whoever asks: providers take more for abuse (iptv-streams.md B4)."""
 FIRST_RETRY_S: Final = 60.0
+MOST_RETRY_S: Final = 3600.0
+"""A Plex that was away over night is found within the hour. Each try asks the providers too, and more often than hourly is
+what the spec's own rhythm is warned about (STM-6)."""
+RETRY_JITTER: Final = 0.2
+"""Up to so much of a retry's pause is added: what failed for many at once is not asked by all at once again."""
 HELD_LOOK_S: Final = 1.0
 MOST_DOUBLINGS: Final = 32
 """Far above any rhythm; a loop that fails for weeks must not compute a number that no float holds."""
@@ -116,5 +121,6 @@ class Loop:
         rhythm = self._rhythm
         if self._failures and rhythm.every_s:
             doublings = min(self._failures - 1, MOST_DOUBLINGS)
-            return min(rhythm.every_s, rhythm.first_retry_s * 2.0**doublings)
+            pause_s = min(rhythm.every_s, MOST_RETRY_S, rhythm.first_retry_s * 2.0**doublings)
+            return pause_s * (1 + RETRY_JITTER * self._chance())
         return rhythm.every_s + rhythm.jitter_s * self._chance() if rhythm.every_s else 0.0

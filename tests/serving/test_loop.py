@@ -121,6 +121,19 @@ def test_a_job_that_raises_does_not_end_the_loop(caplog: pytest.LogCaptureFixtur
     assert "unexpectedly" in caplog.text
 
 
+def test_a_plex_that_was_away_is_found_within_the_hour() -> None:
+    """A run that goes on failing is tried again each hour at least, however rare the rhythm, and never to the minute."""
+    for chance, pauses in (
+        (0.0, [1, 2, 4, 8, 16, 32, 60, 60]),
+        (1.0, [1.2, 2.4, 4.8, 9.6, 19.2, 38.4, 72, 72]),
+    ):
+        job = Job(takes_s=0, works=False)
+        run_for(
+            12 * HOUR, lambda _: None, Loop(job, Rhythm(6 * HOUR, 1200), chance=lambda share=chance: share)
+        )
+        assert [round(60 * minutes) for minutes in pauses] == job.gaps[:8]
+
+
 def test_nothing_begins_while_held() -> None:
     """A run that is due waits, whoever asked, for as long as it is held; then it is one run, and the rhythm goes on."""
     job = Job(takes_s=1)
@@ -144,6 +157,6 @@ def test_nothing_begins_while_held() -> None:
 def test_a_loop_that_fails_for_weeks_goes_on() -> None:
     """Two thousand failures in a row: the pause stays at the rhythm."""
     job = Job(takes_s=0, works=False)
-    run_for(2000 * 600, lambda _: None, Loop(job, Rhythm(600, minimum_s=1)))
+    run_for(2000 * 600, lambda _: None, Loop(job, Rhythm(600, minimum_s=1), chance=lambda: 0))
     assert len(job.began) > 1990
     assert {600} == set(job.gaps[5:])
