@@ -13,6 +13,7 @@ import trio
 from reconciler.applying.context import Run
 from reconciler.applying.database import database_update
 from reconciler.applying.done import Done
+from reconciler.applying.pairs import pairs_of, shown
 from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.planning.addresses import same_address
 from reconciler.planning.diff import map_digest
@@ -20,10 +21,8 @@ from reconciler.planning.model import Action, ActionKind
 from reconciler.planning.numbers import ranges
 from reconciler.planning.sight import company
 from reconciler.planning.targets import Target
-from reconciler.plex.model import ChannelPair, Device, Dvr, Unknown
+from reconciler.plex.model import Device, Dvr, Unknown
 from reconciler.plex.reader import (
-    read_channel_map,
-    read_channels,
     read_device,
     read_dvr,
     read_dvrs,
@@ -157,7 +156,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
     target = run.targets[action.dvr]
     dvr = await _dvr_of(run, target)
     device = await _needed_device(run, target)
-    pairs = await _pairs(run, action, target, device, dvr)
+    pairs = await pairs_of(run, action, target, device, dvr)
     paired = {pair.device for pair in pairs}
     lacking = tuple(n for n in target.numbers if str(n) not in paired)
     if not pairs:
@@ -187,7 +186,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
             reason="map differs",
             next_step="ptctl plan",
         )
-    await _shown(run, action, dvr, len(pairs))
+    await shown(run, action, dvr, len(pairs))
     run.maps[action.dvr] = wanted
     run.loaded.add(action.dvr)
     # ACT-8: what has no guide channel is told by name and never paired with itself.
@@ -413,62 +412,6 @@ def _unconfirmed(target: Target, ending: str) -> tuple[str, ...]:
     if ending != "unconfirmed":
         return ()
     return (f"{target.dvr}: Plex was asked to load the guide, nothing shows that it did (unconfirmed)",)
-
-
-async def _pairs(
-    run: Run, action: Action, target: Target, device: Device, dvr: Dvr
-) -> tuple[ChannelPair, ...]:
-    """The wanted part of what Plex can pair; waits until it is all of it, at most `map_s`."""
-    wanted = {str(number) for number in target.numbers}
-    found: tuple[ChannelPair, ...] = ()
-    why: Unknown | None = None
-    began = trio.current_time()
-    with trio.move_on_after(run.timing.map_s):
-        while True:
-            answer = await read_channel_map(run.connection, device.uuid, dvr.lineup)
-            if isinstance(answer, Unknown):
-                why = answer
-            else:
-                by_device = {pair.device: pair for pair in answer if pair.device in wanted}
-                found, why = tuple(sorted(by_device.values())), None
-            run.tell(
-                action,
-                f"no channel map yet: {why.why}" if why else "Plex pairs channels with the guide",
-                began=began,
-                done=len(found),
-                expected=len(wanted),
-            )
-            if len(found) >= len(wanted):
-                return found
-            await trio.sleep(run.timing.poll_s)
-    if why is not None and not found:
-        raise PlexUnreachable(
-            f"the channel map could not be read for {run.timing.map_s:g} s: {why.why}",
-            next_step=f"ptctl explain dvr {action.dvr}",
-        )
-    return found
-
-
-async def _shown(run: Run, action: Action, dvr: Dvr, expected: int) -> None:
-    """What clients get: the guide's own channel list. Known and wrong is a failure, unknown is none."""
-    shown: tuple[str, ...] | Unknown = Unknown("not asked")
-    began = trio.current_time()
-    with trio.move_on_after(run.timing.map_s):
-        while True:
-            shown = await read_channels(run.connection, dvr)
-            if isinstance(shown, Unknown) or len(shown) == expected:
-                return
-            run.tell(
-                action, "the guide takes the channels over", began=began, done=len(shown), expected=expected
-            )
-            await trio.sleep(run.timing.poll_s)
-    assert not isinstance(shown, Unknown)
-    raise PlexRefused(
-        f"the guide shows {len(shown)} channels, {expected} are on",
-        status=200,
-        reason="guide differs",
-        next_step=f"ptctl explain dvr {action.dvr}",
-    )
 
 
 async def _moment(run: Run, target: Target) -> float | Unknown:

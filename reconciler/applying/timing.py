@@ -22,6 +22,8 @@ class Timing:
     """How long a create's own load may take to ask for our guide before a reload is sent (design.md 4)."""
     map_s: float = 180.0
     """For the channel map to fill: 30-120 s is typical, a fixed wait always lost (4.2)."""
+    list_s: float = 45.0
+    """For Plex to read a tuner's list of channels: after a reload without being told to, and after a scan (2.6)."""
     grace_s: float = 15.0
     """For a load that was asked for to show as an activity; completion can be silent (3.9)."""
     load_s: float = 600.0

@@ -36,6 +36,7 @@ __all__ = [
     "put_channel_map",
     "register_device",
     "reload_guide",
+    "scan_device",
     "set_device",
 ]
 
@@ -137,6 +138,11 @@ def create_dvr(device_uuid: str, lineup: str, *, language: str = "eng") -> Reque
 def reload_guide(dvr_key: str) -> Request:
     """Fetch guide and lineup again; answers without a body (3.9)."""
     return Request("POST", f"/livetv/dvrs/{_part(dvr_key)}/reloadGuide", RELOAD_S, starts_load=True)
+
+
+def scan_device(key: str) -> Request:
+    """Have Plex read the tuner's list of channels again (2.6). Some versions answer 500 without a source."""
+    return Request("POST", f"/media/grabbers/devices/{_part(key)}/scan?source=Cable", RELOAD_S)
 
 
 def put_channel_map(device_key: str, pairs: Sequence[ChannelPair]) -> Request:

@@ -82,6 +82,10 @@ class PlexWriter:
         answers.acknowledged(reply.body, what=request.path)
         return reply.activity
 
+    async def scan(self, device_key: str) -> None:
+        """Begin to read a tuner's list of channels again; it is read some time after the answer (2.6)."""
+        await self._acknowledge(requests.scan_device(device_key))
+
     async def put_channel_map(self, device_key: str, pairs: Sequence[ChannelPair]) -> str:
         """Replace a device's whole map in one request; the uuid of the activity, "" when not told.
 

@@ -152,6 +152,8 @@ async def register(machine: Machine, call: Call) -> Answer:
         found.make, found.alive, found.source, found.sources = "Unknown", False, "", ""
     else:
         _describe(found, tuner, keep_tuners=options.reregister_keeps_tuners and known is not None)
+        if not options.lineup_needs_scan:
+            found.lineup = tuner.lineup
     machine.state.save_device(found)
     return Answer(body=container(device_element(machine, found)))
 
@@ -168,7 +170,7 @@ def _describe(device: Device, tuner: Tuner, *, keep_tuners: bool) -> None:
     device.device_auth, device.source, device.sources = tuner.device_auth, tuner.source, tuner.sources
     if not keep_tuners:
         device.tuners = tuner.tuners
-    device.lineup, device.alive, device.last_seen_at = tuner.lineup, True, int(time.time())
+    device.alive, device.last_seen_at = True, int(time.time())
 
 
 async def change(machine: Machine, call: Call) -> Answer:

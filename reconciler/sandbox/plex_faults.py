@@ -76,6 +76,8 @@ class PlexOptions:
     """A DVR whose first load fails leaves the list; a restart lists it again (3.2)."""
     early_scan_s: float = 0.0
     """A scan so soon after the registration answers 500 (2.6)."""
+    lineup_needs_scan: bool = False
+    """A tuner's list of channels is read by a scan alone: stale after a load, and empty before the first (2.6)."""
     scan_needs_source: bool = False
     """A scan without `source` answers 500 (2.6)."""
     mapless_put: Literal["clear", "400"] = "clear"

@@ -163,7 +163,7 @@ class GuideLoads:
             raise _LoadFailed("the sandbox lets loads fail")
         lineups = [(d, await self._lineup(d)) for d in self._state.devices_of(dvr.key)]
         for device, lineup in lineups:
-            if lineup is not None:
+            if lineup is not None and not options.lineup_needs_scan:
                 device.lineup = lineup
         index = (
             await self._guide(dvr, wanted_channels([device for device, _ in lineups]))
@@ -182,7 +182,7 @@ class GuideLoads:
         for device in read:
             if device.key not in self._state.devices:
                 continue
-            if not device.lineup:
+            if not device.lineup and not self._behaviour.options.lineup_needs_scan:
                 device.mappings = ()  # an emptied lineup collapses the live DVR (6.3)
             self._state.save_device(device)
         if not self._behaviour.options.stale_refreshed_at:
