@@ -145,15 +145,22 @@ class Run:
                 self.turn(dvr).set()
 
     @asynccontextmanager
-    async def writing_when(self, action: Action, *, none_at_all: bool = False) -> AsyncIterator[PlexWriter]:
-        """The turn to start a load (or, `none_at_all`, to delete): waits without the lock, looks again under it."""
+    async def writing_when(
+        self, action: Action, *, none_at_all: bool = False, no_earlier: bool = False
+    ) -> AsyncIterator[PlexWriter]:
+        """The turn to start a load (or, `none_at_all`, to delete): waits without the lock, looks again under it.
+
+        `no_earlier`: what was loading before this run has ended first, as for `Loads.wait_for_slot`.
+        """
         began = trio.current_time()
         while True:
             await self.watch.wait_for_slot(
-                none_at_all=none_at_all, tell=lambda text: self.tell(action, text, began=began)
+                none_at_all=none_at_all,
+                no_earlier=no_earlier,
+                tell=lambda text: self.tell(action, text, began=began),
             )
             async with self.writing(action.dvr) as writer:
-                if await self.watch.free(none_at_all=none_at_all):
+                if await self.watch.free(none_at_all=none_at_all, no_earlier=no_earlier):
                     yield writer
                     return
 

@@ -170,7 +170,8 @@ async def enable_channels(run: Run, action: Action) -> Done:
     run.unmatched[action.dvr] = ranges(lacking)
     wanted = map_digest(pairs)
     if map_digest(device.pairs) != wanted:
-        async with run.writing_when(action) as writer:
+        # RLD-5: a killed run may have left a load of this DVR, and no activity says whose it is (5).
+        async with run.writing_when(action, no_earlier=True) as writer:
             ticket = await run.watch.before(action.dvr)
             try:
                 activity = await writer.put_channel_map(device.key, pairs)

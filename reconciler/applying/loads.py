@@ -46,21 +46,29 @@ class Loads:
     _tickets: list[Ticket] = field(default_factory=list)
     _running: frozenset[str] | Unknown = field(default_factory=lambda: Unknown("not looked yet"))
     _known: set[str] = field(default_factory=set)
+    _earlier: frozenset[str] | None = None
+    _earlier_until: float = float("-inf")
     _looked: float = float("-inf")
     _turn: trio.Lock = field(default_factory=trio.Lock)
 
     async def wait_for_slot(
-        self, *, none_at_all: bool = False, tell: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        none_at_all: bool = False,
+        no_earlier: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Until fewer than `at_most` loads run (`none_at_all`: none). Hold no lock meanwhile, and ask `free` under it.
 
+        `no_earlier`: and until those have ended that ran before this run's first look, at most `load_s` from then on.
+        One may be what a killed run left of the very DVR, and nothing tells whose it is.
         `tell` is given what is waited for. Raises PlexUnreachable when it could not be learned for `unknown_s`,
         PlexRefused when they do not end within `slot_s`.
         """
         known = trio.current_time()
         with trio.move_on_after(self.timing.slot_s):
             while True:
-                if await self.free(none_at_all=none_at_all):
+                if await self.free(none_at_all=none_at_all, no_earlier=no_earlier):
                     return
                 if isinstance(self._running, Unknown):
                     if trio.current_time() - known >= self.timing.unknown_s:
@@ -69,11 +77,12 @@ class Loads:
                 else:
                     known = trio.current_time()
                     run = plural(self.count, "guide load runs", "guide loads run")
-                    tell(
-                        f"waits until none runs: {run}"
-                        if none_at_all
-                        else f"waits for a place: {run}, at most {self.at_most} may"
-                    )
+                    if none_at_all:
+                        tell(f"waits until none runs: {run}")
+                    elif self.count < self.at_most:
+                        tell(f"waits for what was loading before this run: {run}")
+                    else:
+                        tell(f"waits for a place: {run}, at most {self.at_most} may")
                 await trio.sleep(self.timing.look_s)
         if isinstance(self._running, Unknown):
             raise PlexUnreachable(
@@ -87,10 +96,17 @@ class Loads:
             next_step="wait until Plex has loaded its guides (one that never ends: restart Plex), then apply again",
         )
 
-    async def free(self, *, none_at_all: bool = False) -> bool:
+    async def free(self, *, none_at_all: bool = False, no_earlier: bool = False) -> bool:
         """Whether one more may start now, by a fresh look; not when that cannot be learned."""
         await self._look(fresh=True)
         if isinstance(self._running, Unknown):
+            return False
+        # One that outlasts the longest load is stuck, or another DVR's: it must not hold this one off for ever.
+        if (
+            no_earlier
+            and trio.current_time() < self._earlier_until
+            and self._running & (self._earlier or set())
+        ):
             return False
         return self.count < (1 if none_at_all else self.at_most)
 
@@ -151,6 +167,9 @@ class Loads:
             self._looked = trio.current_time()
             if isinstance(self._running, Unknown):
                 return
+            if self._earlier is None:
+                self._earlier = self._running
+                self._earlier_until = trio.current_time() + self.timing.load_s
             self._assign(self._running)
 
     def _assign(self, running: frozenset[str]) -> None:

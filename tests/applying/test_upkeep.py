@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trio
 
 from reconciler.sandbox.plex import FaultRule, PlexOptions
 from reconciler.spec.model import Removed
@@ -150,6 +151,34 @@ def test_delete_waits_for_loads_and_takes_only_ours(tmp_path: Path, run: Run[Non
             assert len(home.plex.state()["devices"]) == 1
             planned = await home.planned(ONE)
             assert (planned.plan.empty, planned.plan.actions) == (True, ())
+
+    run(main)
+
+
+@pytest.mark.accepts("RLD-5")
+def test_a_map_waits_for_what_a_killed_run_left(tmp_path: Path, run: Run[None]) -> None:
+    """A load that ran before: the map of its DVR is written after it has ended; one that is stuck holds nothing off."""
+
+    async def main() -> None:
+        async with house(tmp_path, options=PlexOptions(load_delay_s=0.6)) as home:
+            await home.apply(ONE)
+            device = home.plex.device(home.tuned("news").device_id)
+            for stuck in (False, True):
+                device.mappings = device.mappings[:1]
+                home.plex.machine.state.save_device(device)
+                await home.plex.machine.loads.idle()  # the run before ends with one, which the map starts
+                home.plex.set(stuck_load=stuck)
+                left = home.plex.machine.loads.start(home.plex.dvr_of(device.device_id), "reload")
+                await trio.sleep(0.05)
+                home.plex.set(stuck_load=False)
+                home.timing = replace(QUICK, load_s=1.2)
+                home.progress.clear()
+                result = await home.apply(ONE)
+                assert result.complete, result.outcomes
+                waits = [p.text for p in home.progress if "before this run" in p.text]
+                assert waits[0] == "waits for what was loading before this run: 1 guide load runs"
+                assert (left in home.plex.machine.activities.running) is stuck
+                assert on(home, "news") == {"1000", "1001", "1002"}
 
     run(main)
 
