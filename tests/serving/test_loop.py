@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import trio
@@ -128,9 +129,7 @@ def test_a_plex_that_was_away_is_found_within_the_hour() -> None:
         (1.0, [1.2, 2.4, 4.8, 9.6, 19.2, 38.4, 72, 72]),
     ):
         job = Job(takes_s=0, works=False)
-        run_for(
-            12 * HOUR, lambda _: None, Loop(job, Rhythm(6 * HOUR, 1200), chance=lambda share=chance: share)
-        )
+        run_for(12 * HOUR, lambda _: None, Loop(job, Rhythm(6 * HOUR, 1200), chance=partial(float, chance)))
         assert [round(60 * minutes) for minutes in pauses] == job.gaps[:8]
 
 
