@@ -124,6 +124,6 @@ def test_provider_text_cannot_break_the_table(name: str) -> None:
 
 @given(st.text(), st.integers(1, 40))
 def test_cut_keeps_to_its_width(text: str, width: int) -> None:
-    """What is cut has at most the cells asked for, and nothing is cut that fits."""
+    """What is cut has at most the cells asked for, on one line, and nothing is cut that fits."""
     assert cells(cut(text, width)) <= max(width, min(cells(text), width))
-    assert cut(text, 10_000) == text
+    assert cut(text, 10_000) == text.replace("\n", " ")
