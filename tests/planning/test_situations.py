@@ -1,0 +1,249 @@
+"""What a plan says and does about one DVR, in every situation that spec, ledger and Plex can be in: compared with stored files.
+
+`PTCTL_STORE=1 python -m pytest tests/planning/test_situations.py` writes them again; the change is read in review. Each
+names everything the plan has of the DVR but its channels: the words are for people, the arguments for other programs.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from reconciler.ledger.model import Applied, Retired
+from reconciler.lineups.model import Block
+from reconciler.planning.adoption import UNMATCHED
+from reconciler.planning.diff import map_digest
+from reconciler.plex.model import Device, Dvr, Unknown
+from reconciler.plex.requests import lineup_uri
+from reconciler.spec.model import Serve
+from tests.planning.worlds import NOW, Home, pairs, port
+
+STORED: Final = Path(__file__).parent / "stored"
+STORE: Final = os.environ.get("PTCTL_STORE") == "1"
+
+NEWS: Final = {"news": {1000: "BBC", 1001: "Sky", 1002: "Arte"}}
+LESS: Final = {"news": {1000: "BBC", 1002: "Arte"}}
+MORE: Final = {"news": {**NEWS["news"], 1003: "Zee"}}
+SAME_GUIDE: Final = f"http://ptctl:{port('news')}/guide.xml"
+
+
+def home(before: Any = NEWS, after: Any = NEWS, **changes: Any) -> Home:
+    """The DVR as it was and as it shall be. Any: the fields of a `Home`."""
+    return Home(before, after, **changes)
+
+
+def applied(made: Home, **changes: Any) -> Home:
+    """The same home, where something else was noted at the last apply."""
+    noted = made.ledger().dvrs["news"].applied
+    assert noted is not None
+    return replace(made, records={"news": {"applied": replace(noted, **changes)}})
+
+
+def seen(made: Home, **changes: Any) -> Home:
+    """The same home, where Plex shows something else altogether."""
+    return replace(made, changes={**made.changes, "observed": replace(made.observed(), **changes)})
+
+
+def unledgered(made: Home, **record: Any) -> Home:
+    """The same home after its ledger was lost."""
+    desired, before = made.desired(), made.ledger()
+    blank = {"device_key": "", "dvr_key": "", "dvr_uuid": "", "machine": "", "applied": None, **record}
+    targets = tuple(replace(t, record=replace(t.record, **blank)) for t in desired.dvrs)
+    dvrs = {t.record.name: t.record for t in targets}
+    lost = {
+        "ledger": replace(before, dvrs={}, channels={}),
+        "desired": replace(desired, dvrs=targets, ledger=replace(desired.ledger, dvrs=dvrs)),
+    }
+    return replace(made, changes={**made.changes, **lost})
+
+
+def other(key: str, *numbers: int, guide: str = "http://10.0.0.9/guide.xml") -> Dvr:
+    """A DVR that somebody else made."""
+    device = Device(
+        f"9{key}", "device://y", f"TF{key}", "http://10.0.0.9", parent=key, pairs=pairs(list(numbers))
+    )
+    return Dvr(key, f"u{key}", lineup_uri(guide, "old"), "old", devices=(device,))
+
+
+def with_company() -> Home:
+    """Somebody put a tuner of their own into our DVR, and its guide moves."""
+    made = home(host_after="http://nas", rules={"18": 1})
+    (ours,) = made.observed().devices  # type: ignore[misc]  # known, as `Home` makes it
+    return replace(made, plex_dvrs={"news": {"devices": (ours, other("40").devices[0])}})
+
+
+def reserved(**changes: Any) -> Home:
+    """Adopted with numbers that no channel matches, two of them."""
+    made = home(devices={"news": {"pairs": pairs([1000, 1001, 1002, 1500, 1501])}}, **changes)
+    desired = made.desired()
+    kept = tuple(Retired("news", n, f"{UNMATCHED}{n}", NOW[:10]) for n in (1500, 1501))
+    digest = map_digest(pairs([1000, 1001, 1002, 1500, 1501]))
+    made = applied(made, map_digest=digest)
+    ledger = replace(made.ledger(), retired=kept)
+    desired = replace(made.desired(), ledger=replace(desired.ledger, dvrs=ledger.dvrs, retired=kept))
+    return replace(made, changes={"ledger": ledger, "desired": desired})
+
+
+SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
+    # what Plex does not have
+    "new": lambda: home({}),
+    "new-same-guide-once": lambda: home({}, foreign=(other("40", guide=SAME_GUIDE),)),
+    "new-same-guide-twice": lambda: home({}, foreign=(other("40", guide=SAME_GUIDE), other("41", guide=SAME_GUIDE))),
+    "new-without-channels": lambda: home({}, {"news": {}}),
+    "tuner-gone": lambda: home(absent=frozenset({"news"})),
+    "dvr-gone": lambda: home(devices={"news": {"parent": "", "pairs": ()}}),
+    "dvr-gone-key-unknown": lambda: home(
+        devices={"news": {"parent": "", "pairs": ()}}, records={"news": {"dvr_key": "", "device_key": ""}}
+    ),
+    "run-died-after-registering": lambda: home(
+        devices={"news": {"parent": "", "pairs": (), "title": ""}}, records={"news": {"dvr_key": "", "applied": None}}
+    ),
+    # what the ledger does not have
+    "adopted": lambda: unledgered(home()),
+    "adopted-with-other-title": lambda: unledgered(home(plex_dvrs={"news": {"lineup_title": "Nachrichten", "lineup": lineup_uri(SAME_GUIDE, "Nachrichten")}})),
+    "adopted-tuner-without-dvr": lambda: unledgered(home(devices={"news": {"parent": "", "pairs": ()}})),
+    "adopted-with-unmatched": reserved,
+    "adopted-with-unmatched-map-sent": lambda: reserved(after=MORE),
+    # channels
+    "channel-gone": lambda: home(after=LESS, changes={"allow": ("shrink:all",)}),
+    "channel-new": lambda: home(after=MORE),
+    "lineup-differs": lambda: applied(home(), lineup_digest="another"),
+    "lineup-not-known": lambda: applied(home(), lineup_digest="", guide_digest=""),
+    "map-by-others": lambda: home(devices={"news": {"pairs": pairs([1000, 1002, 1099])}}),
+    "map-by-others-and-channel-new": lambda: home(after=MORE, devices={"news": {"pairs": pairs([1000, 1002])}}),
+    "map-by-others-generation-gone": lambda: home(devices={"news": {"pairs": pairs([1000])}}, inputs={"manifests": {}}),
+    "map-as-it-shall-be": lambda: home(after=LESS, devices={"news": {"pairs": pairs([1000, 1002])}}, changes={"allow": ("shrink:all",)}),
+    "unpaired": lambda: applied(
+        home(devices={"news": {"pairs": pairs([1000])}}), unmatched="1001-1002", map_digest=map_digest(pairs([1000]))
+    ),
+    "unpaired-and-guide-moved": lambda: replace(
+        applied(
+            home(devices={"news": {"pairs": pairs([1000])}}), unmatched="1001-1002", map_digest=map_digest(pairs([1000]))
+        ),
+        guide_after="g2",
+        spec={"serve": Serve(guide_reload_s=60.0)},
+    ),
+    "too-many-bytes": lambda: home(after={"news": {10_000 + n: f"c{n}" for n in range(480)}}, changes={"allow": ("renumber:news", "shrink:news", "shrink:all")}),
+    "numbers-of-others": lambda: home(after=MORE, foreign=(other("50", 1003, 1002), other("49", 1003))),
+    "numbers-of-others-allowed": lambda: home(
+        after=MORE, foreign=(other("50", 1003),), changes={"allow": ("overlap:news",)}
+    ),
+    # guides that moved on
+    "guide-moved": lambda: home(guide_after="g2"),
+    "guide-moved-due": lambda: home(guide_after="g2", spec={"serve": Serve(guide_reload_s=60.0)}),
+    "guide-moved-never-loaded": lambda: replace(applied(home(), loaded_at=""), guide_after="g2"),
+    # addresses, titles, settings
+    "address-by-others": lambda: home(devices={"news": {"uri": "http://10.0.0.9:1"}}),
+    "address-of-the-spec": lambda: applied(home(devices={"news": {"uri": "http://old:1"}}), tuner_uri="http://old:1"),
+    "address-by-both": lambda: applied(home(devices={"news": {"uri": "http://10.0.0.9:1"}}), tuner_uri="http://old:1"),
+    "other-number-of-tuners": lambda: home(devices={"news": {"tuners": 4}}),
+    "tuner-renamed-and-off": lambda: home(devices={"news": {"title": "x", "state": "disabled"}}),
+    "tuner-renamed-adopted": lambda: home(
+        devices={"news": {"title": "x"}}, records={"news": {"adopted": True}}, after=MORE
+    ),
+    "moving-house": lambda: home(host_after="http://nas", rules={"18": 3}),
+    "moving-house-allowed": lambda: home(host_after="http://nas", rules={"18": 3}, changes={"allow": ("replace:news",)}),
+    "moving-house-protected": lambda: home(
+        host_after="http://nas", records={"news": {"protected": True}}, changes={"allow": ("replace:news",)}
+    ),
+    "moving-house-busy": lambda: home(host_after="http://nas", changes={"busy": {"news": 2}, "allow": ("replace:news",)}),
+    "moving-house-with-company": with_company,
+    "guide-by-others": lambda: home(plex_dvrs={"news": {"lineup": lineup_uri("http://10.0.0.9/g.xml", "news")}}),
+    "other-title": lambda: home(dvr={"news": {"title": "News TV"}}, rules=Unknown("500")),
+    "other-title-and-moving-house": lambda: home(dvr={"news": {"title": "News TV"}}, host_after="http://nas", after=MORE),
+    "renamed": lambda: home({"old": NEWS["news"]}, old_names={"news": "old"}),
+    "renamed-never-applied": lambda: home(
+        {"old": NEWS["news"]}, old_names={"news": "old"}, absent=frozenset({"old"}), records={"old": {"dvr_key": "", "applied": None}}
+    ),
+    # what cannot be known
+    "plex-half-read": lambda: seen(home(after=MORE), dvrs=Unknown("500 from Plex")),
+    "plex-half-read-new": lambda: seen(home({}), devices=Unknown("500 from Plex")),
+    "blocked-elsewhere": lambda: home(guide_after="g2", blocks=(Block("S303", "news", "no number", "reuse:news", "write"),)),
+}  # fmt: skip
+
+
+def told(value: Any, depth: int = 0) -> Iterator[str]:
+    """The fields of a value that say something, a line each. Any: a dataclass of the plan."""
+    margin = "  " * depth
+    for one in fields(value):
+        content = getattr(value, one.name)
+        if content in ((), "", None, 0, {}) or one.name in {"counts", "at"}:
+            continue
+        if isinstance(content, tuple) and is_dataclass(content[0]):
+            for part in content:
+                yield f"{margin}{one.name}:"
+                yield from told(part, depth + 1)
+        elif isinstance(content, tuple):
+            yield from (f"{margin}{one.name}: {part}" for part in content)
+        elif isinstance(content, dict):
+            yield from (f"{margin}{one.name}: {key} = {said}" for key, said in content.items())
+        else:
+            yield f"{margin}{one.name}: {content}"
+
+
+DIGESTS: Final = ("generation", "map_digest", "guide_digest", "lineup_digest")
+
+
+def story(made: Home) -> str:
+    """All that the plan has of the DVR. Of an action what it needs and is told; its sentences are in `actions.txt`."""
+    planned = made.planned()
+    plan = planned.plan
+    parts: list[tuple[str, Any]] = [("change", c) for c in plan.changes]
+    parts += [("drift", d) for d in plan.drift]
+    parts += [("warning", w) for w in plan.warnings if w.dvr]
+    lines = [line for name, value in parts for line in (name, *told(value, 1), "")]
+    for action in plan.actions:
+        lines.append(f"{action.id} after {', '.join(action.needs) or 'nothing'}")
+        if action.kind != "publish":
+            lines += [f"  {name} = {said}" for name, said in (action.args or {}).items() if said]
+    before, noted = (ledger.dvrs.get("news") for ledger in (made.world().ledger, planned.ledger))
+    was, now = (record.applied if record else None for record in (before, noted))
+    if now is not None and now != was:
+        lines += ["", "noted as applied without a write"]
+        lines += [
+            f"  {one.name}: {getattr(now, one.name)}"
+            for one in fields(Applied)
+            if one.name not in DIGESTS and (was is None or getattr(was, one.name) != getattr(now, one.name))
+        ]
+        known = [
+            getattr(now, one) == getattr(made.plan_inputs().manifest.dvrs[0], one) for one in DIGESTS[2:]
+        ]
+        assert [True, True] == known
+    return "\n".join(lines).strip() + "\n"
+
+
+def check(name: str, text: str) -> None:
+    """Compare with the stored file, or write it."""
+    path = STORED / f"{name}.txt"
+    if STORE:
+        path.write_text(text, "utf-8")
+    assert path.read_text("utf-8") == text
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_situation_is_as_stored(situation: str) -> None:
+    """Kind, causes, remark, fields, blocks, losses, drift, warnings and each action with its reason and its undo."""
+    check(situation, story(SITUATIONS[situation]()))
+
+
+def test_the_words_of_actions_are_as_stored() -> None:
+    """Each kind once with all its sentences: why, what must hold before, what it leads to, what is lost, how to undo it."""
+    homes = [
+        SITUATIONS[s]()
+        for s in ("new", "address-by-others", "moving-house-allowed", "channel-gone", "lineup-differs")
+    ]
+    homes.append(
+        home(
+            {**NEWS, "old": {2000: "Old"}}, NEWS, changes={"allow": ("delete:old", "shrink:all", "empty:old")}
+        )
+    )
+    actions = {action.kind: action for one in homes for action in one.planned().plan.actions}
+    check("actions", "\n\n".join("\n".join(told(action)) for _, action in sorted(actions.items())) + "\n")
+
+
+def test_every_stored_file_belongs_to_a_situation() -> None:
+    """None is left behind when a situation goes."""
+    assert {*SITUATIONS, "actions"} == {path.stem for path in STORED.glob("*.txt")}
