@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from reconciler.ledger.model import Ledger, Retired
 from reconciler.lineups.buckets import Assigned, Homes
@@ -25,7 +26,7 @@ __all__ = ["Order", "Placed", "newcomer_order", "place", "split_names"]
 
 Order = Callable[[Item], tuple[object, ...]]
 
-_QUALITY_RANK = {"uhd": 0, "fhd": 1, "hd": 2, "sd": 3, "": 4}
+_QUALITY_RANK: Final = {quality: rank for rank, quality in enumerate(("uhd", "fhd", "hd", "sd"))}
 
 
 def newcomer_order(sort: Iterable[SortKey], hosts: Hosts) -> Order:
@@ -33,11 +34,9 @@ def newcomer_order(sort: Iterable[SortKey], hosts: Hosts) -> Order:
     steps = [_sort_step(key, hosts) for key in sort]
 
     def order(item: Item) -> tuple[object, ...]:
-        number = item.entry.number
         return (
             *(step(item) for step in steps),
-            number is None,
-            number or 0,
+            _listed_number(item),
             item.link is None,
             item.name.casefold(),
             item.id,
@@ -58,9 +57,14 @@ def _sort_step(key: SortKey, hosts: Hosts) -> Callable[[Item], object]:
         case "guide_id":
             return lambda item: item.guide_id.casefold()
         case "quality":
-            return lambda item: _QUALITY_RANK.get(item.quality, 4)
+            return lambda item: _QUALITY_RANK.get(item.quality.casefold(), len(_QUALITY_RANK))
         case "number" | None:
-            return lambda item: (item.entry.number is None, item.entry.number or 0)
+            return _listed_number
+
+
+def _listed_number(item: Item) -> tuple[bool, int]:
+    """The provider's number; who has none comes last."""
+    return (item.entry.number is None, item.entry.number or 0)
 
 
 def split_names(dvr: str, ledger: Ledger) -> list[str]:
