@@ -42,7 +42,7 @@ def guide_location(spec: Spec, dvr: DvrManifest) -> str:
     place = spec.plex.guide_location if spec.plex else "http"
     if place.startswith("file:"):
         return f"{place.removeprefix('file:').rstrip('/')}/{dvr.slug}/guide.xml"
-    return f"{dvr.base_url.rstrip('/')}/{dvr.guide_path.lstrip('/')}"
+    return f"{dvr.base_url}/{dvr.guide_path.lstrip('/')}"
 
 
 def host_and_port(address: str) -> str:

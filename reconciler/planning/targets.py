@@ -75,7 +75,7 @@ def _target(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> Tar
         dvr=manifest.name,
         record=record,
         device_id=manifest.device_id,
-        uri=manifest.base_url.rstrip("/"),
+        uri=manifest.base_url,
         guide=guide_location(spec, manifest),
         title=explicit or record.title or manifest.friendly_name,
         explicit_title=explicit is not None,

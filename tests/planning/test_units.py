@@ -14,7 +14,9 @@ from reconciler.planning.model import Action
 from reconciler.planning.numbers import numbers_in, ranges
 from reconciler.planning.order import in_order
 from reconciler.planning.published import published_rows
-from tests.planning.worlds import spec_of
+from reconciler.planning.targets import targets
+from reconciler.plex.requests import channel_map_line_bytes
+from tests.planning.worlds import Home, spec_of
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,8 @@ def test_any_text_has_one_normal_form(text: str) -> None:
         (" nas:5004 ", "http://nas:5004"),
         ("/livetv/current/news/guide.xml/", "/livetv/current/news/guide.xml"),
         ("http://nas:port", "http://nas:port"),
+        ("http:///x", "http:///x"),
+        ("/", ""),
     ],
 )
 def test_one_spelling_of_an_address(text: str, normal: str) -> None:
@@ -88,7 +92,7 @@ def test_where_plex_finds_a_guide(place: str, location: str) -> None:
     """Below the tuner, under the path that the DVR has; or a file that Plex can read."""
     spec = spec_of(["news"])
     assert spec.plex is not None
-    dvr = DvrManifest("news", "old-news", "1040ABC5", "news", 5005, "http://ptctl:5005/", 2, scan_possible=False, channels={}, guide_path="/xmltv/threadfin.xml")  # fmt: skip
+    dvr = DvrManifest("news", "old-news", "1040ABC5", "news", 5005, "http://ptctl:5005", 2, scan_possible=False, channels={}, guide_path="/xmltv/threadfin.xml")  # fmt: skip
     at = replace(spec, plex=replace(spec.plex, guide_location=place))
     assert location == guide_location(at, dvr)
     assert "http://ptctl:5005/xmltv/threadfin.xml" == guide_location(replace(spec, plex=None), dvr)
@@ -97,6 +101,7 @@ def test_where_plex_finds_a_guide(place: str, location: str) -> None:
 def test_ports_for_remarks() -> None:
     """A remark names the port where there is one."""
     assert host_and_port("http://ptctl:5016") == ":5016"
+    assert host_and_port("http://ptctl:5004/news") == ":5004/news"
     assert host_and_port("http://ptctl/news") == "http://ptctl/news"
 
 
@@ -148,3 +153,41 @@ def test_rows_of_old_files() -> None:
     )
     assert (second.name, second.off) == ("main/2", True)
     assert [row.name for row in published_rows(dvr, b"{", b"\xff")] == ["main/1", "main/2"]
+
+
+def test_targets_are_in_the_order_of_the_spec_with_what_plex_shall_have() -> None:
+    """Numbers ascend, those switched off are left out, and each has the name of its channel; carried ones of DVRs that are
+    gone come last.
+    """
+    home = Home(
+        {"b": {2000: "B"}, "a": {1002: "Z", 1000: "Y"}}, {"b": {2000: "B"}, "a": {1002: "Z", 1000: "New"}}
+    )
+    inputs = home.plan_inputs()
+    gone = replace(
+        inputs.manifest.dvrs[0], name="aa", off=("1002",), channels={"1002": "main/Z", "1000": "main/x"}
+    )
+    known = inputs.judgement.ledger.dvrs
+    judgement = replace(
+        inputs.judgement,
+        ledger=replace(
+            inputs.judgement.ledger, dvrs={**known, "aa": replace(known["a"], name="aa", title="Old")}
+        ),
+    )
+    manifest = replace(inputs.manifest, dvrs=(gone, *sorted(inputs.manifest.dvrs, key=lambda d: d.name)))
+    found = targets(replace(inputs, manifest=manifest, judgement=judgement))
+    assert [("b", (2000,)), ("a", (1000, 1002)), ("aa", (1000,))] == [(t.dvr, t.numbers) for t in found]
+    assert [{2000: "B"}, {1000: "New", 1002: "Z"}, {1002: "main/Z", 1000: "main/x"}] == [
+        t.names for t in found
+    ]
+    assert ["b", "a", "Old"] == [t.title for t in found]
+    carried = replace(inputs, judgement=replace(inputs.judgement, carried=frozenset({"a"})))
+    assert {1000: "Y", 1002: "Z"} == targets(carried)[1].names
+
+
+@pytest.mark.parametrize(
+    ("numbers", "size"), [((), 0), ((1000,), channel_map_line_bytes((1000,), device_key="0000"))]
+)
+def test_the_size_of_a_map_before_there_is_a_tuner(numbers: tuple[int, ...], size: int) -> None:
+    """Measured as if Plex's key had four digits; nothing to switch on is no request."""
+    (target,) = targets(Home({}, {"news": {1000: "A"}}).plan_inputs())
+    assert size == replace(target, numbers=numbers).map_bytes
