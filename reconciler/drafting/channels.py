@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.drafting.bounds import LARGEST_NUMBER, channel_number
 from reconciler.errors import OperatorError
 
 __all__ = ["FORMAT", "NumberedChannel", "read", "write"]
 
 FORMAT: Final = "ptctl-channels/1"
-LARGEST: Final = 99_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,13 @@ def _channel(row: object, where: str) -> NumberedChannel:
     def said(*names: str) -> str:
         return next((str(row[n]).strip() for n in names if row.get(n) is not None), "")
 
-    number = said("number", "tvg-chno")
-    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= LARGEST):
-        raise OperatorError(f'{where}: "{number[:20]}" is no channel number from 1 to {LARGEST}')
+    written = said("number", "tvg-chno")
+    number = channel_number(written)
+    if number is None:
+        raise OperatorError(f'{where}: "{written[:20]}" is no channel number from 1 to {LARGEST_NUMBER}')
     name = said("name", "tvg-name")
     if not name:
         raise OperatorError(f"{where}: channel {number} has no name")
     return NumberedChannel(
-        said("dvr"), int(number), name, said("guide_id", "tvg-id"), said("listed"), said("channel")
+        said("dvr"), number, name, said("guide_id", "tvg-id"), said("listed"), said("channel")
     )

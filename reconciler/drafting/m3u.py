@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.drafting.bounds import LARGEST_NUMBER, LIMIT, free_name, letters, open_name
 from reconciler.drafting.draft import Loss, exactly, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
-from reconciler.wording import plural
+from reconciler.wording import plural, some
 
 __all__ = ["Block", "Listing", "blocks", "kept_numbers"]
 
-LIMIT: Final = 480
 SHOWN: Final = 5
-_RESERVED: Final = frozenset({"all", "fail", "drop", "split"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,8 @@ def blocks(counts: Mapping[str, int]) -> tuple[Block, ...]:
     for place, (groups, count) in enumerate(packed):
         stem = slug(groups[0], "channels") if len(packed) > 1 else "channels"
         # "-2" is what a bucket that splits calls its second part
-        stem = f"{stem}-tv" if stem in _RESERVED or stem.rpartition("-")[2].isdigit() else stem
-        name, counter = stem, 1
-        while name in {b.name for b in found}:
-            counter += 1
-            name = f"{stem}-{'abcdefghijklmnopqrstuvwxyz'[counter % 26]}{counter // 26 or ''}"
+        stem = f"{stem}-tv" if stem.rpartition("-")[2].isdigit() else open_name(stem)
+        name = free_name(stem, {b.name for b in found}, letters())
         found.append(Block(name, tuple(groups), count, last=place == len(packed) - 1))
     return tuple(found)
 
@@ -97,7 +93,7 @@ def kept_numbers(
     without = 0
     for channel in channels:
         number = channel.number
-        if number is None or number > 99_999:
+        if number is None or number > LARGEST_NUMBER:
             without += 1
             continue
         if number in taken:
@@ -111,8 +107,7 @@ def kept_numbers(
         used[block] = (min(low, number), max(high, number))
     losses = []
     if twice:
-        more = f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else ""
-        what = f"{plural(len(twice), 'number')} given twice: {', '.join(twice[:SHOWN])}{more}"
+        what = f"{plural(len(twice), 'number')} given twice: {some(twice, SHOWN)}"
         losses.append(Loss("numbers", what, "the first channel keeps it, the others get free ones"))
     if without:
         losses.append(Loss("numbers", f"{plural(without, 'channel')} without a number", "they get free ones"))

@@ -7,11 +7,12 @@ one by one often all begin at 1000. Who comes first keeps what it has. This modu
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.drafting.bounds import LARGEST_NUMBER
+
 __all__ = ["ranges"]
 
 ROOM: Final = 600
 FOUR_DIGITS: Final = 9_999
-LARGEST: Final = 99_999
 
 
 def ranges(used: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
@@ -27,7 +28,7 @@ def ranges(used: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     starts = sorted(low for low, _ in kept.values())
     wide = {}
     for name, (low, high) in kept.items():
-        following = next((s for s in starts if s > low), LARGEST + 1)
-        limit = FOUR_DIGITS if high <= FOUR_DIGITS else LARGEST
+        following = next((s for s in starts if s > low), LARGEST_NUMBER + 1)
+        limit = FOUR_DIGITS if high <= FOUR_DIGITS else LARGEST_NUMBER
         wide[name] = (low, max(high, min(low + ROOM - 1, following - 1, limit)))
     return wide

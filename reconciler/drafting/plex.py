@@ -12,7 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reconciler.drafting.addresses import host_and_port
-from reconciler.drafting.channels import LARGEST, NumberedChannel
+from reconciler.drafting.bounds import MOST_TUNERS, channel_number, free_name, open_name
+from reconciler.drafting.channels import NumberedChannel
 from reconciler.drafting.draft import Loss, exactly, slug
 from reconciler.drafting.number_ranges import ranges
 from reconciler.drafting.yaml_text import Value
@@ -24,7 +25,6 @@ __all__ = ["Adoptable", "Skeleton", "TunerChannel", "adoptable", "skeleton"]
 HDHOMERUN_PORTS: Final = (None, 80)
 SERVED_GUIDE: Final = "/guide.xml"
 """Where ptctl serves a guide unless told otherwise."""
-RESERVED: Final = frozenset({"all", "fail", "drop", "split"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,13 @@ def adoptable(seen: Observed) -> tuple[tuple[Adoptable, ...], tuple[Loss, ...]]:
             losses.append(
                 Loss(where, f"{others} in the same DVR", "ptctl gives each DVR one tuner: adopt the first")
             )
-        numbers = tuple(
-            int(p.device)
-            for p in device.enabled
-            if p.device.isascii() and p.device.isdigit() and 1 <= int(p.device) <= LARGEST
-        )
+        numbers = tuple(n for p in device.enabled if (n := channel_number(p.device)) is not None)
         if odd := len(device.enabled) - len(numbers):
             losses.append(
                 Loss(where, f"{plural(odd, 'channel')} with numbers that are not whole", "they get new ones")
             )
-        found.append(Adoptable(_name(dvr, {a.name for a in found}), dvr, device, tuple(sorted(numbers))))
+        name = free_name(open_name(slug(dvr.title, f"dvr-{dvr.key}")), {a.name for a in found})
+        found.append(Adoptable(name, dvr, device, tuple(sorted(numbers))))
     return tuple(found), tuple(losses)
 
 
@@ -123,7 +120,7 @@ def skeleton(found: Sequence[Adoptable], lineups: Mapping[str, Sequence[TunerCha
             what = f"numbers {one.numbers[0]}-{one.numbers[-1]} lie among those of another DVR"
             losses.append(Loss(one.name, what, "it gets the next free range"))
         if one.device.tuners:
-            dvr["tuners"] = min(one.device.tuners, 32)
+            dvr["tuners"] = min(one.device.tuners, MOST_TUNERS)
         dvr |= _address(one, ports, first_of, losses)
         if one.device.device_id:
             dvr["device_id"] = one.device.device_id
@@ -160,16 +157,6 @@ def _not_ours(dvr: Dvr) -> str:
     if port in HDHOMERUN_PORTS and urlsplit(device.uri).path in {"", "/"} and len(device.device_id) == 8:
         return f"its tuner {device.device_id} looks like a real HDHomeRun"
     return ""
-
-
-def _name(dvr: Dvr, taken: set[str]) -> str:
-    stem = slug(dvr.title, f"dvr-{dvr.key}")
-    stem = f"{stem}-tv" if stem in RESERVED else stem
-    name, counter = stem, 1
-    while name in taken:
-        counter += 1
-        name = f"{stem}-{counter}"
-    return name
 
 
 def _named(one: Adoptable, rows: Sequence[TunerChannel]) -> Iterator[NumberedChannel]:

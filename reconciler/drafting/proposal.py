@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final
 
+from reconciler.drafting.bounds import LIMIT
 from reconciler.drafting.draft import is_glob
 from reconciler.drafting.yaml_text import Value
+from reconciler.wording import number, plural
 
-__all__ = ["LIMIT", "Counted", "Group", "proposed"]
+__all__ = ["Counted", "Group", "proposed"]
 
-LIMIT: Final = 480
-"""Channels of one DVR (plex-livetv.md 7.1)."""
 MOST: Final = 15
 """DVRs to propose: so many blocks of 600 numbers have four digits."""
 REST: Final = "rest"
@@ -101,7 +101,7 @@ class Counted:
         if "match" not in self.bucket:
             return "what does not fit above"
         fits = "" if self.entries <= LIMIT else f"; one DVR holds {LIMIT}, those in a guide come first"
-        return f"{self.entries:,} channels now, {self.listed:,} in a guide{fits}"
+        return f"{plural(self.entries, 'channel')} now, {number(self.listed)} in a guide{fits}"
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.drafting.bounds import LIMIT, MOST_TUNERS, free_name, open_name
 from reconciler.drafting.channels import NumberedChannel
 from reconciler.drafting.draft import Draft, Loss, Section, Vault, gathered, slug
 from reconciler.drafting.number_ranges import ranges
@@ -26,8 +27,6 @@ __all__ = ["GUIDE_PATH", "Imported", "dvr_names", "imported"]
 GUIDE_PATH: Final = "/xmltv/threadfin.xml"
 XTEVE_GUIDE_PATH: Final = "/xmltv/xteve.xml"
 NO_SOURCE: Final[dict[str, Value]] = {"main": {"kind": "m3u", "path": "channels.m3u"}}
-LIMIT: Final = 480
-MOST_TUNERS: Final = 32
 _SAYS_NOTHING: Final = frozenset(
     {"conf", "config", "data", "threadfin", "xteve", "home", "settings", "root", "tmp"}
 )
@@ -48,12 +47,7 @@ def dvr_names(instances: Sequence[str]) -> dict[str, str]:
     for instance in instances:
         words = slug(instance, "").split("-")
         stem = "-".join(w for w in words if w not in _SAYS_NOTHING) or "tv"
-        stem = "tv-" + stem if stem in {"all", "fail", "drop", "split"} else stem
-        name, counter = stem, 1
-        while name in names.values():
-            counter += 1
-            name = f"{stem}-{counter}"
-        names[instance] = name
+        names[instance] = free_name(open_name(stem), set(names.values()))
     return names
 
 
@@ -290,7 +284,7 @@ def _dvrs(
             losses.append(
                 Loss(
                     instance.name,
-                    f"{len(pick.channels)} channels are more than the {LIMIT} that Plex activates",
+                    f"{plural(len(pick.channels), 'channel')} are more than the {LIMIT} that Plex activates",
                     f'bucket "{name}" overflows into further DVRs (overflow: split)'
                     if not _second_parts(name, names)
                     else f'say where bucket "{name}" overflows to',

@@ -12,14 +12,15 @@ from typing import Final
 
 from reconciler.catalog.address import Concealer, panel_path
 from reconciler.catalog.entry import Entry
-from reconciler.drafting.channels import LARGEST, NumberedChannel
+from reconciler.drafting.bounds import channel_number
+from reconciler.drafting.channels import NumberedChannel
 from reconciler.drafting.draft import Loss
 from reconciler.drafting.threadfin_settings import Channel, Instance
 from reconciler.drafting.yaml_text import Value
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.identity import identify
 from reconciler.secret import Secret
-from reconciler.wording import plural
+from reconciler.wording import plural, some
 
 __all__ = ["Chosen", "chosen"]
 
@@ -35,7 +36,6 @@ class Chosen:
     overrides: list[dict[str, Value]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
-    streams: set[tuple[str, str, str]] = field(default_factory=set)
     used: tuple[int, int] | None = None
 
 
@@ -118,15 +118,15 @@ def _number(found: Chosen, dvr: str, where: str, shown: Sequence[Channel], ids: 
     odd = []
     numbers: Counter[int] = Counter()
     for channel in shown:
-        text = channel.number.removesuffix(".0")
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LARGEST):
+        number = channel_number(channel.number.removesuffix(".0"))
+        if number is None:
             odd.append(channel)
             continue
-        numbers[int(text)] += 1
+        numbers[number] += 1
         found.channels.append(
             NumberedChannel(
                 dvr,
-                int(text),
+                number,
                 channel.name,
                 channel.guide_id,
                 channel.listed if channel.listed != channel.name else "",
@@ -134,7 +134,7 @@ def _number(found: Chosen, dvr: str, where: str, shown: Sequence[Channel], ids: 
             )
         )
     if odd:
-        names = _some([f"{c.number or 'none'} {c.name}" for c in odd])
+        names = some([f"{c.number or 'none'} {c.name}" for c in odd], SHOWN)
         found.losses.append(
             Loss(
                 where,
@@ -146,7 +146,7 @@ def _number(found: Chosen, dvr: str, where: str, shown: Sequence[Channel], ids: 
         found.losses.append(
             Loss(
                 where,
-                f"several channels have number {_some([str(n) for n in twice])}",
+                f"several channels have number {some([str(n) for n in twice], SHOWN)}",
                 "one of each keeps it, the others get the next free ones",
             )
         )
@@ -182,12 +182,12 @@ def _select(
             found.notes.append(f"{channel.name}: switched off in {instance.name}")
         elif channel.listed not in names:
             by_name.setdefault(sources[channel.file], []).append(channel.listed)
-    for source, some in by_name.items():
+    for source, refused_names in by_name.items():
         found.filters.append(
             {
                 "name": f"{dvr}-off" + (f"-{source}" if len(by_name) > 1 else ""),
                 "for": dvr,
-                "drop": {"source": source, "name": {"in": sorted(set(some))}},
+                "drop": {"source": source, "name": {"in": sorted(set(refused_names))}},
             }
         )
 
@@ -215,16 +215,11 @@ def _strangers(instance: Instance, sources: Mapping[str, str]) -> Iterator[tuple
         ),
     ]
     for test, what, advice in tests:
-        some = [c.name for c in instance.channels or () if c.shown and test(c)]
-        if some:
-            yield f"{plural(len(some), 'channel')} {what}: {_some(some)}", advice
+        names = [c.name for c in instance.channels or () if c.shown and test(c)]
+        if names:
+            yield f"{plural(len(names), 'channel')} {what}: {some(names, SHOWN)}", advice
 
 
 def _is_film(channel: Channel) -> bool:
     shape = panel_path(channel.url)
     return shape is not None and shape.kind != "live"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

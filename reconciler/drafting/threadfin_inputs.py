@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.drafting.addresses import Panel, is_public, is_web, panel_of, stream_account
+from reconciler.drafting.bounds import free_name
 from reconciler.drafting.draft import Loss, Vault, slug
 from reconciler.drafting.threadfin_rules import playback
 from reconciler.drafting.threadfin_settings import Instance, Listed
@@ -53,12 +54,7 @@ class Inputs:
 
     def _named(self, file: Listed, fallback: str, taken: Container[str]) -> str:
         own = slug(file.name, "")
-        stem = fallback if own in _SAYS_NOTHING or not own else own
-        name, counter = stem, 1
-        while name in taken:
-            counter += 1
-            name = f"{stem}-{counter}"
-        return name
+        return free_name(fallback if own in _SAYS_NOTHING or not own else own, taken)
 
     def _source(self, instance: Instance, file: Listed) -> str:
         panel = panel_of(file.source) if file.kind == "m3u" else None

@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.drafting.bounds import LIMIT
 from reconciler.drafting.draft import Vault
 from reconciler.drafting.first import first_draft
-from reconciler.drafting.m3u import LIMIT, Listing, blocks, kept_numbers
+from reconciler.drafting.m3u import Listing, blocks, kept_numbers
 from reconciler.drafting.provider import Provider, sections
 from tests.drafting.reading import spec_of
 

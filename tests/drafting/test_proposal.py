@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.drafting.bounds import LIMIT
 from reconciler.drafting.draft import Vault
 from reconciler.drafting.first import first_draft, tidying
-from reconciler.drafting.proposal import LIMIT, Counted, Group, proposed
+from reconciler.drafting.proposal import Counted, Group, proposed
 from reconciler.drafting.provider import Provider, sections
 from reconciler.secret import Secret
 from tests.drafting.reading import spec_of

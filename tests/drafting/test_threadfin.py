@@ -407,7 +407,7 @@ def test_names_of_dvrs() -> None:
         "threadfin-bcastus": "bcastus",
         "conf": "tv",
         "threadfin_Sports A": "sports-a",
-        "all": "tv-all",
+        "all": "all-tv",
     } == dvr_names(["threadfin-bcastus", "conf", "threadfin_Sports A", "all"])
 
 
