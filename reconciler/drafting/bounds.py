@@ -25,7 +25,7 @@ LIMIT: Final = 480
 LARGEST_NUMBER: Final = 99_999
 MOST_TUNERS: Final = 32
 RESERVED: Final = frozenset({"all", "fail", "drop", "split"})
-"""What a bucket may not be called: words of `overflow` and of `--channels`."""
+"""What bucket and DVR may not be called: words of `overflow`, and of permissions (`shrink:all`)."""
 
 
 def channel_number(text: str) -> int | None:

@@ -230,7 +230,10 @@ def _existing(
         draft.undo = ""
         kind = "replace"
         if applied is not None:
-            return kind, None  # what is to be replaced is not as it shall be: noted as applied, drift would be forgotten
+            return (
+                kind,
+                None,
+            )  # what is to be replaced is not as it shall be: noted as applied, drift would be forgotten
     return kind, _settle(draft, device, dvr, context, kind)
 
 

@@ -51,13 +51,15 @@ def _written_out(found: re.Match[str]) -> str:
 
 
 def cells(text: str) -> int:
-    """How many terminal cells `text` takes: wide characters two, combining ones none."""
-    if text.isascii():
+    """How many terminal cells `text` takes: wide characters two, combining ones none, those written out (`harmless`) six."""
+    if text.isascii() and text.isprintable():
         return len(text)
     return sum(map(_cells, text))
 
 
 def _cells(char: str) -> int:
+    if _HARMFUL.match(char):
+        return len(r"\u001b")
     if unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

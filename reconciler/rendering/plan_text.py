@@ -342,7 +342,7 @@ def _examples(channels: Sequence[NamedChannel], width: int) -> str:
 
 def _channel_line(channel: NamedChannel) -> str:
     parts = [pad(cut(channel.name, 26), 26), pad(channel.id, 16)]
-    parts.append(f"group {channel.group}" if channel.group else "")
+    parts.append(f"group {cut(channel.group, 26)}" if channel.group else "")
     parts.append(channel.before)
     parts.append(channel.why)
     return "  ".join(p for p in parts if p)

@@ -13,6 +13,12 @@ ROLES: tuple[Role, ...] = (
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["\x1b[2J", "\x9b", "a\u202eb", "\x07", "\ud800"])
+def test_what_is_written_out_keeps_its_column(text: str) -> None:
+    """A table stays one: the width is that of what will stand there."""
+    assert len(harmless(text, color=False)) == cells(text)
+
+
 @pytest.mark.parametrize(
     ("text", "width"),
     [
