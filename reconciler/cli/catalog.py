@@ -173,7 +173,7 @@ def _sources(
         kinds = [f"{number(n)} {word}" for k, word in KIND_WORDS.items() if (n := counts[name, k])]
         said = "   ".join(kinds) or "nothing"
         age = f"   {span(report.age_s)} old" if report.fetched == "cached" else ""
-        yield f"  {name:<12} {report.kind:<7} {report.fetched:<9} {said}{' match' if match else ''}{age}"
+        yield f"  {name:<12} {report.kind:<7} {report.fetched:<9} {said}{' matching' if match else ''}{age}"
         yield from textwrap.wrap(
             "; ".join(report.notes), WIDTH, initial_indent=MARGIN, subsequent_indent=MARGIN
         )
@@ -207,13 +207,17 @@ def _groups(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
     for group in live:
         places.update({_goes(*to): n for to, n in group.goes})
     share = f" ({100 * listed / total:.0f} %)" if total else ""
-    yield ""
+    if groups:
+        yield ""
     yield f"{plural(len(live), 'group')}, {plural(total, 'channel')}, {number(listed)} in a guide{share}"
     if places:
         yield "Goes to: " + " · ".join(f"{place} {number(n)}" for place, n in places.most_common())
 
 
 def _channels(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
+    if not entries:
+        yield plural(0, "entry")
+        return
     width = min(max([12, *(cells(e.name) for e in entries)]), 34)
     ids = min(max([8, *(cells(e.id) for e in entries)]), 24)
     groups = min(max([8, *(cells(e.group) for e in entries)]), 24)
@@ -225,9 +229,8 @@ def _channels(entries: Sequence[Whereabout], console: Console) -> Iterator[str]:
         yield f"  {name}  {pad(entry.id, ids)}  {group}  {guide:<6} {_goes(entry.goes, entry.place)}"
     yield ""
     places = Counter(_goes(e.goes, e.place) for e in entries)
-    yield plural(len(entries), "entry") + (
-        ": " + " · ".join(f"{place} {number(n)}" for place, n in places.most_common()) if places else ""
-    )
+    went = " · ".join(f"{place} {number(n)}" for place, n in places.most_common())
+    yield f"{plural(len(entries), 'entry')}: {went}"
 
 
 def _json(

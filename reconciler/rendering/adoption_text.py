@@ -1,13 +1,13 @@
 """What became of a DVR's numbers at its adoption, as text. Refuses to judge: the matches are given."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from reconciler.ledger.model import Ledger
 from reconciler.planning.adoption import Adoption, Match
 from reconciler.rendering.ink import cut, paint
-from reconciler.wording import plural
+from reconciler.wording import number, plural
 
 __all__ = ["render", "render_rebuilt"]
 
@@ -33,9 +33,7 @@ def render(dvr: str, key: str, made: Adoption, *, color: bool) -> str:
     if made.unmatched:
         count = plural(len(made.unmatched), "number")
         lines += ["", paint(f"Not found, reserved ({count}):", "change", color=color)]
-        lines += [f"  {_line(match)}" for match in made.unmatched[:LISTED]]
-        if len(made.unmatched) > LISTED:
-            lines.append(f"  and {len(made.unmatched) - LISTED} more (-f json lists all)")
+        lines += _listed(made.unmatched)
         lines.append(
             "  they stay on until the DVR's map is next sent; an override with  number:  gives one to a channel"
         )
@@ -63,7 +61,7 @@ def render_rebuilt(
             lines.append(f"  {words}: {', '.join(names)}")
     for name, matches in unmatched.items():
         lines.append(f"  {name}: {plural(len(matches), 'number')} without a channel, reserved")
-        lines += [f"  {_line(match)}" for match in matches[:LISTED]]
+        lines += _listed(matches)
     lines += [f"  {name}: NOT taken over, {why}" for name, why in left.items()]
     if left:
         lines.append("  the next plan takes them over with their numbers, once that is put right")
@@ -75,5 +73,8 @@ def render_rebuilt(
     return "\n".join(lines) + "\n"
 
 
-def _line(match: Match) -> str:
-    return f"{match.number:>6}  {cut(match.name, 60) or '(no name)'}"
+def _listed(matches: Sequence[Match]) -> Iterator[str]:
+    for match in matches[:LISTED]:
+        yield f"  {match.number:>6}  {cut(match.name, 60) or '(no name)'}"
+    if len(matches) > LISTED:
+        yield f"  and {number(len(matches) - LISTED)} more (-f json lists all)"

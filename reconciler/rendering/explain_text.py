@@ -101,10 +101,9 @@ def render_unbucketed(groups: Sequence[tuple[str, int]]) -> str:
     """Groups whose channels fit no bucket, the largest first."""
     if not groups:
         return "every channel fits a bucket\n"
-    width = min(50, max(cells(group) for group, _ in groups))
-    total = sum(c for _, c in groups)
+    named = [(group or "no group", count) for group, count in groups]
+    width = min(50, max(cells(name) for name, _ in named))
+    total = sum(count for _, count in named)
     lines = [f"{plural(total, 'channel')} {'fits' if total == 1 else 'fit'} no bucket"]
-    lines += [
-        f"  {pad(cut(group or 'no group', width), width)} {number(count):>8}" for group, count in groups
-    ]
+    lines += [f"  {pad(cut(name, width), width)} {number(count):>8}" for name, count in named]
     return "\n".join(lines) + "\n"

@@ -61,9 +61,9 @@ def render(
     `actions` adds the steps of apply one by one; `asking`: a question follows, so no next command is named.
     """
     if plan.empty and not plan.blocks and not plan.held and not actions and not saved:
-        parts = [[_header(plan, color=color)], list(_warnings(plan, color=color)), [_nothing(plan)]]
-        if not plan.warnings:
-            parts = [[_header(plan, color=color), _nothing(plan)]]
+        head, rest = [_header(plan, color=color)], [_nothing(plan)]
+        warnings = list(_warnings(plan, color=color))
+        parts = [head, warnings, rest] if warnings else [head + rest]
         return "\n\n".join("\n".join(part) for part in parts) + "\n"
     parts = [
         [_header(plan, color=color)],
@@ -89,14 +89,14 @@ def render_channels(plan: Plan, wanted: str, *, color: bool) -> str:
         counts = change.counts
         head = f"{change.dvr}   {_moved(counts)}   + {len(counts.added)}   - {len(counts.removed)}   ~ {len(counts.changed)}"
         lines = [paint(head, "head", color=color)]
-        for sign, role, channels in (
+        listed: tuple[tuple[str, Role, Sequence[NamedChannel]], ...] = (
             ("+", "add", counts.added),
             ("-", "danger", counts.removed),
             ("~", "change", counts.changed),
-        ):
+        )
+        for sign, role, channels in listed:
             lines += [
-                "  " + paint(f"{sign} {c.number:<5}", _as_role(role), color=color) + _channel_line(c)
-                for c in channels
+                "  " + paint(f"{sign} {c.number:<5}", role, color=color) + _channel_line(c) for c in channels
             ]
         blocks.append("\n".join(line.rstrip() for line in lines))
     return "\n\n".join(blocks) + "\n"
@@ -110,10 +110,6 @@ def summary_line(plan: Plan) -> str:
         words = dict.fromkeys(RULES[b.code] for b in sorted(blocks, key=lambda b: b.code))
         parts.append(f"{plan.summary.blocked} blocked ({', '.join(words)})")
     return ", ".join(parts) or "nothing to do"
-
-
-def _as_role(role: str) -> Role:
-    return {"add": "add", "danger": "danger"}.get(role, "change")  # type: ignore[return-value]  # closed above
 
 
 def _header(plan: Plan, *, color: bool) -> str:
@@ -145,7 +141,8 @@ def _release(version: str) -> str:
 def _nothing(plan: Plan) -> str:
     dvrs = sum(c.kind == "same" or c.content_only for c in plan.changes)
     text = (
-        f"No changes. {plural(dvrs, 'DVR')} with {plural(plan.channels_after, 'channel')} match the spec "
+        f"No changes. {plural(dvrs, 'DVR')} with {plural(plan.channels_after, 'channel')} "
+        f"{'matches' if dvrs == 1 else 'match'} the spec "
         f"({plan.made.replace('T', ' ').removesuffix('Z')}, {plural(plan.requests, 'request')}, {plan.seconds:.1f} s)."
     )
     content = sum(c.content_only for c in plan.changes)

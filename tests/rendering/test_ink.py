@@ -60,6 +60,7 @@ def test_what_is_cut_fits(text: str, width: int) -> None:
     """Never wider than asked for, and as it was where it fitted."""
     assert cells(cut(text, width)) <= width
     assert width == cells(pad(cut(text, width), width))
+    assert text.replace("\n", " ") == cut(text, max(1, cells(text)))
 
 
 @given(st.text(alphabet=st.characters(), max_size=30))

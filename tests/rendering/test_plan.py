@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconciler.lineups.model import Block
 from reconciler.planning.model import Counts, Plan
 from reconciler.rendering import plan_markdown, plan_text
-from reconciler.rendering.ink import cells, cut
+from reconciler.rendering.ink import cells
 from tests.rendering.plans import busy_plan, channels, quiet_plan
 
 STORED: Final = Path(__file__).parent / "stored"
@@ -120,10 +120,3 @@ def test_provider_text_cannot_break_the_table(name: str) -> None:
     assert "\n" not in text
     assert re.search(r"(?<!\\)\|", text.replace("\\\\", "")) is None
     assert "<" not in text.replace("\\<", "")
-
-
-@given(st.text(), st.integers(1, 40))
-def test_cut_keeps_to_its_width(text: str, width: int) -> None:
-    """What is cut has at most the cells asked for, on one line, and nothing is cut that fits."""
-    assert cells(cut(text, width)) <= max(width, min(cells(text), width))
-    assert cut(text, 10_000) == text.replace("\n", " ")
