@@ -11,7 +11,7 @@ _GLOB_SIGNS: Final = frozenset("*?[")
 
 
 def check(subject: Subject) -> None:
-    """V140 for everything but `overflow` (see `buckets`) and what approvals and moves name (see `history`)."""
+    """V140 for everything but `overflow` (see `buckets`) and what approvals and moves name (see `history`); V313."""
     credentials, sources = subject.keys("credentials"), subject.keys("sources")
     buckets = subject.bucket_keys()
     sure_of_credentials = not subject.root.data.get("credentials") or subject.known("credentials")
@@ -29,6 +29,7 @@ def check(subject: Subject) -> None:
         for field, condition in subject.conditions():
             if field == "source":
                 _source(subject, condition)
+    _idle_headers(subject)
     if buckets is not None:
         for step in subject.listed("filters"):
             for given in items(inner(step, "for")):
@@ -38,6 +39,23 @@ def check(subject: Subject) -> None:
                 subject.refers(bucket, "bucket", buckets)
             elif name not in buckets and "bucket" not in dvr.data and dvr.key is not None:
                 subject.dangling(Val(dvr.key, name), "bucket", name, buckets)
+
+
+def _idle_headers(subject: Subject) -> None:
+    """Headers of what is read from a file. A list's are sent for its guide as well, so one that gives a guide needs them."""
+    asked = {given.data for guide in subject.named("guides").values() if (given := inner(guide, "source"))}
+    for section in ("sources", "guides"):
+        for name, entry in subject.named(section).items():
+            headers = inner(entry, "headers")
+            if headers is None or not headers.data or inner(entry, "path") is None or name in asked:
+                continue
+            hint = "headers for its streams go under stream: {headers: …}"
+            subject.findings.warning(
+                "V313",
+                headers.key or headers.node,
+                f'{section[:-1]} "{name}" is a file, so no request carries these headers',
+                hints=(hint if section == "sources" else "remove them",),
+            )
 
 
 def _source(subject: Subject, condition: Val) -> None:

@@ -163,7 +163,12 @@ SOURCE: Final = ByKind(
                     "are filled in from `credentials`.",
                     examples=("https://example.net/list.m3u.gz",),
                 ),
-                Key("credentials", NAMES, "Names of credentials for the placeholders of `url`."),
+                Key(
+                    "credentials",
+                    NAMES,
+                    "Names of credentials: for the placeholders of `url`, and to keep an account out of all files "
+                    "that stands in the addresses of the list.",
+                ),
                 Key("headers", HEADERS, "Request headers; secret ones are references."),
                 _content,
                 _connections,
