@@ -15,6 +15,7 @@ from reconciler.catalog.address import PASSWORD, USERNAME, Concealer, panel_path
 from reconciler.catalog.directives import attribute_headers
 from reconciler.catalog.entry import Dropped, Entry, Kind
 from reconciler.catalog.extinf import Said, tidy
+from reconciler.wording import plural
 
 __all__ = [
     "Assembly",
@@ -39,6 +40,7 @@ _ADULT: Final = re.compile(r"\bxxx\b|\badults?\b(?! swim)|(?:\b18|\+18|\b18 )\+|
 _NO_GUIDE_ID: Final = frozenset(
     ["0", "n/a", "nan", "none", "null", "undefined", "(no tvg-id)", "(no tvg-id)(m3u4u)"]
 )
+_DASH: Final = re.compile(r"\.(?:mpd|isml?/manifest)(?:[?#]|$)", re.IGNORECASE)
 _UNSAFE: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -72,6 +74,12 @@ class _Head(NamedTuple):
 
 
 _PLAIN: Final = _Head(panel=False)
+
+
+def _one_more(count: int, examples: tuple[str, ...], example: str) -> tuple[int, tuple[str, ...]]:
+    if len(examples) < EXAMPLES and example and example not in examples:
+        examples = (*examples, example)
+    return count + 1, examples
 
 
 def is_adult_group(group: str) -> bool:
@@ -138,6 +146,7 @@ class Assembly:
         "_heads",
         "_identities",
         "_texts",
+        "_unplayable",
         "concealer",
         "panel",
         "source",
@@ -154,13 +163,11 @@ class Assembly:
         self._adult: dict[str, bool] = {}
         self._accounts: set[tuple[str, str]] = set()
         self._identities: set[str] = set()
+        self._unplayable: tuple[int, tuple[str, ...]] = 0, ()
 
     def drop(self, reason: str, example: str) -> None:
         """Count one that is left out."""
-        count, examples = self._drops.get(reason, (0, ()))
-        if len(examples) < EXAMPLES and example and example not in examples:
-            examples = (*examples, example)
-        self._drops[reason] = count + 1, examples
+        self._drops[reason] = _one_more(*self._drops.get(reason, (0, ())), example)
 
     def add(
         self,
@@ -171,8 +178,10 @@ class Assembly:
         group: str,
         sticky_group: str,
         place: str,
+        locked: bool = False,
     ) -> None:
-        """One entry from its `#EXTINF` line, its addresses and its headers.
+        """One entry from its `#EXTINF` line, its addresses and its headers. `locked`: a directive says that it is DASH or
+        needs a licence.
 
         `group` stood below its `#EXTINF`, `sticky_group` above; its own `group-title` wins over both. `place` tells
         where one without a name is.
@@ -193,6 +202,8 @@ class Assembly:
         if not name:
             self.drop("no name", place)
             return
+        if locked or all(map(_DASH.search, addresses)):
+            self._unplayable = _one_more(*self._unplayable, name)
         url, key, kind, extension = self.locate(addresses[0])
         more: tuple[str, ...] = ()
         if len(addresses) > 1:
@@ -241,6 +252,20 @@ class Assembly:
             return
         for entry in self._entries[-len(places.identities) :]:
             self._note_identity(entry.kind, entry.key or entry.url)
+
+    def note_dash(self, names: Sequence[str], urls: Sequence[str]) -> None:
+        """Count the entries of a block that are DASH by their address."""
+        for name, url in zip(names, urls, strict=True):
+            if _DASH.search(url):
+                self._unplayable = _one_more(*self._unplayable, name)
+
+    def unplayable(self) -> str:
+        """A sentence about entries that no tuner can play whatever they are asked for, "" where there are none."""
+        count, examples = self._unplayable
+        if not count:
+            return ""
+        which = ", ".join(examples) + (", …" if count > len(examples) else "")
+        return f"{plural(count, 'entry')} in DASH or under a licence, which no tuner can play ({which})"
 
     def shared(self, texts: Sequence[str]) -> list[str]:
         """The same texts, one object for all entries that have the same."""

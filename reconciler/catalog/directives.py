@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
-__all__ = ["attribute_headers", "kodi_headers", "split_pipe", "vlc_header"]
+__all__ = ["attribute_headers", "kodi_headers", "kodi_locked", "split_pipe", "vlc_header"]
 
 Header = tuple[str, str]
 REMEMBERED: Final = 512
@@ -108,6 +108,19 @@ def kodi_headers(option: str) -> tuple[Header, ...]:
     if key.strip().lower() in {"inputstream.adaptive.stream_headers", "inputstream.adaptive.common_headers"}:
         return _pairs(value)
     return ()
+
+
+def kodi_locked(option: str) -> bool:
+    """Whether what follows `#KODIPROP:` says that the stream is DASH or Smooth Streaming, or needs a licence."""
+    key, _, value = (part.strip().lower() for part in option.partition("="))
+    if key == "inputstream.adaptive.manifest_type":
+        return value in {"mpd", "dash", "ism"}
+    return bool(value) and key in {
+        "inputstream.adaptive.license_key",
+        "inputstream.adaptive.license_type",
+        "inputstream.adaptive.drm",
+        "inputstream.adaptive.drm_legacy",
+    }
 
 
 def attribute_headers(attributes: Mapping[str, str]) -> tuple[Header, ...]:

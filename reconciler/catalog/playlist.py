@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.catalog.address import Concealer
 from reconciler.catalog.assembly import Assembly
-from reconciler.catalog.directives import kodi_headers, split_pipe, vlc_header
+from reconciler.catalog.directives import kodi_headers, kodi_locked, split_pipe, vlc_header
 from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.extinf import Said, attributes, read_extinf
@@ -116,9 +116,9 @@ class _Reader:
     """The state between lines: the open `#EXTINF`, what waits for the next one, and the sticky group."""
 
     __slots__ = (
-        "_address", "_begun", "_bulk", "_carried", "_foreign", "_group", "_headers", "_local_group", "_open", "_said",
-        "_stream", "_text", "_waiting", "_wrong_bytes", "assembly", "guide_urls", "header", "line_number", "long_lines",
-        "seen_text",
+        "_address", "_begun", "_bulk", "_carried", "_foreign", "_group", "_headers", "_local_group", "_locked", "_open",
+        "_said", "_stream", "_text", "_waiting", "_waiting_locked", "_wrong_bytes", "assembly", "guide_urls", "header",
+        "line_number", "long_lines", "seen_text",
     )  # fmt: skip
 
     def __init__(self, assembly: Assembly, *, in_bulk: bool) -> None:
@@ -130,6 +130,7 @@ class _Reader:
         self._address: list[str] = []
         self._headers: list[tuple[str, str]] = []
         self._waiting: list[tuple[str, str]] = []
+        self._locked = self._waiting_locked = False
         self._foreign = ""
         self._text = False
         self._begun = 0
@@ -183,7 +184,7 @@ class _Reader:
                 self.lines(part)
                 continue
             self._close()
-            if self._waiting:
+            if self._waiting or self._waiting_locked:
                 # headers that stood before this entry are its own
                 head, _, rest = part.partition("\n#EXTINF:")
                 self.lines(head + "\n")
@@ -247,6 +248,7 @@ class _Reader:
         self._said = read_extinf(line[8:])
         if self._waiting:
             self._headers, self._waiting = self._waiting, []
+        self._locked, self._waiting_locked = self._waiting_locked, False
 
     def _directive(self, line: str) -> None:
         word = line[:11].upper()
@@ -264,6 +266,11 @@ class _Reader:
                 self._group = group
         elif word.startswith("#KODIPROP:"):
             self._header_target().extend(kodi_headers(line[10:]))
+            if kodi_locked(line[10:]):
+                if self._open and not self._address:
+                    self._locked = True
+                else:
+                    self._waiting_locked = True
         elif word in {"#EXT-X-TARG", "#EXT-X-STRE", "#EXT-X-MEDI"}:
             self._stream = True
         elif word.startswith("#EXTM3U"):
@@ -319,6 +326,7 @@ class _Reader:
                 group=self._local_group,
                 sticky_group=self._group,
                 place=f"line {self._begun}",
+                locked=self._locked,
             )
         else:
             said = self._said
@@ -348,6 +356,8 @@ class _Reader:
             notes.append(
                 f"{plural(self.long_lines, 'line')} longer than {LINE_LIMIT_CHARS:,} characters left out"
             )
+        if unplayable := self.assembly.unplayable():
+            notes.append(unplayable)
         entries, dropped = self.assembly.entries(), self.assembly.dropped()
         if not entries and self._stream:
             notes.append("this is the playlist of one stream, not a list of channels")

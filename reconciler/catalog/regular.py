@@ -164,6 +164,9 @@ class Regular:
         logos = column("tvg-logo")
         if "tvg-logo" in columns and assembly.concealer.touches("\n".join(columns["tvg-logo"])):
             logos = map(assembly.logo, logos)
+        joined = "\n".join(columns[_URL]).lower()
+        if ".mpd" in joined or "/manifest" in joined:
+            assembly.note_dash(names, columns[_URL])
         places = assembly.locate_all(columns[_URL])
         rows = zip(
             repeat(assembly.source, count),

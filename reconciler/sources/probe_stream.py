@@ -67,7 +67,8 @@ async def try_address(client: httpx.AsyncClient, url: Secret, look: Look) -> Tri
     if verdict.kind == "hls":
         return await _try_playlist(client, answer, look, wanted)
     if verdict.kind == "dash":
-        return Tried("inconclusive", "", "DASH, which is not looked into")
+        # what the relay says of it as well: to keep such a channel is to promise what no tuner can do
+        return _tried(Verdict("bad", "not-ts", "a DASH manifest, which cannot be relayed"))
     if verdict.good and look.ffprobe:
         return await _deep(look, answer.data)
     return _tried(verdict)

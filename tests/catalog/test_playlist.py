@@ -251,6 +251,19 @@ def test_blanks_and_bars_in_addresses() -> None:
     assert only("#EXTM3U\n#EXTINF:-1,E\nhttp://h/a|b.ts\n").url == "http://h/a|b.ts"
 
 
+def test_dash_and_licences_are_told() -> None:
+    """What no tuner can play is kept and told: by its address, and by what Kodi is told of it."""
+    found = read(
+        "#EXTM3U\n"
+        "#KODIPROP:inputstream.adaptive.manifest_type=mpd\n#EXTINF:-1,A\nhttp://h/a\n"
+        "#EXTINF:-1,B\n#KODIPROP:inputstream.adaptive.license_type=com.widevine.alpha\nhttp://h/b.m3u8\n"
+        "#EXTINF:-1,C\n#KODIPROP:inputstream.adaptive.manifest_type=hls\nhttp://h/c.m3u8?x=.mpd&y\n"
+        "#EXTINF:-1,D\nhttp://h/d.MPD?x=1\n#EXTINF:-1,E\nhttp://h/e.isml/.m3u8\n#EXTINF:-1,F\nhttp://h/f.ism/Manifest\n"
+    )
+    assert ["A", "B", "C", "D", "E", "F"] == [e.name for e in found.entries]
+    assert ("4 entries in DASH or under a licence, which no tuner can play (A, B, D, …)",) == found.notes
+
+
 def test_a_name_over_two_lines() -> None:
     """Plain text between an entry and its address is part of nothing."""
     assert only("#EXTM3U\n#EXTINF:-1,Eins\nund mehr Text\nhttp://h/a\n").url == "http://h/a"
@@ -374,7 +387,7 @@ _line = st.one_of(
     st.builds(lambda h, n: f"http://{h}/u/p/{n}", st.sampled_from("abc"), st.integers(0, 99)),
     st.builds(lambda n: f"https://h/{n}", _word),
     st.sampled_from([
-        "", "#EXTGRP:S", "#EXTVLCOPT:http-user-agent=V", "#EXTM3U url-tvg=\"http://g\"", "# note", "rtsp://h/1", "text",
+        "", "#KODIPROP:inputstream.adaptive.license_key=k", "http://h/u/p/7.mpd", "#EXTGRP:S", "#EXTVLCOPT:http-user-agent=V", "#EXTM3U url-tvg=\"http://g\"", "# note", "rtsp://h/1", "text",
         " #EXTINF:-1,Odd", "#EXTINF:-1,Two#EXTINF:", "http://h/movie/u/p/7.mkv", "\ufeff#EXTM3U",
     ]),
 )  # fmt: skip

@@ -58,3 +58,17 @@ def test_a_variant_that_is_missing(run: Run[None]) -> None:
             assert ["/live.m3u8", "/first.m3u8"] == provider.paths()
 
     run(main)
+
+
+@pytest.mark.accepts("E20-2")
+def test_dash_is_no_stream(run: Run[None]) -> None:
+    """The relay cannot pass it on, so the probe does not keep it."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.pages["/live.mpd"] = answer(
+                b'<?xml version="1.0"?>\n<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>'
+            )
+            assert ("bad", "not-ts") == await tried(provider, "/live.mpd")
+
+    run(main)
