@@ -374,10 +374,10 @@ async def _refused(
     head = b"".join(Utf8([head], lambda _: None))
     if b"<tv" not in head:
         raise errand.unwanted(found, head, "a guide")
-    if before is not None and _hollow(head):
-        raise FetchFailed("empty", "a guide without a channel and a programme")
     if not ends and before is not None:
         raise FetchFailed("reset", "the guide ends in the middle")
+    if before is not None and await trio.to_thread.run_sync(_hollow, found, abandon_on_cancel=True):
+        raise FetchFailed("empty", "a guide without a programme")
     if not ends:
         errand.note("the guide ends in the middle: what is there is used")
 
@@ -410,9 +410,20 @@ def _ends(tail: bytes) -> bool:
     return b"</tv" in tail.replace(b"\0", b"")
 
 
-def _hollow(head: bytes) -> bool:
-    """Whether a guide has nothing in it, which is an outage where there was something before (LNK-2)."""
-    return b"<channel" not in head and b"<programme" not in head
+def _hollow(found: Spooled) -> bool:
+    """Whether a guide tells no programme, channels or not: an outage where there was something before (LNK-2), and no
+    guide to prune by (EPG-1). Reads to the first programme.
+    """
+    before = b""
+    try:
+        for block in Utf8(found.chunks(), lambda _: None):
+            if b"<programme" in before + block:
+                return False
+            before = block[-len(b"<programme") :]
+    except FetchFailed as failure:
+        if failure.cause != "reset":
+            raise
+    return True
 
 
 def _same_bytes(kept: Path, found: Path) -> bool:

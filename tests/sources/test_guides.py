@@ -25,7 +25,10 @@ from tests.sources.test_lists import body, serving
 
 NOW = 1_800_000_000.0
 QUICK = Limits(connect_s=1, login_s=2, answer_s=2, idle_s=1, guide_s=5, pause_s=0.01, retries=1)
-GUIDE = b'<?xml version="1.0"?>\n<tv><channel id="a"><display-name>A</display-name></channel></tv>\n'
+CHANNELS_ONLY = b'<?xml version="1.0"?>\n<tv><channel id="a"><display-name>A</display-name></channel></tv>\n'
+GUIDE = CHANNELS_ONLY.replace(
+    b"</tv>", b'<programme start="20261201120000 +0000" channel="a"><title>T</title></programme></tv>'
+)
 NOTHING = Catalog((), {})
 
 
@@ -156,10 +159,23 @@ def test_a_guide_in_a_file(run: Run[Any], tmp_path: Path) -> None:
         ("an HTML page instead of a guide", b"<html><body>504</body></html>"),
         ("the guide ends in the middle", GUIDE[:-9]),
         ("the guide ends in the middle", gzip.compress(GUIDE, mtime=0)[:-12]),
-        ("a guide without a channel and a programme", b"<tv></tv>"),
+        ("a guide without a programme", b"<tv></tv>"),
+        ("a guide without a programme", CHANNELS_ONLY),
+        ("a guide without a programme", gzip.compress(CHANNELS_ONLY, mtime=0)),
+        ("a guide without a programme", CHANNELS_ONLY.decode().encode("utf-16")),
         ("no such file or directory", None),
     ],
-    ids=["empty", "page", "cut off", "cut off, packed", "hollow", "gone"],
+    ids=[
+        "empty",
+        "page",
+        "cut off",
+        "cut off, packed",
+        "hollow",
+        "channels",
+        "channels, packed",
+        "channels, wide",
+        "gone",
+    ],
 )
 def test_a_file_in_the_making_keeps_the_last_good_guide(
     run: Run[Any], tmp_path: Path, told: str, data: bytes | None
