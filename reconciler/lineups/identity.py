@@ -29,6 +29,8 @@ _VOLATILE: Final = re.compile(
     r".*time.*|.*uuid.*|device.*|.*did|ip|policy|nva|nvb|wms.*|u|p|mac|play_token|cb|rand(?:om)?|_)",
     re.IGNORECASE,
 )
+_WORDS: Final = re.compile(r"[-_]")
+_WORD: Final = re.compile(r"[^\W\d_]+\d{0,2}|\d{1,4}[a-z]{0,3}|")
 _PLACEHOLDER: Final = re.compile(r"\{(?:username|password)\}")
 
 
@@ -159,6 +161,9 @@ def _is_token(text: str) -> bool:
         return False
     digits = sum(c.isdigit() for c in text)
     letters = sum(c.isalpha() for c in text)
+    words = _WORDS.split(text)
+    if len(words) > 2 and all(_WORD.fullmatch(word) for word in words):
+        return False  # `discovery-channel-1080p-2024` is a name, and one of several on the same host
     return digits >= 4 and letters >= 4 and not re.search(r"[ %+,;!()]", text) and text.count("-") <= 5
 
 

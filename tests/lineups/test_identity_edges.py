@@ -98,6 +98,11 @@ def test_what_changes_with_every_fetch_is_no_part_of_a_path(other: str) -> None:
         ("http://a.example/s/channelnumberfiveof5th/x.ts", "http://a.example/s/x.ts"),
         ("http://a.example/s/1234567890123456789abc/x.ts", "http://a.example/s/x.ts"),
         ("http://a.example/s/US: channel 12345678 news/x.ts", "http://a.example/s/x.ts"),
+        (
+            "http://a.example/s/discovery-channel-1080p-2024/x.ts",
+            "http://a.example/s/discovery-turbo-1080p-2024/x.ts",
+        ),
+        ("http://a.example/s/sky_sport_bundesliga1_2024/x.ts", "http://a.example/s/x.ts"),
         (f"http://a.example/s/{HASH[:19]}/x.ts", "http://a.example/s/x.ts"),
         (f"http://a.example/s/{HASH}.m3u8", f"http://a.example/s/{HASH[::-1]}.m3u8"),
     ],
@@ -108,7 +113,15 @@ def test_what_names_a_stream_is_part_of_its_path(left_: str, right: str) -> None
 
 
 @pytest.mark.parametrize(
-    "segment", [HASH, HASH[:20], "a-1b-2c-3d-4e-5f6789abcd", "abcdefghijklmnop1234", "1234567890123456abcd"]
+    "segment",
+    [
+        "9f8e7d6c-5b4a-3928-1706-f5e4d3c2b1a0",
+        HASH,
+        HASH[:20],
+        "a-1b-2c-3d-4e-5f6789abcd",
+        "abcdefghijklmnop1234",
+        "1234567890123456abcd",
+    ],
 )
 def test_a_session_in_the_path_is_none(segment: str) -> None:
     """Twenty characters and more, digits and letters well mixed."""
