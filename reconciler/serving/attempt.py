@@ -186,7 +186,7 @@ async def _open_stream(
 
 async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, blocks: Blocks) -> Upstream:
     raw = terms.profile != "copy"
-    hls = HlsUpstream(dialler, url, terms.limits, blocks, raw=raw)
+    hls = HlsUpstream(dialler, url, terms.limits, blocks, raw=raw, after=None if raw else terms.after)
     try:
         await hls.open(reply)
         if not raw:

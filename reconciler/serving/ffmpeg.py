@@ -86,6 +86,7 @@ class FfmpegUpstream:
     """One or two readers, and an ffmpeg between them and the sink."""
 
     child = True
+    place = None
 
     def __init__(
         self, readers: Sequence[Upstream], profile: Profile, containers: Sequence[Container]

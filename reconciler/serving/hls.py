@@ -9,6 +9,7 @@ module refuses to choose another provider: it says why it ended.
 import re
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -18,23 +19,22 @@ from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
 from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
 from reconciler.serving.packets import PACKET_BYTES, SYNC
-from reconciler.serving.playlist import ByteRange, Playlist, Segment, read_playlist
-from reconciler.serving.sealed import KEY_BYTES, Opener
+from reconciler.serving.playlist import Playlist, Segment, read_playlist
+from reconciler.serving.segments import GONE, SEGMENT_LIMIT_BYTES, Opened, Segments
 from reconciler.serving.settings import TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Piece, Whole
 from reconciler.serving.upstream import Sink, UpstreamEnded
-from reconciler.serving.whole import read_all, read_part
+from reconciler.serving.whole import read_all
 from reconciler.serving.window import LIVE_EDGE, Window
-from reconciler.sources.classify import classify_playlist, classify_segment
+from reconciler.sources.classify import classify_playlist, classify_response, classify_segment
+from reconciler.wording import plural
 
 __all__ = ["HlsUpstream", "NeedsMuxer"]
 
 PLAYLIST_LIMIT_BYTES: Final = 4 << 20
-SEGMENT_LIMIT_BYTES: Final = 64 << 20
 MOST_LEVELS: Final = 3
 MOST_VARIANTS: Final = 3
 """So many variants of a master are asked for, the best first."""
-JUDGED_BYTES: Final = 1024
 RELOAD_LIMIT_S: Final = 4.0
 LEAST_WAIT_S: Final = 0.5
 MOST_WAIT_S: Final = 10.0
@@ -46,11 +46,17 @@ GATHER_S: Final = 0.25
 LATE_TARGETS: Final = 1.5
 """A new segment that is so many target durations past due means that the stream has died."""
 SEGMENT_TRIES: Final = 3
+MOST_SKIPPED: Final = 3
+"""So many segments in a row that were not there are a stream that is not there (iptv-streams.md C2)."""
+MOST_STARVED: Final = 2
+"""The same where none is waiting behind them: each costs the viewer a target duration."""
 MISSING_WAIT_S: Final = 0.5
-KEYS_KEPT: Final = 16
-GONE: Final = frozenset({404, 410})
 REASK: Final = frozenset({403, 404, 410})
-UNFIT: Final = frozenset({"missing", "status", "no-segment", "no-header", "empty", "refused"})
+NOT_THERE: Final = frozenset({"missing", "denied", "busy", "empty-segment", "short"})
+"""A segment that gives this may be there a moment later, and says nothing about the next. A page is the end at once."""
+PASSING: Final = frozenset({"missing", "denied", "busy", "status", "empty", "reset"})
+"""A playlist that gives this is asked for once more. Limits are not: who asks on and on is banned (iptv-streams.md B4)."""
+UNFIT: Final = frozenset({"missing", "status", "busy", "no-segment", "no-header", "empty", "refused"})
 """Why the next best variant is asked for: this one is not there. Refusals are the account's, and hold for all."""
 HELD_STEP_S: Final = 0.25
 _TOKEN: Final = re.compile(r"[?&/](?:token|session|sid|sig|signature|auth|hash|key)[=/]", re.IGNORECASE)
@@ -70,7 +76,14 @@ class HlsUpstream:
     child = False
 
     def __init__(
-        self, dialler: Dialler, url: str, limits: TimeLimits, blocks: Blocks, *, raw: bool = False
+        self,
+        dialler: Dialler,
+        url: str,
+        limits: TimeLimits,
+        blocks: Blocks,
+        *,
+        raw: bool = False,
+        after: Window | None = None,
     ) -> None:
         self._dialler = dialler
         self._blocks = blocks
@@ -78,9 +91,14 @@ class HlsUpstream:
         self._media_url = url
         self._media_original = url
         self._limits = limits
-        self._window = Window()
+        self._segments = Segments(dialler)
+        self._window = after or Window()
         self._queue: deque[Segment] = deque()
-        self._listed: frozenset[tuple[str, ByteRange | None]] = frozenset()
+        self._listed: tuple[Segment, ...] = ()
+        self._tries = 0
+        """How often the present segment was not there."""
+        self._skipped = 0
+        """Segments in a row that never were."""
         self._cut_short = 0
         """Segments in a row that broke off."""
         self._target_s = 6.0
@@ -95,9 +113,8 @@ class HlsUpstream:
         self._changed_at = trio.current_time()
         self._reloaded_at = trio.current_time()
         self._last_changed = True
-        self._keys: dict[str, bytes] = {}
-        self._first: tuple[Segment, Reply, bytes, Opener | None] | None = None
-        self._map_sent: tuple[str, ByteRange | None] | None = None
+        self._first: tuple[Segment, Opened] | None = None
+        self._map_sent: object = None
         self._rate_bps = 0.0
         self._cutter: type[Packets | Whole] = Whole if raw else Packets
         self.raw = raw
@@ -135,20 +152,27 @@ class HlsUpstream:
                 self._window, self._queue = Window(), deque()
 
     async def _prove(self) -> None:
-        """Ask for the first segment and judge it."""
-        if not self._queue:
+        """Ask for the first segment and judge it. One that has expired meanwhile says nothing about the next."""
+        while self._queue:
+            segment = self._queue.popleft()
+            opened = await self._segments.open(segment)
+            reply = opened.reply
+            if reply.status not in GONE or not self._queue:
+                break
+            reply.link.close()
+        else:
             raise UpstreamEnded("no-segment", "a playlist without a segment")
-        segment = self._queue.popleft()
-        opened, first, opener = await self._open_segment(segment)
-        verdict = classify_segment(opened.status, opened.headers, opened.url, first, asked_url=segment.url)
+        verdict = classify_segment(
+            reply.status, reply.headers, reply.url, opened.first, asked_url=segment.url
+        )
         if verdict.kind == "fmp4" and self.raw:
             self.container = "mp4"
         elif verdict.kind != "ts":
-            opened.link.close()
+            reply.link.close()
             if verdict.kind == "fmp4":
                 raise NeedsMuxer("segments of fragmented MP4")
             raise UpstreamEnded(verdict.cause or "not-ts", verdict.detail or f"segments of {verdict.kind}")
-        self._first = (segment, opened, first, opener)
+        self._first = (segment, opened)
 
     async def _descend(self, playlist: Playlist) -> None:
         """From a master down to the media playlist, which is taken in."""
@@ -187,7 +211,8 @@ class HlsUpstream:
         """A playlist from an answer. Raises UpstreamEnded where it is none."""
         if reply.status not in {200, 206}:
             reply.link.close()
-            raise UpstreamEnded(_cause_of(reply.status), f"a playlist answered {reply.status}")
+            verdict = classify_response(reply.status, reply.headers, reply.url, reply.first)
+            raise UpstreamEnded(verdict.cause, f"a playlist {verdict.detail}")
         data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)
         self.heard_at = trio.current_time()
@@ -206,7 +231,7 @@ class HlsUpstream:
         now = trio.current_time()
         self._target_s = playlist.target_s
         self._longest_s = max(playlist.target_s, *(s.duration_s for s in playlist.segments[-LIVE_EDGE:]), 0.0)
-        self._listed = frozenset(segment.name for segment in playlist.segments)
+        self._listed = playlist.segments
         self._ended = playlist.ended
         self._reloaded_at = now
         news = self._window.news(playlist)
@@ -221,26 +246,21 @@ class HlsUpstream:
 
     async def play(self, sink: Sink) -> None:
         """See Upstream."""
-        missing = 0
         try:
             while True:
                 if self._first is not None:
-                    segment, reply, first, opener = self._first
-                    self._first = None
-                    await self._pass_on(sink, segment, reply, first, opener)
+                    (segment, opened), self._first = self._first, None
+                    await self._pass_on(sink, segment, opened)
                 elif self._queue:
                     await self._hold_back()
                     self._waiting_since = None
                     self.heard_at = trio.current_time()
                     segment = self._queue.popleft()
-                    ok = await self._segment(sink, segment)
-                    missing = 0 if ok else missing + 1
-                    if missing >= SEGMENT_TRIES:
-                        raise UpstreamEnded(
-                            "missing", f"{SEGMENT_TRIES} times in a row a segment was not there"
-                        )
-                    if not ok:
-                        await self._miss(sink, segment)
+                    cause = await self._segment(sink, segment)
+                    if cause:
+                        await self._miss(sink, segment, cause)
+                    else:
+                        self._tries = self._skipped = 0
                 else:
                     if self._waiting_since is None:
                         self._waiting_since = trio.current_time()
@@ -254,6 +274,11 @@ class HlsUpstream:
         except (BodyBroken, OSError) as error:
             raise UpstreamEnded("reset", "a segment broke off") from error
 
+    @property
+    def place(self) -> Window | None:
+        """See Upstream: nothing is given twice (HLS-4). A recording is over, and begins anew."""
+        return None if self._whole else self._window.without(self._queue)
+
     async def _hold_back(self) -> None:
         """Wait until a recording's next segment is due, some segments before it plays."""
         while self._whole:
@@ -264,14 +289,33 @@ class HlsUpstream:
             self._waiting_since = now
             await trio.sleep(min(HELD_STEP_S, early_s))
 
-    async def _miss(self, sink: Sink, segment: Segment) -> None:
-        """Look at the playlist again: what it still lists has not expired and is asked for again, the rest is skipped."""
-        await self._reload()
-        if segment.name in self._listed:
-            self._queue.appendleft(segment)
-            await trio.sleep(MISSING_WAIT_S)
+    async def _miss(self, sink: Sink, segment: Segment, cause: str) -> None:
+        """Look at the playlist again: what it still lists is asked for again, then skipped. Raises where none is there."""
+        self._tries += 1
+        denied = cause == "denied"
+        if denied and self._tries > 1 and self._original != self._media_original:
+            await self._resolve_again()  # its token may be older than the playlist's
         else:
-            sink.discontinuity()
+            await self._reload()
+        # After one that never came the next is asked for once: a provider without segments has to be left in time.
+        listed = self._listed_anew(segment) if self._tries < SEGMENT_TRIES and not self._skipped else None
+        if listed is not None:
+            self._queue.appendleft(listed)
+            await trio.sleep(MISSING_WAIT_S)
+            return
+        self._tries, self._skipped = 0, self._skipped + 1
+        if denied or self._skipped >= (MOST_SKIPPED if self._queue else MOST_STARVED):
+            raise UpstreamEnded(
+                cause, f"segments are not to be had ({cause}), {plural(self._skipped, 'one')} in a row"
+            )
+        sink.discontinuity()
+
+    def _listed_anew(self, segment: Segment) -> Segment | None:
+        """The segment as the playlist has it now: under its name, or under a new one with the same number."""
+        for listed in self._listed:
+            if listed.name == segment.name:
+                return segment
+        return next((listed for listed in self._listed if listed.sequence == segment.sequence), None)
 
     async def _wait_for_news(self) -> None:
         """Sleep until the playlist is worth asking for again (RFC 8216 6.3.4), and ask."""
@@ -288,21 +332,30 @@ class HlsUpstream:
         await self._reload()
 
     async def _reload(self) -> None:
-        """One look at the playlist. Raises UpstreamEnded where it is none any more; a single miss is forgiven."""
-        url = self._media_url
+        """The playlist anew. Raises UpstreamEnded or DialFailed where it is none any more; a single miss is forgiven."""
         try:
-            reply = await self._fetch(url)
-            if reply.status in REASK and url != self._media_original:
-                reply.link.close()
-                url = self._media_original
-                reply = await self._fetch(url)
-            if reply.status in REASK and self._original != self._media_original:
-                reply.link.close()
-                await self._resolve_again()
-                return
-            self._take_in(await self._read(reply, self._media_original))
+            await self._look()
         except trio.TooSlowError:
             self._reloaded_at, self._last_changed = trio.current_time(), False
+        except (UpstreamEnded, DialFailed) as error:
+            if error.cause not in PASSING:
+                raise
+            await trio.sleep(MISSING_WAIT_S)
+            with suppress(trio.TooSlowError):
+                await self._look()
+
+    async def _look(self) -> None:
+        url = self._media_url
+        reply = await self._fetch(url)
+        if reply.status in REASK and url != self._media_original:
+            reply.link.close()
+            url = self._media_original
+            reply = await self._fetch(url)
+        if reply.status in REASK and self._original != self._media_original:
+            reply.link.close()
+            await self._resolve_again()
+            return
+        self._take_in(await self._read(reply, self._media_original))
 
     async def _fetch(self, url: str) -> Reply:
         with trio.fail_after(RELOAD_LIMIT_S):
@@ -330,68 +383,37 @@ class HlsUpstream:
     def close(self) -> None:
         """See Upstream."""
         if self._first is not None:
-            self._first[1].link.close()
+            self._first[1].reply.link.close()
             self._first = None
         self._dialler.close()
 
     # --- segments --------------------------------------------------------------------------------------------
 
-    async def _segment(self, sink: Sink, segment: Segment) -> bool:
-        """Play one segment. False where it has expired or is empty; raises UpstreamEnded where it is no segment."""
+    async def _segment(self, sink: Sink, segment: Segment) -> str:
+        """Play one segment. Returns why it is not there, or nothing; raises UpstreamEnded where it is no segment."""
         try:
             with trio.fail_after(self._limits.connect_s + self._limits.first_byte_s):
-                reply, first, opener = await self._open_segment(segment)
+                opened = await self._segments.open(segment)
         except trio.TooSlowError:
             raise UpstreamEnded("stall", "a segment did not begin in time") from None
         self.heard_at = trio.current_time()
-        if reply.status in GONE:
-            reply.link.close()
-            return False
-        verdict = classify_segment(reply.status, reply.headers, reply.url, first, asked_url=segment.url)
+        reply = opened.reply
+        verdict = classify_segment(
+            reply.status, reply.headers, reply.url, opened.first, asked_url=segment.url
+        )
         if verdict.kind != ("fmp4" if self.container == "mp4" else "ts"):
             reply.link.close()
-            if verdict.cause in {"empty-segment", "short"}:
-                return False
+            if verdict.cause in NOT_THERE:
+                return verdict.cause
             raise UpstreamEnded(
                 verdict.cause or "not-ts", verdict.detail or "a segment is no transport stream"
             )
-        await self._pass_on(sink, segment, reply, first, opener)
-        return True
+        await self._pass_on(sink, segment, opened)
+        return ""
 
-    async def _open_segment(self, segment: Segment) -> tuple[Reply, bytes, Opener | None]:
-        """Ask for a segment and read as much as is needed to judge it, decrypted."""
-        opener = await self._opener(segment)
-        reply = await self._dialler.get(segment.url, extra=_range(segment.part), keep=True)
-        if reply.status == 200 and segment.part is not None:
-            data = await read_part(reply, SEGMENT_LIMIT_BYTES, segment.part)
-        else:
-            data = await read_all(reply, SEGMENT_LIMIT_BYTES, at_least=JUDGED_BYTES)
-        if opener is not None and reply.status in {200, 206}:
-            data = opener.feed(data) + (opener.finish() if reply.body.complete else b"")
-        return reply, data, opener
-
-    async def _opener(self, segment: Segment) -> Opener | None:
-        key = segment.key
-        if key is None:
-            return None
-        if key.method != "AES-128":
-            raise UpstreamEnded("encrypted", f"{key.method} protected, which cannot be relayed")
-        value = self._keys.get(key.url)
-        if value is None:
-            reply = await self._dialler.get(key.url, keep=True)
-            value = await read_all(reply, JUDGED_BYTES)
-            self._dialler.done(reply)
-            if reply.status != 200 or len(value) != KEY_BYTES:
-                raise UpstreamEnded("encrypted", "the key of the stream cannot be had")
-            if len(self._keys) >= KEYS_KEPT:
-                self._keys.clear()
-            self._keys[key.url] = value
-        return Opener(value, key.iv if key.iv is not None else segment.sequence.to_bytes(16, "big"))
-
-    async def _pass_on(
-        self, sink: Sink, segment: Segment, reply: Reply, first: bytes, opener: Opener | None
-    ) -> None:
+    async def _pass_on(self, sink: Sink, segment: Segment, opened: Opened) -> None:
         """The segment's packets to the sink while they arrive."""
+        reply, first, opener = opened
         self.segments += 1
         if segment.discontinuity and self._started:
             sink.discontinuity()
@@ -428,7 +450,10 @@ class HlsUpstream:
                 if length is not None:
                     reply.link.gather(max(1, min(GATHERED_BYTES, reply.body.left or 1)))
                 size = SMALL_BYTES if sink.shared else LARGE_BYTES
-                data = await reply.link.receive_view(self._blocks, size, eager=slept)
+                try:
+                    data = await reply.link.receive_view(self._blocks, size, eager=slept)
+                except OSError:
+                    data = b""
                 if not data:
                     # Cut short: what came, down to the last whole packet, is kept.
                     broken = not reply.body.end()
@@ -472,27 +497,10 @@ class HlsUpstream:
         wanted = (segment.map_url, segment.map_part)
         if not segment.map_url or wanted == self._map_sent:
             return
-        part = segment.map_part
-        reply = await self._dialler.get(segment.map_url, extra=_range(part), keep=True)
-        if reply.status not in {200, 206}:
-            reply.link.close()
-            raise UpstreamEnded(_cause_of(reply.status), f"a map answered {reply.status}")
-        if reply.status == 200 and part is not None:
-            data = await read_part(reply, SEGMENT_LIMIT_BYTES, part)
-        else:
-            data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
-        self._dialler.done(reply)
+        data = await self._segments.map(segment)
         self._map_sent = wanted
         # Two packets are too few to find a grid in, and tables alone are two packets.
         tables = bool(data) and data[::PACKET_BYTES] == bytes((SYNC,)) * (len(data) // PACKET_BYTES)
         pieces: Sequence[Piece] = [data] if tables or self.raw else self._cutter().feed(data)
         if pieces:
             sink.pieces(pieces)
-
-
-def _cause_of(status: int) -> str:
-    return "missing" if status in GONE else "denied" if status in {401, 403} else "status"
-
-
-def _range(part: ByteRange | None) -> list[tuple[str, str]]:
-    return [] if part is None else [("Range", f"bytes={part.start}-{part.start + part.length - 1}")]

@@ -47,6 +47,8 @@ class Segment:
     key: Key | None = None
     map_url: str = ""
     map_part: ByteRange | None = None
+    map_key: Key | None = None
+    """The map is encrypted so: the key stood before it (RFC 8216 4.3.2.5)."""
     discontinuity: bool = False
 
     @property
@@ -136,6 +138,7 @@ class _Reading:
     key: Key | None = None
     map_url: str = ""
     map_part: ByteRange | None = None
+    map_key: Key | None = None
     discontinuity: bool = False
     gap: bool = False
     last_url: str = ""
@@ -156,6 +159,7 @@ class _Reading:
             self.key,
             self.map_url,
             self.map_part,
+            self.map_key,
             self.discontinuity,
         )
         gap = self.gap or not url
@@ -205,6 +209,7 @@ def read_playlist(text: str, url: str) -> Playlist:
                 reading.map_url = _join(url, attributes.get("URI", ""))
                 part = attributes.get("BYTERANGE", "")
                 reading.map_part = _byte_range(part, 0) if part else None
+                reading.map_key = reading.key
             case "#EXT-X-DISCONTINUITY":
                 reading.discontinuity = True
             case "#EXT-X-GAP":

@@ -8,7 +8,7 @@ refuses to answer requests: `relay` does.
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import trio
@@ -24,6 +24,7 @@ from reconciler.serving.splice import Incompatible, Splice
 from reconciler.serving.transport import Piece
 from reconciler.serving.upstream import UpstreamEnded
 from reconciler.serving.ways import Way
+from reconciler.serving.window import Window
 
 __all__ = ["Events", "Session", "SessionPlan"]
 
@@ -35,7 +36,16 @@ KEY_FRAME_WAIT_S: Final = 1.5
 STEADY_S: Final = 30.0
 """A way that played for so long and merely ended is tried again first."""
 MOST_SWITCHES: Final = 10
+"""So many in `SWITCH_WINDOW_S` of ways that hardly played (iptv-streams.md C6)."""
 SWITCH_WINDOW_S: Final = 600.0
+HURRIED_S: Final = 30.0
+FIRST_PAUSE_S: Final = 0.25
+MOST_PAUSE_S: Final = 2.0
+"""Between asking the same hosts again while none of them plays."""
+PLACE_KEPT: Final = 0.5
+"""Share of the time for a switch after which a stream that has nothing new is begun anew: its numbers may begin again."""
+HOPELESS: Final = frozenset({"muxer", "credentials", "encrypted"})
+"""What does not change by asking again."""
 CHILD_LINGER_S: Final = 1.0
 TUNE_GRACE_S: Final = 0.5
 RING_S: Final = 6.0
@@ -98,6 +108,9 @@ class Session:
         self._switching = False
         self._null_at = 0.0
         self._recent: deque[float] = deque()
+        """When ways failed that had hardly played."""
+        self._place: tuple[tuple[str, ...], Window] | None = None
+        """Where the way that has just failed goes on, should it be the next one as well."""
         self._rate_mark = (trio.current_time(), 0)
         self._marks = deque([self._rate_mark], maxlen=SHOWN_MARKS)
         self._tune_s = TimeLimits().tune_s
@@ -145,12 +158,18 @@ class Session:
         return await race(
             self._attempt,
             ways,
-            self.plan.terms,
+            self._terms,
             within_s=limits.tune_s if within_s is None else within_s,
             race_s=limits.race_s,
             told=self._told,
             yield_up=self._yield_up,
         )
+
+    def _terms(self, way: Way) -> Terms:
+        terms = self.plan.terms(way)
+        if self._place is None or self._place[0] != way.stream_key:
+            return terms
+        return replace(terms, after=self._place[1].without(()))
 
     async def _play(self, won: Won, began: float) -> str:
         """Feed the viewers from one upstream until it fails. Returns the cause."""
@@ -163,6 +182,8 @@ class Session:
             except UpstreamEnded as error:
                 self._play_cause = error.cause
         self._play_scope = None
+        place = won.upstream.place
+        self._place = None if place is None else (won.way.stream_key, place)
         self.channel.release_lone()
         self._let_go()
         return self._play_cause
@@ -175,27 +196,47 @@ class Session:
         if len(self._recent) >= MOST_SWITCHES:
             log.warning("%s: more than %d switches in ten minutes", self.plan.label, MOST_SWITCHES)
             return None
-        self._recent.append(now)
+        limits = self.plan.terms(old.way).limits
+        hurried = sum(now - at < HURRIED_S for at in self._recent)
+        if now - self.began_at < limits.served_s:
+            self._recent.append(now)
         steady = now - self.began_at > STEADY_S and cause in {"eof", "reset"}
         if not steady:
             self._health.failed(old.way.stream_key, cause)
-        self.began_at = now
-        ways = self.plan.ways()
-        ways.sort(key=lambda way: (way.stream_key == old.way.stream_key) is not steady)
         self._switching = True
         try:
-            limits = self.plan.terms(old.way).limits
-            won = await self._race(ways, limits.switch_s)
-        except AllFailed as error:
-            detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
-            log.warning("%s ends: %s", self.plan.label, detail)
-            return None
+            if hurried:
+                await trio.sleep(min(MOST_PAUSE_S, FIRST_PAUSE_S * 2 ** (hurried - 1)))
+            won = await self._next(old, limits.switch_s, steady=steady)
         finally:
             self._switching = False
+        if won is None:
+            return None
+        self.began_at = trio.current_time()
         self.switches += 1
         self._events.switched(self.plan.channel, cause)
         self._begin_splice()
         return won
+
+    async def _next(self, old: Won, within_s: float, *, steady: bool) -> Won | None:
+        """A way that plays, asked for in rounds: a host that restarts is back in a second or two, often the only one."""
+        began, pause_s = trio.current_time(), FIRST_PAUSE_S
+        while True:
+            left_s = began + within_s - trio.current_time()
+            ways = self.plan.ways()
+            ways.sort(key=lambda way: (way.stream_key == old.way.stream_key) is not steady)
+            try:
+                return await self._race(ways, left_s)
+            except AllFailed as error:
+                left_s = began + within_s - trio.current_time()
+                if left_s < pause_s or all(failure.cause in HOPELESS for failure in error.failures):
+                    detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
+                    log.warning("%s ends: %s", self.plan.label, detail or "no way to it")
+                    return None
+                if left_s < within_s * PLACE_KEPT:
+                    self._place = None
+            await trio.sleep(pause_s)
+            pause_s = min(MOST_PAUSE_S, 2 * pause_s)
 
     def _begin_splice(self) -> None:
         self.channel.learn_psi()

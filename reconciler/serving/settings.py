@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from reconciler.secret import Secret
+from reconciler.serving.window import Window
 from reconciler.spec.model import ALL_PRIVATE, Notify
 
 __all__ = ["Layout", "Profile", "ServeSettings", "Terms", "TimeLimits"]
@@ -32,6 +33,8 @@ class TimeLimits:
     """A transport stream without a packet for so long is dead."""
     switch_s: float = 9.0
     """How long a running stream may look for another way before it ends."""
+    served_s: float = 5.0
+    """A way that played for so long was worth its switch: some providers restart their streams every ten seconds."""
     linger_s: float = 3.0
     """An upstream without viewers is kept so long: Kodi opens twice, Plex tunes again."""
     slot_s: float = 3.0
@@ -48,6 +51,8 @@ class Terms:
 
     limits: TimeLimits = TimeLimits()
     profile: Profile = "copy"
+    after: Window | None = None
+    """Where a stream that was played this way a moment ago goes on. Belongs to the attempt, which moves it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from reconciler.serving.fanout import Outlet
 from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.serving.pour import POURED_BYTES, Pipe
 from reconciler.serving.transport import NotTransport, Packets, Piece, Whole
+from reconciler.serving.window import Window
 
 __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
 
@@ -76,6 +77,10 @@ class Upstream(Protocol):
     heard_at: float
     """When the provider last gave something (trio's clock)."""
 
+    @property
+    def place(self) -> Window | None:
+        """What the next one of the same way is to go on after; None where a stream has no places."""
+
     async def play(self, sink: Sink) -> None:
         """Feed the sink until the stream fails: always ends with UpstreamEnded. Cancelling is safe."""
 
@@ -90,6 +95,7 @@ class TsUpstream:
     """A transport stream as the body of one answer."""
 
     child = False
+    place = None
 
     def __init__(
         self,

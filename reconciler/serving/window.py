@@ -50,6 +50,13 @@ class Window:
         self._seen = self._seen[-LISTS_SEEN * len(segments) :]
         return news
 
+    def without(self, queued: Sequence[Segment]) -> "Window":
+        """The same place for another reader of the same stream, who is to begin with what was taken last and not played."""
+        made = Window()
+        made._seen = self._seen[: len(self._seen) - len(queued)]
+        made._next = queued[0].sequence if queued else self._next
+        return made
+
     def _news(self, segments: Sequence[Segment], *, ended: bool) -> News:
         if self._next is None:
             # What has an end is no live stream, and has a beginning (RFC 8216 6.3.3).
