@@ -146,12 +146,13 @@ class DriftItem:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A DVR or device that is not ours: seen, counted, left alone."""
+    """A DVR, or a tuner in no DVR, that is not ours: seen, counted, left alone."""
 
     key: str
     title: str
     device: str
     channels: int
+    kind: Literal["dvr", "tuner"] = "dvr"
 
 
 @dataclass(frozen=True, slots=True)

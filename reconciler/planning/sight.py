@@ -133,7 +133,7 @@ def foreigners(observed: Observed, ours: Iterable[str]) -> tuple[Foreign, ...]:
     )
     if not isinstance(observed.devices, Unknown):
         found += [
-            Foreign(key=d.key, title=d.title or d.model, device=_named(d), channels=0)
+            Foreign(key=d.key, title=d.title or d.model, device=_named(d), channels=0, kind="tuner")
             for d in observed.devices
             if d.device_id.casefold() not in mine and d.key not in held and not d.parent
         ]

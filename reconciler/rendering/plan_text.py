@@ -202,7 +202,10 @@ def _outside(plan: Plan, *, color: bool) -> Iterator[str]:
             yield f"  {pad(item.dvr, width)} {cut(text, WIDTH - width - len(item.resolution) - 13)}    plan: {item.resolution}"
     for foreign in plan.foreign:
         device = f" ({foreign.device})" if foreign.device else ""
-        yield f'  not ours   DVR {foreign.key} "{cut(foreign.title, 30)}"{device}, {plural(foreign.channels, "channel")}    left alone'
+        title = f' "{cut(foreign.title, 30)}"' if foreign.title else ""
+        held = plural(foreign.channels, "channel") if foreign.kind == "dvr" else "in no DVR"
+        noun = "DVR" if foreign.kind == "dvr" else "tuner"
+        yield f"  not ours   {noun} {foreign.key}{title}{device}, {held}    left alone"
 
 
 def _table(plan: Plan, *, color: bool) -> Iterator[str]:

@@ -112,8 +112,8 @@ def test_what_is_not_ours() -> None:
     found = observed(ours, antenna, devices=(*loose, held, device("53", ID.lower())))
     assert (
         Foreign("30", antenna.title, "Silicondust A1, tuner A2", 3),
-        Foreign("50", "Loose", "Acme L1", 0),
-        Foreign("51", "Quatro", "tuner L2", 0),
+        Foreign("50", "Loose", "Acme L1", 0, "tuner"),
+        Foreign("51", "Quatro", "tuner L2", 0, "tuner"),
     ) == foreigners(found, {ID})
     assert (antenna,) == foreign_dvrs(found, {ID.lower()})
     blind = replace(found, devices=Unknown("500"))

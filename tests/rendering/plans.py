@@ -109,7 +109,10 @@ def busy_plan() -> Plan:
                 "otherworld", "tuner address", "http://10.0.0.5:5017", "http://10.0.0.5:5015", "set to :5017"
             ),
         ),
-        foreign=(Foreign("201", "Antenna", "HDHomeRun 10A1B2C3", 61),),
+        foreign=(
+            Foreign("201", "Antenna", "HDHomeRun 10A1B2C3", 61),
+            Foreign("207", "", "Unknown", 0, "tuner"),
+        ),
         changes=(
             Change(
                 "change",
