@@ -5,6 +5,8 @@ any command's work.
 """
 
 import importlib
+import signal
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -120,6 +122,7 @@ def run(arguments: Sequence[str]) -> int:
     own = {word for word in arguments[:end] if word in OWN}
     words = [*(word for word in arguments[:end] if word not in own), *arguments[end:]]
     console = Console.here(no_color=OWN[0] in own)
+    _take_sigterm()
 
     def work() -> object:
         try:
@@ -132,6 +135,17 @@ def run(arguments: Sequence[str]) -> int:
             raise _usage(error) from None
 
     return ended(console, work, json=asks_for_json(arguments), verbose=OWN[1] in own)
+
+
+def _take_sigterm() -> None:
+    """SIGTERM interrupts as Ctrl-C does: 130, with the journal settled (design.md 3).
+
+    The system's own way ends a process in the middle of a line of the journal, and as the first process of a container
+    not at all. Where Ctrl-C is ignored (a job of a shell's background) SIGTERM keeps the system's way.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    if here and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _usage(error: click.ClickException) -> UsageError:
