@@ -14,9 +14,9 @@ from reconciler.errors import OperatorError
 from reconciler.ledger.model import Applied, ChannelRecord, DvrRecord, Ledger, Retired
 from reconciler.lineups.devices import BLOCK
 from reconciler.lineups.model import Channel, Desired, DvrTarget
-from reconciler.planning.addresses import same_address
+from reconciler.planning.addresses import normal_address
 from reconciler.planning.diff import map_digest
-from reconciler.plex.model import Device, Dvr, Observed, Unknown
+from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
 
 __all__ = [
     "UNMATCHED",
@@ -108,6 +108,12 @@ def found_dvr(observed: Observed, key: str) -> tuple[Dvr, Device]:
         )
     if isinstance(detail, Unknown):
         raise OperatorError(f"DVR {key} cannot be read: {detail.why}", next_step="ptctl doctor")
+    # An empty lineup is an unreadable one; what names a provider of Plex's own has channels that no file of ours has.
+    if dvr.provider not in {"", XMLTV_PROVIDER}:
+        raise OperatorError(
+            f'DVR {dvr.key} "{dvr.title}" has a guide of Plex\'s own ({dvr.provider}); a DVR of ptctl has an XMLTV guide',
+            next_step="leave it as it is: it goes on beside those of ptctl",
+        )
     if len(dvr.devices) != 1:
         count = len(dvr.devices)
         raise OperatorError(
@@ -278,8 +284,12 @@ def _keeps(dvr: Dvr, device: Device) -> tuple[str, ...]:
         f'DeviceID "{device.device_id}", tuner address {device.uri}, guide {dvr.guide}, title "{dvr.title}"',
         f"{len(device.enabled)} channels that are on, with their numbers",
     ]
-    if not same_address(device.uri, dvr.guide.rpartition("/")[0]):
+    tuner, guide = normal_address(device.uri), normal_address(dvr.guide)
+    if not guide.startswith(f"{tuner}/"):
         found.append(
-            "its guide lies elsewhere than its tuner: serve must answer at both (port, guide_path, also)"
+            f"its guide lies elsewhere than its tuner: {guide}; that address has to stay (serve.advertise, port, "
+            "guide_path), the tuner's can be renewed in place"
+            if "://" in guide
+            else f"its guide is a file on Plex's machine: {guide}; that stays with plex.guide_location"
         )
     return tuple(found)

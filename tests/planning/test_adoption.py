@@ -104,7 +104,7 @@ def test_a_file_tells_more_than_names() -> None:
 
 
 def test_what_cannot_be_adopted_is_said() -> None:
-    """Another DeviceID than the spec's, no such DVR, two tuners: each names what there is and the next step."""
+    """Another DeviceID than the spec's, no such DVR, two tuners, a cloud guide: each names what there is and the next step."""
     with pytest.raises(OperatorError, match="2019-01-DEF-000:2") as caught:
         take(device_id="1040ABC5")
     assert 'device_id: "2019-01-DEF-000:2"' in str(caught.value.next_step)
@@ -118,6 +118,9 @@ def test_what_cannot_be_adopted_is_said() -> None:
     two = replace(seen.dvrs[0], devices=(*seen.dvrs[0].devices, *seen.dvrs[0].devices))
     with pytest.raises(OperatorError, match="2 tuners"):
         adopt(desired.dvrs[0], desired, Ledger("L1"), replace(seen, details={"41": two}), "41", **words)
+    cloud = replace(seen.dvrs[0], lineup="lineup://tv.plex.providers.epg.cloud/5fc6f79e-lineup#Over the Air")
+    with pytest.raises(OperatorError, match=r"tv\.plex\.providers\.epg\.cloud"):
+        adopt(desired.dvrs[0], desired, Ledger("L1"), replace(seen, details={"41": cloud}), "41", **words)
 
 
 @pytest.mark.accepts("OWN-1", "PLN-7")

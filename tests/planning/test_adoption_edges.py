@@ -171,9 +171,16 @@ def test_what_is_kept_is_said() -> None:
         f'DeviceID "{OLD_ID}", tuner address {BASE}, guide {GUIDE}, title "Old News"',
         "2 channels that are on, with their numbers",
     ) == made.keeps
+    deeper = plex(dvr(DEVICE, guide=f"{BASE}/xmltv/threadfin.xml"))
+    assert 2 == len(take({}, {1000: "A"}, observed=deeper).keeps)
     far = plex(dvr(DEVICE, guide="http://10.0.0.9:8080/x/guide.xml"))
-    elsewhere = "its guide lies elsewhere than its tuner: serve must answer at both (port, guide_path, also)"
-    assert elsewhere == take({}, {1000: "A"}, observed=far).keeps[2]
+    elsewhere = (
+        "its guide lies elsewhere than its tuner: http://10.0.0.9:8080/x/guide.xml; that address has to stay"
+    )
+    assert take({}, {1000: "A"}, observed=far).keeps[2].startswith(elsewhere)
+    file = plex(dvr(DEVICE, guide="/media/x/xmltv.xml"))
+    told = "its guide is a file on Plex's machine: /media/x/xmltv.xml; that stays with plex.guide_location"
+    assert told == take({}, {1000: "A"}, observed=file).keeps[2]
 
 
 def refused(**more: Any) -> tuple[str, str]:
