@@ -75,7 +75,11 @@ def adoptable(seen: Observed) -> tuple[tuple[Adoptable, ...], tuple[Loss, ...]]:
         if len(dvr.devices) > 1:
             others = plural(len(dvr.devices) - 1, "further tuner")
             losses.append(
-                Loss(where, f"{others} in the same DVR", "ptctl gives each DVR one tuner: adopt the first")
+                Loss(
+                    where,
+                    f"{others} in the same DVR",
+                    "take the others out of it in Plex, then adopt: ptctl gives each DVR one tuner",
+                )
             )
         numbers = tuple(n for p in device.enabled if (n := channel_number(p.device)) is not None)
         if odd := len(device.enabled) - len(numbers):

@@ -222,7 +222,9 @@ def _existing(
     # A map that is as it shall be is no drift, however it came to be so (a run that died after its last request).
     drifted = MapDiff((), (), ()) if untouched or not found else _map_drift(draft, device, found, context)
     _map(draft, found, drifted)
-    draft.harmless, draft.left = draft.steps, left
+    # A tuner is called as its DVR is: while the new title is blocked both keep the old one.
+    waits = _renamed(target, dvr) and device.state != "disabled"
+    draft.harmless, draft.left = replace(draft.steps, settings=draft.steps.settings and not waits), left
     if replaced:
         draft.steps = replace(
             draft.steps, remove_dvr=dvr.key, create=True, enable=True, load=False, settings=True
@@ -289,7 +291,7 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
             "plex.guide_location: file:… from the beginning; pv:lineup of this DVR in Plex's database "
             "(plex.database); or replace it"
         )
-    if target.explicit_title and dvr.title != decode_until_stable(target.title):
+    if _renamed(target, dvr):
         draft.fields.append(FieldChange("title", dvr.title, target.title, "spec", "replace"))
         words.append("title")
         draft.causes.add("spec")
@@ -317,6 +319,10 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
     if others := company(dvr, target.device_id):
         draft.details.append(shared(dvr, others))
     return True
+
+
+def _renamed(target: Target, dvr: Dvr) -> bool:
+    return target.explicit_title and dvr.title != decode_until_stable(target.title)
 
 
 def _map_drift(draft: _Draft, device: Device, found: MapDiff, context: Context) -> MapDiff:

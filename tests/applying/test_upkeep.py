@@ -338,7 +338,7 @@ def test_a_list_that_is_wedged_after_a_delete(tmp_path: Path, run: Run[None], ho
 
 @pytest.mark.accepts("PLN-7")
 def test_a_blocked_replacement_leaves_the_rest_in_peace(tmp_path: Path, run: Run[None]) -> None:
-    """What Plex cannot pair is no reason to send the map again, also where a new title is blocked (S202)."""
+    """A new title is blocked (S202): what Plex cannot pair is no reason to send the map, and the tuner keeps its name."""
 
     async def main() -> None:
         async with house(tmp_path) as home:
@@ -348,10 +348,13 @@ def test_a_blocked_replacement_leaves_the_rest_in_peace(tmp_path: Path, run: Run
             home.dvr = {"news": {"title": "My News"}}
             planned = await home.planned(ONE)
             assert [b.code for b in planned.plan.blocks] == ["S202"]
-            assert [a.kind for a in planned.plan.actions if a.dvr] == ["set-device"]
+            assert [a.kind for a in planned.plan.actions if a.dvr] == []
             more = await home.planned({"news": {**ONE["news"], 1003: "Arte"}})
             kinds = [a.kind for a in more.plan.actions if a.dvr]
-            assert kinds == ["set-device", "load-guide", "enable-channels"]
+            assert kinds == ["load-guide", "enable-channels"]
+            lifted = await home.planned(ONE, allow=("replace:news",))
+            kinds = [a.kind for a in lifted.plan.actions if a.dvr]
+            assert kinds == ["delete-dvr", "set-device", "create-dvr", "enable-channels"]
 
     run(main)
 

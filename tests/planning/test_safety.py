@@ -236,7 +236,7 @@ def test_replace_needs_its_word() -> None:
     change = change_of(planned, "news")
     assert ("replace", "replace") == (change.kind, change.fields[0].forces)
     assert [("recording rules", 3)] == [(x.what, x.count) for x in change.loses]
-    assert plex_actions(planned, "news") == ["set-device"]  # the tuner's own name is the harmless rest
+    assert plex_actions(planned, "news") == []  # the tuner is called as its DVR is
     lifted = replace(home, changes={"allow": ("replace:news",)}).planned()
     assert plex_actions(lifted, "news") == ["delete-dvr", "set-device", "create-dvr", "enable-channels"]
 
