@@ -232,10 +232,8 @@ def _existing(
         draft.undo = ""
         kind = "replace"
         if applied is not None:
-            return (
-                kind,
-                None,
-            )  # what is to be replaced is not as it shall be: noted as applied, drift would be forgotten
+            # What is to be replaced is not as it shall be: noted as applied, drift would be forgotten.
+            return kind, None
     return kind, _settle(draft, device, dvr, context, kind)
 
 
