@@ -162,7 +162,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
     if not pairs:
         raise PlexRefused(
             f"channel map still empty {run.timing.map_s:g} s after the guide load (Plex pairs nothing): "
-            f"{len(lacking)} channels are not on",
+            f"{plural(len(lacking), 'channel')} {'is' if len(lacking) == 1 else 'are'} not on",
             status=200,
             reason="empty channel map",
             next_step=f"ptctl explain dvr {action.dvr}",
@@ -192,7 +192,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
     run.loaded.add(action.dvr)
     # ACT-8: what has no guide channel is told by name and never paired with itself.
     notes = tuple(f"{action.dvr}: Plex does not pair {n} {target.names.get(n, '')}".rstrip() for n in lacking)
-    return Done(f"{len(pairs)} channels on", notes)
+    return Done(f"{plural(len(pairs), 'channel')} on", notes)
 
 
 async def delete_dvr(run: Run, action: Action) -> Done:

@@ -202,7 +202,8 @@ def _proposal(buckets: tuple[Counted, ...], console: Console) -> list[str]:
     return [
         paint("Proposed: one DVR for each of these buckets", "head", color=console.color_out),
         *(
-            f"  {pad(c.name, 16)} {c.note}" + (f"   e.g. {', '.join(c.examples)}" if c.examples else "")
+            f"  {pad(c.name, 16)} {c.note}"
+            + (f"   e.g. {', '.join(cut(e, 24) for e in c.examples)}" if c.examples else "")
             for c in buckets
         ),
     ]

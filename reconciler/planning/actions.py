@@ -11,6 +11,7 @@ from reconciler.planning.model import Action, ActionKind
 from reconciler.planning.numbers import ranges
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device, Dvr
+from reconciler.wording import plural
 
 __all__ = ["AWAIT_SERVE", "PUBLISH", "WRITE_LEDGER", "dvr_actions", "file_actions", "leaving_actions"]
 
@@ -192,7 +193,7 @@ def _action(
                 {"key": key, "numbers": ranges(target.numbers), "channels": str(len(target.numbers)), "bytes": str(target.map_bytes)},
                 reason="the channels that are on differ from the lineup",
                 precondition="Plex pairs every channel, or has had three minutes to; fewer than guide_loads guide loads run",
-                effect=f"{len(target.numbers)} channels are on ({ranges(target.numbers)})",
+                effect=f"{plural(len(target.numbers), 'channel')} {'is' if len(target.numbers) == 1 else 'are'} on ({ranges(target.numbers)})",
                 undo="put the previous map back",
                 guide_loads=1,
             )  # fmt: skip

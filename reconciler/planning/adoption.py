@@ -17,6 +17,7 @@ from reconciler.lineups.model import Channel, Desired, DvrTarget
 from reconciler.planning.addresses import normal_address
 from reconciler.planning.diff import map_digest
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
+from reconciler.wording import plural
 
 __all__ = [
     "UNMATCHED",
@@ -282,7 +283,11 @@ def _record(
 def _keeps(dvr: Dvr, device: Device) -> tuple[str, ...]:
     found = [
         f'DeviceID "{device.device_id}", tuner address {device.uri}, guide {dvr.guide}, title "{dvr.title}"',
-        f"{len(device.enabled)} channels that are on, with their numbers",
+        plural(
+            len(device.enabled),
+            "channel that is on, with its number",
+            "channels that are on, with their numbers",
+        ),
     ]
     tuner, guide = normal_address(device.uri), normal_address(dvr.guide)
     if not guide.startswith(f"{tuner}/"):

@@ -173,9 +173,9 @@ def _absent(draft: _Draft, sighting: Sighting) -> ChangeKind:
     else:
         draft.causes.add("spec")
         draft.notes.append(f"new tuner on {host_and_port(target.uri)}")
-        count = len(target.numbers)
+        count = plural(len(target.numbers), "channel")
         draft.details.append(
-            f"1 register tuner  2 create DVR  3 load guide  4 switch on {count} channels ({ranges(target.numbers)})"
+            f"1 register tuner  2 create DVR  3 load guide  4 switch on {count} ({ranges(target.numbers)})"
         )
     _propose(draft, sighting)
     return "change" if known else "add"
