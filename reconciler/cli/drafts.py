@@ -5,6 +5,7 @@ only its owner may read, and nowhere else. This module refuses to decide what is
 """
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,9 +20,19 @@ from reconciler.errors import OperatorError, SpecError, UsageError
 from reconciler.ledger.atomic import replace_file
 from reconciler.rendering.ink import cut, paint
 from reconciler.spec import check
+from reconciler.spec.files import DEFAULT
 from reconciler.wording import plural
 
-__all__ = ["Written", "env_path", "out_options", "refuse_overwriting", "report", "write"]
+__all__ = [
+    "Written",
+    "adopting",
+    "command",
+    "env_path",
+    "out_options",
+    "refuse_overwriting",
+    "report",
+    "write",
+]
 
 SCHEMA: Final = Path(".ptctl") / "spec-v1.schema.json"
 OWNER_ALONE: Final = 0o600
@@ -47,7 +58,7 @@ def out_options(function: click.decorators.FC) -> click.decorators.FC:
     out = click.option(
         "--out",
         type=click.Path(dir_okay=False, path_type=Path),
-        default=Path("ptctl.yaml"),
+        default=Path(DEFAULT),
         show_default=True,
         help="Where to write the spec; the env file goes beside it.",
     )
@@ -58,6 +69,18 @@ def out_options(function: click.decorators.FC) -> click.decorators.FC:
 def env_path(out: Path) -> Path:
     """The env file of a spec: `home.yaml` has `home.env`."""
     return out.with_suffix(".env")
+
+
+def command(*words: object) -> str:
+    """`ptctl` with these words, as it is typed: a path may hold blanks."""
+    return shlex.join(("ptctl", *map(str, words)))
+
+
+def adopting(dvr: str, key: str, out: Path, channels: Path | None) -> str:
+    """The command that takes over a DVR for the spec at `out`, with the list of its channels where there is one."""
+    listed = ("--channels", channels) if channels is not None else ()
+    spec = ("--spec", out) if out != Path(DEFAULT) else ()
+    return command("adopt", dvr, "--plex", key, *listed, *spec)
 
 
 def refuse_overwriting(paths: Sequence[Path], *, overwrite: bool) -> None:

@@ -13,7 +13,16 @@ from typing import IO, Final
 
 import click
 
-from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
+from reconciler.cli.drafts import (
+    Written,
+    adopting,
+    command,
+    env_path,
+    out_options,
+    refuse_overwriting,
+    report,
+    write,
+)
 from reconciler.cli.import_m3u import m3u
 from reconciler.cli.import_plex import plex
 from reconciler.cli.specs import console_of
@@ -110,10 +119,8 @@ def threadfin(
     if made.channels:
         replace_file(channels_path, channel_file.write(made.channels).encode())
     count = len(made.channels)
-    adopt = [
-        f"ptctl adopt {dvr} --plex KEY" + (f" --channels {channels_path}" if made.channels else "")
-        for dvr in made.dvrs
-    ]
+    listed = channels_path if made.channels else None
+    adopt = [adopting(dvr, "KEY", out, listed) for dvr in made.dvrs]
     report(
         console,
         Written(
@@ -122,8 +129,8 @@ def threadfin(
             len(made.draft.secrets),
             made.draft.losses,
             (plural(len(instances), "tuner"), plural(count, "channel")),
-            (f"ptctl plan {out}", *(adopt if plex_section is not None else ())),
-            channels_path if made.channels else None,
+            (command("plan", out), *(adopt if plex_section is not None else ())),
+            listed,
             {"dvrs": list(made.dvrs), "channels": count},
         ),
         format_=format_,

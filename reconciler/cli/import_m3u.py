@@ -11,7 +11,7 @@ from typing import Any
 import click
 import trio
 
-from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
+from reconciler.cli.drafts import Written, command, env_path, out_options, refuse_overwriting, report, write
 from reconciler.cli.first_look import Look, look
 from reconciler.cli.progress import fetching
 from reconciler.cli.provider_input import provider_input
@@ -123,7 +123,7 @@ def m3u(
             len(draft.secrets),
             draft.losses,
             (plural(len(live), "channel"), plural(len(packed), "DVR")),
-            (f"ptctl plan {out}",),
+            (command("plan", out),),
             more={"dvrs": [b.name for b in packed], "channels": len(live)},
         ),
         format_=format_,

@@ -16,7 +16,16 @@ from typing import Any, Final
 import click
 import trio
 
-from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
+from reconciler.cli.drafts import (
+    Written,
+    adopting,
+    command,
+    env_path,
+    out_options,
+    refuse_overwriting,
+    report,
+    write,
+)
 from reconciler.cli.first_look import Look, look, look_at_plex, names_in_plex, value_of
 from reconciler.cli.progress import fetching
 from reconciler.cli.provider_input import (
@@ -118,11 +127,7 @@ def plex(
     if made.channels:
         replace_file(channels_path, channel_file.write(made.channels).encode())
     named = {c.dvr for c in made.channels}
-    adopt = [
-        f"ptctl adopt {a.name} --plex {a.dvr.key}"
-        + (f" --channels {channels_path}" if a.name in named else "")
-        for a in seen.found
-    ]
+    adopt = [adopting(a.name, a.dvr.key, out, channels_path if a.name in named else None) for a in seen.found]
     report(
         console,
         Written(
@@ -134,7 +139,7 @@ def plex(
             (
                 *((f"edit {out}: where channels come from",) if provider is None else ()),
                 *adopt,
-                f"ptctl plan {out}",
+                command("plan", out),
             ),
             channels_path if made.channels else None,
             {"dvrs": [{"name": a.name, "plex": a.dvr.key, "channels": len(a.numbers)} for a in seen.found]},

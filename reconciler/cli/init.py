@@ -17,7 +17,7 @@ import trio
 from reconciler.catalog.assembly import is_adult_group
 from reconciler.catalog.names import is_separator
 from reconciler.cli.console import Console
-from reconciler.cli.drafts import Written, env_path, out_options, refuse_overwriting, report, write
+from reconciler.cli.drafts import Written, command, env_path, out_options, refuse_overwriting, report, write
 from reconciler.cli.first_look import Look, look, look_at_plex, value_of
 from reconciler.cli.progress import fetching
 from reconciler.cli.provider_input import (
@@ -140,8 +140,8 @@ def init(
             env,
             len(draft.secrets),
             (),
-            (plural(len(buckets), "DVR"), f"{number(sum(c.entries for c in buckets))} channels"),
-            (f"ptctl plan {out}", f"ptctl catalog {out}"),
+            (plural(len(buckets), "DVR"), plural(sum(c.entries for c in buckets), "channel")),
+            (command("plan", out), command("catalog", out)),
             more={
                 "dvrs": [c.name for c in buckets],
                 "groups": [{"group": g.group, "entries": g.entries, "listed": g.listed} for g in live],

@@ -16,6 +16,7 @@ from reconciler.spec.findings import Findings
 from reconciler.spec.text import LARGEST_BYTES
 
 __all__ = [
+    "DEFAULT",
     "at_home",
     "environments",
     "find",
