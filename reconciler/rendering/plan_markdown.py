@@ -6,6 +6,7 @@ because a provider writes them.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from reconciler.planning.model import Change, NamedChannel, Plan
@@ -97,10 +98,10 @@ def _notes(plan: Plan) -> str:
             f"- {escape(d.dvr)}: {escape(d.note or f'{d.path} is {d.found}, was {d.recorded}')} (plan: {escape(d.resolution)})"
             for d in plan.drift
         ]
-        parts.append("\n".join(["**Changed outside ptctl since the last apply**", "", *items[:ROWS]]))
+        parts.append(_section("Changed outside ptctl since the last apply", items))
     if plan.warnings:
         items = [f"- {w.code} {escape(w.message)}" for w in plan.warnings]
-        parts.append("\n".join(["**Warnings**", "", *items[:ROWS]]))
+        parts.append(_section("Warnings", items))
     blocks = [(b, c.dvr) for c in plan.changes for b in c.blocks] + [(b, b.dvr) for b in plan.blocks]
     if blocks:
         items = [
@@ -108,8 +109,13 @@ def _notes(plan: Plan) -> str:
             + (f" - lift with `--allow {b.lift}`" if b.lift else "")
             for b, dvr in dict.fromkeys(blocks)
         ]
-        parts.append("\n".join(["**Blocked: nothing is applied until each is decided**", "", *items[:ROWS]]))
+        parts.append(_section("Blocked: nothing is applied until each is decided", items))
     return "\n\n".join(parts)
+
+
+def _section(title: str, items: Sequence[str]) -> str:
+    rest = [f"- and {number(len(items) - ROWS)} more"] if len(items) > ROWS else []
+    return "\n".join([f"**{title}**", "", *items[:ROWS], *rest])
 
 
 def _channels(change: Change) -> bool:

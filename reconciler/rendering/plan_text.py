@@ -351,9 +351,10 @@ def _channel_line(channel: NamedChannel) -> str:
 def _held(plan: Plan) -> Iterator[str]:
     if not plan.held:
         return
-    yield f"Held: {plural(len(plan.held), 'channel')} would now be sorted elsewhere and stays where it lives"
+    lives = "stays where it lives" if len(plan.held) == 1 else "stay where they live"
+    yield f"Held: {plural(len(plan.held), 'channel')} would now be sorted elsewhere and {lives}"
     for held in plan.held[:EXAMPLES]:
-        yield f"  {held.dvr}  {cut(held.name, 30)}  group {held.group_before} -> {held.group_now}, would be {held.would_be}"
+        yield f"  {held.dvr}  {cut(held.name, 30)}  group {cut(held.group_before, 20)} -> {cut(held.group_now, 20)}, would be {held.would_be}"
     dvrs = sorted({h.dvr for h in plan.held})
     yield f"  move them with  {' '.join(f'--allow moved:{d}' for d in dvrs)}"
 

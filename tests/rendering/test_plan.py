@@ -120,3 +120,30 @@ def test_provider_text_cannot_break_the_table(name: str) -> None:
     assert "\n" not in text
     assert re.search(r"(?<!\\)\|", text.replace("\\\\", "")) is None
     assert "<" not in text.replace("\\<", "")
+
+
+def test_markdown_counts_what_it_does_not_list() -> None:
+    """Warnings, drift and blocks beyond so many are counted; a reviewer is not left to think that these were all."""
+    plan = busy_plan()
+    many = replace(
+        plan,
+        warnings=(plan.warnings[0],) * 1_500,
+        drift=(plan.drift[0],) * (plan_markdown.ROWS + 1),
+        changes=(),
+    )
+    text = plan_markdown.render(many)
+    assert "- and 1,300 more\n" in text
+    assert "- and 1 more\n" in text
+    assert " more\n" not in plan_markdown.render(replace(plan, changes=()))
+
+
+def test_what_is_held_is_counted() -> None:
+    """One channel stays, several stay; their groups are cut like names."""
+    plan = busy_plan()
+    assert "1 channel would now be sorted elsewhere and stays where it lives" in plan_text.render(
+        plan, color=False
+    )
+    long = replace(plan.held[0], group_before="G" * 80)
+    text = plan_text.render(replace(plan, held=(long,) * 4), color=False)
+    assert "4 channels would now be sorted elsewhere and stay where they live" in text
+    assert f"group {'G' * 19}… -> " in text
