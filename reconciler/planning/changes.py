@@ -234,7 +234,7 @@ def _existing(
         if applied is not None:
             # What is to be replaced is not as it shall be: noted as applied, drift would be forgotten.
             return kind, None
-    return kind, _settle(draft, device, dvr, context, kind)
+    return kind, _settle(draft, device, dvr, context)
 
 
 def _reserved(draft: _Draft, numbers: tuple[str, ...]) -> None:
@@ -372,21 +372,13 @@ def _due(draft: _Draft, now: str) -> bool:
     return passed.total_seconds() >= draft.target.content_age_s
 
 
-def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context, kind: ChangeKind) -> Applied | None:
+def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context) -> Applied | None:
     """What may be noted as applied when everything is in place already: adoption, or a run that died at the end."""
-    target, applied = draft.target, draft.target.record.applied
+    target, kept = draft.target, draft.target.record.applied
+    if kept is not None and not kept.lineup_digest:
+        kept = None  # of a version that did not note what it applied
     digest = map_digest(device.pairs)
-    fresh = applied is None or kind == "adopt" or not applied.lineup_digest
-    if (
-        applied is not None
-        and not fresh
-        and (digest, device.uri, dvr.guide)
-        == (
-            applied.map_digest,
-            applied.tuner_uri,
-            applied.guide_url,
-        )
-    ):
+    if kept and (digest, device.uri, dvr.guide) == (kept.map_digest, kept.tuner_uri, kept.guide_url):
         return None
     return Applied(
         generation="",
@@ -395,10 +387,10 @@ def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context, kind: Cha
         title=dvr.title,
         map_digest=digest,
         channels=len(device.enabled),
-        guide_digest=target.guide_digest if applied is None or fresh else applied.guide_digest,
-        loaded_at=context.world.now if applied is None or fresh else applied.loaded_at,
-        lineup_digest=target.lineup_digest if applied is None or fresh else applied.lineup_digest,
-        unmatched="" if applied is None or fresh else applied.unmatched,
+        guide_digest=kept.guide_digest if kept else target.guide_digest,
+        loaded_at=kept.loaded_at if kept else context.world.now,
+        lineup_digest=kept.lineup_digest if kept else target.lineup_digest,
+        unmatched=kept.unmatched if kept else "",
     )
 
 
@@ -409,8 +401,10 @@ def _guarded(draft: _Draft, sighting: Sighting, context: Context) -> Lifted:
     if draft.steps.enable or draft.steps.create:
         clash = [n for n in target.numbers if str(n) not in on and n in context.foreign]
         if clash:
-            keys = ", ".join(sorted({context.foreign[n] for n in clash}))
-            text = f"overlap: {len(clash)} of its numbers are on in DVR {keys}, which is not ours ({ranges(clash)})"
+            keys = sorted({context.foreign[n] for n in clash})
+            place = f"DVR {keys[0]}, which is" if len(keys) == 1 else f"DVRs {', '.join(keys)}, which are"
+            on_there = "1 of its numbers is on" if len(clash) == 1 else f"{len(clash)} of its numbers are on"
+            text = f"overlap: {on_there} in {place} not ours ({ranges(clash)})"
             draft.blocks.append(Block("S302", target.dvr, text, f"overlap:{target.dvr}", "write"))
     if draft.steps.enable and target.map_bytes > LINE_LIMIT_BYTES:
         text = f"size: the map of {len(target.numbers)} channels needs {target.map_bytes} bytes, {LINE_LIMIT_BYTES} are allowed"

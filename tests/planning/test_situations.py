@@ -75,13 +75,13 @@ def with_company() -> Home:
     return replace(made, plex_dvrs={"news": {"devices": (ours, other("40").devices[0])}})
 
 
-def reserved(**changes: Any) -> Home:
-    """Adopted with numbers that no channel matches, two of them."""
-    made = home(devices={"news": {"pairs": pairs([1000, 1001, 1002, 1500, 1501])}}, **changes)
+def reserved(*numbers: int, **changes: Any) -> Home:
+    """Adopted with numbers that no channel matches."""
+    on = pairs([1000, 1001, 1002, *numbers])
+    made = home(devices={"news": {"pairs": on}}, **changes)
     desired = made.desired()
-    kept = tuple(Retired("news", n, f"{UNMATCHED}{n}", NOW[:10]) for n in (1500, 1501))
-    digest = map_digest(pairs([1000, 1001, 1002, 1500, 1501]))
-    made = applied(made, map_digest=digest)
+    kept = tuple(Retired("news", n, f"{UNMATCHED}{n}", NOW[:10]) for n in numbers)
+    made = applied(made, map_digest=map_digest(on))
     ledger = replace(made.ledger(), retired=kept)
     desired = replace(made.desired(), ledger=replace(desired.ledger, dvrs=ledger.dvrs, retired=kept))
     return replace(made, changes={"ledger": ledger, "desired": desired})
@@ -93,20 +93,31 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     "new-same-guide-once": lambda: home({}, foreign=(other("40", guide=SAME_GUIDE),)),
     "new-same-guide-twice": lambda: home({}, foreign=(other("40", guide=SAME_GUIDE), other("41", guide=SAME_GUIDE))),
     "new-without-channels": lambda: home({}, {"news": {}}),
+    "new-without-channels-blocked": lambda: home({}, {"news": {}}, blocks=(Block("S301", "news", "full", ""),)),
     "tuner-gone": lambda: home(absent=frozenset({"news"})),
+    "tuner-gone-never-applied": lambda: home(absent=frozenset({"news"}), records={"news": {"applied": None}}),
     "dvr-gone": lambda: home(devices={"news": {"parent": "", "pairs": ()}}),
+    "dvr-gone-address-differs-numbers-of-others": lambda: home(
+        after=MORE, devices={"news": {"parent": "", "pairs": (), "uri": "http://old:1"}}, foreign=(other("50", 1003),)
+    ),
     "dvr-gone-key-unknown": lambda: home(
         devices={"news": {"parent": "", "pairs": ()}}, records={"news": {"dvr_key": "", "device_key": ""}}
     ),
     "run-died-after-registering": lambda: home(
         devices={"news": {"parent": "", "pairs": (), "title": ""}}, records={"news": {"dvr_key": "", "applied": None}}
     ),
+    "run-died-after-creating": lambda: home(
+        devices={"news": {"pairs": ()}}, records={"news": {"applied": None}}
+    ),
     # what the ledger does not have
     "adopted": lambda: unledgered(home()),
     "adopted-with-other-title": lambda: unledgered(home(plex_dvrs={"news": {"lineup_title": "Nachrichten", "lineup": lineup_uri(SAME_GUIDE, "Nachrichten")}})),
     "adopted-tuner-without-dvr": lambda: unledgered(home(devices={"news": {"parent": "", "pairs": ()}})),
-    "adopted-with-unmatched": reserved,
-    "adopted-with-unmatched-map-sent": lambda: reserved(after=MORE),
+    "adopted-with-unmatched": lambda: reserved(1500, 1501),
+    "adopted-with-unmatched-map-sent": lambda: reserved(1500, 1501, after=MORE),
+    "adopted-with-one-unmatched": lambda: reserved(1500),
+    "adopted-with-one-unmatched-map-sent": lambda: reserved(1500, after=MORE),
+    "adopted-with-explicit-title": lambda: unledgered(home(dvr={"news": {"title": "News TV"}})),
     # channels
     "channel-gone": lambda: home(after=LESS, changes={"allow": ("shrink:all",)}),
     "channel-new": lambda: home(after=MORE),
@@ -126,14 +137,17 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
         guide_after="g2",
         spec={"serve": Serve(guide_reload_s=60.0)},
     ),
+    "unpaired-and-lineup-differs": lambda: applied(
+        home(devices={"news": {"pairs": pairs([1000])}}), unmatched="1001-1002", map_digest=map_digest(pairs([1000])), lineup_digest="another"
+    ),
     "too-many-bytes": lambda: home(after={"news": {10_000 + n: f"c{n}" for n in range(480)}}, changes={"allow": ("renumber:news", "shrink:news", "shrink:all")}),
-    "numbers-of-others": lambda: home(after=MORE, foreign=(other("50", 1003, 1002), other("49", 1003))),
+    "numbers-of-others": lambda: home(after={"news": {**MORE["news"], 1004: "Yes"}}, foreign=(other("50", 1003, 1002), other("49", 1004))),
     "numbers-of-others-allowed": lambda: home(
         after=MORE, foreign=(other("50", 1003),), changes={"allow": ("overlap:news",)}
     ),
     # guides that moved on
     "guide-moved": lambda: home(guide_after="g2"),
-    "guide-moved-due": lambda: home(guide_after="g2", spec={"serve": Serve(guide_reload_s=60.0)}),
+    "guide-moved-due": lambda: home(guide_after="g2", spec={"serve": Serve(guide_reload_s=15_160.0)}),  # to the second
     "guide-moved-never-loaded": lambda: replace(applied(home(), loaded_at=""), guide_after="g2"),
     # addresses, titles, settings
     "address-by-others": lambda: home(devices={"news": {"uri": "http://10.0.0.9:1"}}),
@@ -141,6 +155,7 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     "address-by-both": lambda: applied(home(devices={"news": {"uri": "http://10.0.0.9:1"}}), tuner_uri="http://old:1"),
     "other-number-of-tuners": lambda: home(devices={"news": {"tuners": 4}}),
     "tuner-renamed-and-off": lambda: home(devices={"news": {"title": "x", "state": "disabled"}}),
+    "tuner-off": lambda: home(devices={"news": {"state": "disabled"}}),
     "tuner-renamed-adopted": lambda: home(
         devices={"news": {"title": "x"}}, records={"news": {"adopted": True}}, after=MORE
     ),
@@ -152,14 +167,23 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     "moving-house-busy": lambda: home(host_after="http://nas", changes={"busy": {"news": 2}, "allow": ("replace:news",)}),
     "moving-house-with-company": with_company,
     "guide-by-others": lambda: home(plex_dvrs={"news": {"lineup": lineup_uri("http://10.0.0.9/g.xml", "news")}}),
+    "guide-of-the-spec": lambda: applied(
+        home(plex_dvrs={"news": {"lineup": lineup_uri("http://old/g.xml", "news")}}), guide_url="http://old/g.xml"
+    ),
     "other-title": lambda: home(dvr={"news": {"title": "News TV"}}, rules=Unknown("500")),
+    "other-title-and-guide-moved": lambda: home(dvr={"news": {"title": "News TV"}}, guide_after="g2"),
+    "title-spelled-out": lambda: home(dvr={"news": {"title": "news"}}),
     "other-title-and-moving-house": lambda: home(dvr={"news": {"title": "News TV"}}, host_after="http://nas", after=MORE),
     "renamed": lambda: home({"old": NEWS["news"]}, old_names={"news": "old"}),
+    "renamed-with-title": lambda: home({"old": NEWS["news"]}, old_names={"news": "old"}, dvr={"news": {"title": "old"}}),
     "renamed-never-applied": lambda: home(
         {"old": NEWS["news"]}, old_names={"news": "old"}, absent=frozenset({"old"}), records={"old": {"dvr_key": "", "applied": None}}
     ),
     # what cannot be known
     "plex-half-read": lambda: seen(home(after=MORE), dvrs=Unknown("500 from Plex")),
+    "plex-half-read-never-applied": lambda: seen(
+        home(records={"news": {"applied": None}}), dvrs=Unknown("500 from Plex")
+    ),
     "plex-half-read-new": lambda: seen(home({}), devices=Unknown("500 from Plex")),
     "blocked-elsewhere": lambda: home(guide_after="g2", blocks=(Block("S303", "news", "no number", "reuse:news", "write"),)),
 }  # fmt: skip
