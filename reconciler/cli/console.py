@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 from reconciler.errors import PtctlError
-from reconciler.rendering.ink import harmless, paint
+from reconciler.rendering.ink import encodable, harmless, paint
 
 __all__ = ["Console"]
 
@@ -44,6 +44,9 @@ class Console:
         """What was asked for, to stdout."""
         self.answered = True
         text = harmless(text, color=self.color_out)
+        encoding = sys.stdout.encoding or "utf-8"  # what only looks like a stream has none
+        if encoding.lower() != "utf-8":  # stderr writes out by itself what it lacks
+            text = encodable(text, encoding)
         sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
         sys.stdout.flush()
 

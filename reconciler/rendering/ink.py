@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final, Literal
 
-__all__ = ["Role", "cells", "cut", "harmless", "pad", "paint"]
+__all__ = ["Role", "cells", "cut", "encodable", "harmless", "pad", "paint"]
 
 Role = Literal["add", "change", "danger", "blocked", "caution", "place", "dim", "head", "good"]
 
@@ -44,6 +44,26 @@ def harmless(text: str, *, color: bool) -> str:
     if text.replace("\n", " ").isprintable():
         return text
     return (_HARMFUL_BUT_OURS if color else _HARMFUL).sub(_written_out, text)
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""`text` for a stream of this encoding: signs that it lacks are written out as JSON does it (`\u65e5`).
+
+    Terminals and pipes of another time are not UTF-8: a plan is worth reading there, too.
+    """
+    if _fits(text, encoding):
+        return text
+    from json import dumps  # a validation does without, and hardly anybody comes here
+
+    return text.translate({ord(c): dumps(c)[1:-1] for c in set(text) if not _fits(c, encoding)})
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _written_out(found: re.Match[str]) -> str:

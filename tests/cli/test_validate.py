@@ -1,5 +1,6 @@
 """`ptctl validate` as a process: where its words are in order it loads no option parser, and says the same as with one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_the_options_of_ptctl_stand_anywhere(
     """Before the command or behind it, nobody has to know; behind `--` a word is a word."""
     monkeypatch.chdir(folder)
     assert code == run(words)
+
+
+def test_a_terminal_that_is_not_utf_8(folder: Path) -> None:
+    """It is shown what it can show, and the exit status is the spec's."""
+    (folder / "wide.yaml").write_text("version: 1\nname: home\n日本: 1\n", "utf-8")
+    ran = subprocess.run(
+        [sys.executable, "-m", "reconciler", "validate", "wide.yaml"],
+        cwd=folder, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (3, "") == (ran.returncode, ran.stderr)
+    assert r"\u65e5\u672c" in ran.stdout
 
 
 @pytest.mark.parametrize("words", [[], ["-f", "json"], ["--env", "prod"], ["--allow-exec"]])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.rendering.ink import Role, cells, cut, harmless, pad, paint
+from reconciler.rendering.ink import Role, cells, cut, encodable, harmless, pad, paint
 
 ROLES: tuple[Role, ...] = (
     "add", "change", "danger", "blocked", "caution", "place", "dim", "head", "good",
@@ -101,3 +101,17 @@ def test_our_colours_get_through(role: Role) -> None:
     assert painted == harmless(painted, color=True)
     assert "news" == paint("news", role, color=False)
     assert "" == paint("", role, color=True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "Ä 日 🎬 …"),
+        ("latin-1", "Ä \\u65e5 \\ud83c\\udfac \\u2026"),
+        ("ascii", "\\u00c4 \\u65e5 \\ud83c\\udfac \\u2026"),
+    ],
+)
+def test_a_stream_that_is_not_utf_8(encoding: str, shown: str) -> None:
+    """What it has stands as it is, the rest as in JSON, so that a document says the same."""
+    assert shown == encodable("Ä 日 🎬 …", encoding)
+    assert "Ä 日 🎬 …" == json.loads(encodable(json.dumps("Ä 日 🎬 …", ensure_ascii=False), encoding))
