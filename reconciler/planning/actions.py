@@ -153,13 +153,14 @@ def _action(
                 undo="delete the tuner",
             )  # fmt: skip
         case "repair-address":
+            assert device is not None
             return Action(
                 identity, kind, name, needs,
-                {"uri": target.uri, "device_id": target.device_id, "before": device.uri if device else "", "tuners": str(target.tuners)},
+                {"uri": target.uri, "device_id": target.device_id, "before": device.uri, "tuners": str(target.tuners)},
                 reason="the tuner's address or its number of streams changed",
                 precondition=f"{target.uri}/discover.json answers with DeviceID {target.device_id}",
                 effect="tuner, DVR and map stay; the address is new (same DeviceID)",
-                undo=f"register the tuner at {device.uri} again" if device else "",
+                undo=f"register the tuner at {device.uri} again",
             )  # fmt: skip
         case "set-device":
             return Action(
@@ -198,8 +199,9 @@ def _action(
                 guide_loads=1,
             )  # fmt: skip
         case _:  # delete-dvr of a replacement
+            assert dvr is not None
             return Action(
-                identity, "delete-dvr", name, needs, {"key": dvr_key, "title": dvr.title if dvr else ""},
+                identity, "delete-dvr", name, needs, {"key": dvr_key, "title": dvr.title},
                 reason="Plex cannot change a DVR's guide or title in place",
                 precondition=f"no guide load runs; DVR {dvr_key} holds our tuner alone",
                 effect=f"DVR {dvr_key} is gone, with its recording rules",

@@ -264,7 +264,9 @@ def test_the_words_of_actions_are_as_stored() -> None:
             {**NEWS, "old": {2000: "Old"}}, NEWS, changes={"allow": ("delete:old", "shrink:all", "empty:old")}
         )
     )
-    actions = {action.kind: action for one in homes for action in one.planned().plan.actions}
+    homes.append(home({}, {"news": {1000: "A"}, "also": {2000: "B"}}))
+    every = [action for one in homes for action in one.planned().plan.actions]
+    actions = {(a.kind, a.reason, a.undo.partition(" ")[0], (a.args or {}).get("dvrs", "")): a for a in every}
     check("actions", "\n\n".join("\n".join(told(action)) for _, action in sorted(actions.items())) + "\n")
 
 
