@@ -230,8 +230,9 @@ def _table(plan: Plan, *, color: bool) -> Iterator[str]:
             yield paint((line + note).rstrip(), role, color=color)
         else:
             yield paint(f"  {pad(word, 8)}", role, color=color) + line[10:] + note
-    if folded:
-        yield f"  same     {plural(sum(c.kind == 'same' and not c.blocks for c in plan.changes), 'more DVR')}"
+    same = sum(c.kind == "same" and not c.blocks for c in plan.changes)
+    if folded and same:
+        yield f"  same     {plural(same, 'more DVR')}"
     added, removed, changed = (
         sum(len(getattr(c.counts, k)) for c in plan.changes) for k in ("added", "removed", "changed")
     )

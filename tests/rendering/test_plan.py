@@ -147,3 +147,16 @@ def test_what_is_held_is_counted() -> None:
     text = plan_text.render(replace(plan, held=(long,) * 4), color=False)
     assert "4 channels would now be sorted elsewhere and stay where they live" in text
     assert f"group {'G' * 19}… -> " in text
+
+
+@pytest.mark.parametrize(
+    ("same", "said"), [(0, []), (1, ["same     1 more DVR"]), (40, ["same     40 more DVRs"])]
+)
+def test_many_dvrs_fold_those_that_stay(same: int, said: list[str]) -> None:
+    """With more than thirty of them the same ones are one line; where there are none there is no line."""
+    plan = busy_plan()
+    first = plan.changes[0]
+    rows = [replace(first, dvr=f"d{place}", kind="add", blocks=()) for place in range(31)]
+    rows += [replace(first, dvr=f"s{place}", kind="same", blocks=()) for place in range(same)]
+    lines = plan_text.render(replace(plan, changes=tuple(rows)), color=False).splitlines()
+    assert said == [line.strip() for line in lines if line.startswith("  same ")]
