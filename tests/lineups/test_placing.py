@@ -70,6 +70,21 @@ def test_what_decides_where_sort_does_not() -> None:
     assert ["2", "3", "1", "6", "7", "4", "5"] == order(sorted_by(first, second), entries)
 
 
+def test_a_filter_of_the_bucket_has_its_say_before_the_order() -> None:
+    """Whom it gives a guide comes before those without, whether it was the bucket's own or came from another one."""
+    gives = Filter("gives", SetFields(field("name", "b"), (("guide_id", "g"),)), buckets=("all",))
+    own = simple_spec(ALL, filters=(gives,))
+    entries = [entry(1, "a"), entry(2, "b")]
+    guides = {"main": guide("g")}
+    assert {"main/2": 1000, "main/1": 1001} == numbers(run(own, entries, guides=guides), "all")
+    late = simple_spec(
+        Bucket("first", everything, overflow="all"), Bucket("all", None),
+        dvrs={"first": Dvr("first", "first", limit=1), "all": Dvr("all", "all")}, filters=(gives,),
+    )  # fmt: skip
+    found = run(late, [entry(0, "0", number=1), *entries], guides=guides)
+    assert {"main/2": 1600, "main/1": 1601} == numbers(found, "all")
+
+
 def test_newcomers_of_another_bucket_come_after_its_own() -> None:
     """Those that overflow are sorted by the rules of the bucket that takes them."""
     spec = simple_spec(
