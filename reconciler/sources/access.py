@@ -13,7 +13,7 @@ from reconciler.catalog.address import PASSWORD, USERNAME
 from reconciler.errors import CredentialError
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.accounts import Account
-from reconciler.sources.credentials import account, header_values, resolve
+from reconciler.sources.credentials import account, bare_address, header_values, resolve
 from reconciler.sources.web import USER_AGENT
 from reconciler.spec.model import Source, Spec
 
@@ -36,6 +36,27 @@ class Access:
     def secret(self, spec: Spec, ref: SecretRef) -> Secret:
         """One reference. Raises CredentialError."""
         return resolve(ref, environ=self.environ, base=Path(spec.base), allow_exec=self.allow_exec)
+
+    def address(self, spec: Spec, whose: str, text: str) -> Secret:
+        """An address of the spec, resolved where it is a reference. Raises CredentialError, also where that holds none.
+
+        `whose` names it in the error ("source 'main'").
+        """
+        ref = SecretRef.parse(text)
+        if ref is None:
+            return Secret(text)
+        found = bare_address(self.secret(spec, ref).reveal())
+        try:
+            parts = urlsplit(found)
+            good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        except ValueError:  # its words would quote the value
+            good = False
+        if not good:
+            raise CredentialError(
+                f"{whose}: {str(ref)!r} holds no address",
+                next_step="let it hold a whole address, such as http://host:port/get.php?…",
+            )
+        return Secret(found)
 
 
 def request_headers(
@@ -63,27 +84,17 @@ def source_accounts(spec: Spec, source: Source, access: Access) -> list[Account]
     found = [access.account(spec, name) for name in source.credentials]
     ref = SecretRef.parse(source.url) if source.url else None
     if ref is not None:
-        query = parse_qs(_query(source, ref, access.secret(spec, ref)), keep_blank_values=True)
+        url = access.address(spec, f"source {source.name!r}", source.url)
+        query = parse_qs(urlsplit(url.reveal()).query, keep_blank_values=True)
         if query.get("username") and query.get("password"):
             inside = Account("", Secret(query["username"][0]), Secret(query["password"][0]), label=str(ref))
             found.append(inside)
     return found
 
 
-def _query(source: Source, ref: SecretRef, url: Secret) -> str:
-    try:
-        return urlsplit(url.reveal()).query
-    except ValueError:  # its words would quote the value
-        raise CredentialError(
-            f"source {source.name!r}: {str(ref)!r} holds no address",
-            next_step="let it hold a whole address, such as http://host:port/get.php?…",
-        ) from None
-
-
 def list_url(spec: Spec, source: Source, access: Access, accounts: Sequence[Account]) -> Secret:
     """The address of a list, its reference resolved. Raises CredentialError where placeholders have no account."""
-    ref = SecretRef.parse(source.url)
-    url = access.secret(spec, ref) if ref else Secret(source.url)
+    url = access.address(spec, f"source {source.name!r}", source.url)
     if not accounts and (USERNAME in url.reveal() or PASSWORD in url.reveal()):
         raise CredentialError(
             f"source {source.name!r}: its url has placeholders, but the source has no credentials",

@@ -22,6 +22,7 @@ __all__ = [
     "EXEC_LIMIT_S",
     "account",
     "allowed_networks",
+    "bare_address",
     "header_values",
     "resolve",
     "subscription_file",
@@ -242,10 +243,16 @@ def account(
     return Account(credentials.name, value(credentials.username), value(credentials.password), label=label)
 
 
+def bare_address(text: str) -> str:
+    """An address as a reference holds it, without blanks and quotes around it: Docker's --env-file keeps both."""
+    text = text.strip()
+    return text[1:-1].strip() if text[:1] in {'"', "'"} and text[:1] == text[-1:] else text
+
+
 def _from_line(credentials: Credentials, line: Secret) -> Account:
     """`http://host:port[/base]/get.php?username=…&password=…` (or player_api.php, xmltv.php, or a stream's address)."""
     try:
-        parts = urlsplit(line.reveal().strip())
+        parts = urlsplit(bare_address(line.reveal()))
         query = parse_qs(parts.query, keep_blank_values=True)
         host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     except ValueError:

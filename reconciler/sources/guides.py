@@ -23,7 +23,7 @@ import trio
 from reconciler.catalog.address import PASSWORD, USERNAME, fill
 from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Catalog, SourceReport
-from reconciler.secret import Secret, SecretRef
+from reconciler.secret import Secret
 from reconciler.sources.access import Access, list_url, request_headers, source_accounts
 from reconciler.sources.accounts import Account, concealer
 from reconciler.sources.catalogue import FetchedSource, one_error, spooling
@@ -143,8 +143,7 @@ def _just_failed(catalog: Catalog, source: Source | None) -> bool:
 def _configured(spec: Spec, guide: Guide, access: Access) -> Secret | None:
     if not guide.url:
         return None
-    ref = SecretRef.parse(guide.url)
-    return access.secret(spec, ref) if ref else Secret(guide.url)
+    return access.address(spec, f"guide {guide.name!r}", guide.url)
 
 
 async def _own_file(guide: Guide, errand: Errand, copies: Copies) -> GuideFile:

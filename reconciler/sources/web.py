@@ -369,7 +369,8 @@ def failure_of(error: Exception) -> FetchFailed:
         case httpx.NetworkError():
             return FetchFailed("reset", "the connection was reset")
         case httpx.UnsupportedProtocol() | httpx.InvalidURL() | ValueError():
-            return FetchFailed("refused", "the address is no http or https address")
+            # the same at the next try
+            return FetchFailed("elsewhere", "the address is no http or https address")
         case _:
             return FetchFailed("reset", f"the request failed ({type(error).__name__})")
 

@@ -170,6 +170,10 @@ def test_a_line_must_be_an_account(tmp_path: Path) -> None:
     assert ("http://h/sub", "a", "b/c") == (short.host, short.username.reveal(), short.password.reveal())
     sub = account(credentials, environ={"LINE": "http://h/sub/get.php?username=a&password=b"}, base=tmp_path)
     assert "http://h/sub" == sub.host
+    quoted = account(
+        credentials, environ={"LINE": '"http://h/get.php?username=a&password=b" '}, base=tmp_path
+    )
+    assert ("http://h", "a", "b") == (quoted.host, quoted.username.reveal(), quoted.password.reveal())
 
 
 def test_parts_that_are_missing(tmp_path: Path) -> None:

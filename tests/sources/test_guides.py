@@ -289,8 +289,14 @@ def test_the_guide_of_a_list_at_a_secret_address(run: Run[Any], tmp_path: Path) 
                 assert "/epg/guide.xml" == server.requests[-1].target
             found = await load(spec, tmp_path / "none", list_report("http://[g.xml"), environ=here)
             assert "absent" == found.report.fetched
-            with pytest.raises(CredentialError, match="source 'list': 'env:LIST_AT' holds no address"):
-                await load(spec, tmp_path, list_report(), environ={"LIST_AT": "http://[all.m3u"})
+            for nothing in ("http://[all.m3u", "list.m3u", "ftp://h/list.m3u", "http:///list.m3u"):
+                with pytest.raises(CredentialError, match="source 'list': 'env:LIST_AT' holds no address"):
+                    await load(spec, tmp_path, list_report(), environ={"LIST_AT": nothing})
+            quoted = a_spec(Guide("h", url="env:AT"), tmp_path)
+            found = await load(quoted, tmp_path, environ={"AT": f'"{server.url}/g.xml" '})
+            assert "fresh" == found.report.fetched
+            with pytest.raises(CredentialError, match="guide 'h': 'env:AT' holds no address"):
+                await load(quoted, tmp_path, environ={"AT": "g.xml"})
 
     run(main)
 
