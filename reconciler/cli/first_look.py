@@ -30,6 +30,7 @@ from reconciler.sources.guide_indexes import guide_index
 from reconciler.sources.guides import load_guides
 from reconciler.sources.progress import Progress, Step
 from reconciler.spec.model import Credentials, Guide, Source, Spec
+from reconciler.wording import number
 
 __all__ = ["Look", "look", "look_at_plex", "names_in_plex", "value_of"]
 
@@ -69,10 +70,13 @@ async def look(provider: Provider, *, base: Path, cache: Path, now: float, progr
     found = await load_catalog(spec, cache, now=now, environ=environment.values, progress=progress)
     report = found.reports[provider.name]
     if report.fetched == "absent" or not report.entries:
-        notes = "; ".join(dict.fromkeys(report.notes)) or "the list is empty"
-        raise ProviderError(
-            f"the provider gives nothing: {notes}", next_step="check address, user name and password"
-        )
+        left = (f"left out {number(d.count)}: {d.reason}" for d in report.dropped)
+        why = "; ".join(dict.fromkeys((*report.notes, *left))) or "it lists no live channel"
+        # a list that came has no account to look at
+        step = "give a list of live channels at http addresses"
+        if provider.hosts or report.fetched == "absent":
+            step = "check the file" if provider.path else "check address, user name and password"
+        raise ProviderError(f"the provider gives nothing: {why}", next_step=step)
     files = await load_guides(spec, found, cache, now=now, environ=environment.values, progress=progress)
     indexes = {}
     for name, file in files.items():

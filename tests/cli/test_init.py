@@ -245,6 +245,13 @@ def test_files_stay_where_secrets_are(tmp_path: Path, run: Run[None]) -> None:
             assert "plexprefs:" in text
             assert not (tmp_path / "ptctl.env").exists()
             assert 0 == (await there.ptctl("plan", env=EMPTY)).code
+            (tmp_path / "box.m3u").write_text(
+                "#EXTM3U\n#EXTINF:0,2 - France 2\nrtsp://h/stream?service=201\n"
+            )
+            made = await there.ptctl("init", "--m3u", "box.m3u", "--no-plex", "--overwrite")
+            assert (1, "") == (made.code, made.out), made.text
+            assert "left out 1: the address is rtsp, not http or https" in made.err
+            assert "Next:  give a list of live channels at http addresses" in made.err
 
     run(main)
 
