@@ -181,5 +181,6 @@ class Run:
             guide_digest=target.guide_digest if fresh or old is None else old.guide_digest,
             loaded_at=self.context.now() if fresh or old is None else old.loaded_at,
             lineup_digest=target.lineup_digest if fresh or old is None else old.lineup_digest,
+            guide_rules=target.guide_rules if fresh or old is None else old.guide_rules,
             unmatched=self.unmatched.get(dvr, old.unmatched if old else ""),
         )

@@ -101,6 +101,8 @@ class Applied:
     lineup_digest: str = ""
     unmatched: str = ""
     """Numbers that Plex could not pair then, as ranges (`1002,1010-1012`): not tried again until lineup or guide change."""
+    guide_rules: str = ""
+    """Digest of what the spec said then of how the guide is made: edited since, it did not only move on. "" unknown."""
 
 
 @dataclass(frozen=True, slots=True)

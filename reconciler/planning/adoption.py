@@ -262,7 +262,7 @@ def _record(
     )
     known = target.record.applied
     if known is not None and applied == replace(
-        known, generation="", guide_digest="", loaded_at=now, lineup_digest="", unmatched=""
+        known, generation="", guide_digest="", loaded_at=now, lineup_digest="", unmatched="", guide_rules=""
     ):
         applied = known  # adopted before, and as it was: nothing to forget
     return replace(

@@ -359,9 +359,18 @@ def _map(draft: _Draft, found: MapDiff, drifted: MapDiff) -> None:
         draft.undo = draft.undo or "put the previous channel map back"
     if applied is None or same_guide or enable or load:
         return
+    if _rules_edited(target, applied):
+        draft.steps = replace(draft.steps, load=True)
+        draft.causes.add("spec")
+        draft.notes.append("its guide is made otherwise now: loaded again")
+        return
     # Only the guide moved on: loaded at most so often, and no change for the exit code.
     draft.content_only = not draft.steps.any
     draft.causes.add("guide")
+
+
+def _rules_edited(target: Target, applied: Applied) -> bool:
+    return bool(applied.guide_rules and target.guide_rules) and applied.guide_rules != target.guide_rules
 
 
 def _due(draft: _Draft, now: str) -> bool:
@@ -378,7 +387,13 @@ def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context) -> Applie
     if kept is not None and not kept.lineup_digest:
         kept = None  # of a version that did not note what it applied
     digest = map_digest(device.pairs)
-    if kept and (digest, device.uri, dvr.guide) == (kept.map_digest, kept.tuner_uri, kept.guide_url):
+    # Edited without an effect on this guide: noted, so that its next moving on is no edit's doing.
+    noted = kept is not None and target.guide_digest == kept.guide_digest and _rules_edited(target, kept)
+    if (
+        kept
+        and not noted
+        and (digest, device.uri, dvr.guide) == (kept.map_digest, kept.tuner_uri, kept.guide_url)
+    ):
         return None
     return Applied(
         generation="",
@@ -391,6 +406,7 @@ def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context) -> Applie
         loaded_at=kept.loaded_at if kept else context.world.now,
         lineup_digest=kept.lineup_digest if kept else target.lineup_digest,
         unmatched=kept.unmatched if kept else "",
+        guide_rules=kept.guide_rules if kept and not noted else target.guide_rules,
     )
 
 

@@ -4,6 +4,7 @@ A title is fixed when a DVR is created (plex-livetv.md 3.3), so the default titl
 title that the spec spells out can ask for another. This module refuses to look at what Plex has.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from reconciler.ledger.model import DvrRecord
@@ -12,6 +13,7 @@ from reconciler.planning.addresses import guide_location
 from reconciler.planning.adoption import is_unmatched
 from reconciler.planning.inputs import PlanInputs
 from reconciler.plex.requests import channel_map_line_bytes, lineup_uri
+from reconciler.spec.model import Dvr, Spec
 
 __all__ = ["Target", "targets"]
 
@@ -37,6 +39,7 @@ class Target:
     names: dict[int, str]
     lineup_digest: str
     guide_digest: str
+    guide_rules: str
     guide_path: str
     content_age_s: float
     reserved: frozenset[str] = frozenset()
@@ -84,6 +87,7 @@ def _target(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> Tar
         names=names,
         lineup_digest=manifest.lineup_digest,
         guide_digest=manifest.guide_digest,
+        guide_rules=_guide_rules(spec, wanted.dvr) if wanted else "",
         guide_path=manifest.guide_path,
         content_age_s=spec.serve.guide_reload_s,
         reserved=frozenset(
@@ -92,6 +96,12 @@ def _target(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> Tar
             if entry.dvr == manifest.name and is_unmatched(entry)
         ),
     )
+
+
+def _guide_rules(spec: Spec, dvr: Dvr) -> str:
+    """Digest of all in the spec that makes this DVR's guide of what the sources say."""
+    said = (spec.guides, spec.filters, spec.overrides, dvr.guide)
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
 
 
 def _names(inputs: PlanInputs, manifest: DvrManifest, record: DvrRecord) -> dict[int, str]:

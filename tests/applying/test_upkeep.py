@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from reconciler.sandbox.plex import FaultRule, PlexOptions
-from reconciler.spec.model import Removed
+from reconciler.spec.model import GuideOptions, Removed
 from tests.applying.house import ONE, QUICK, TWO, house, on, without
 from tests.conftest import Run
 
@@ -332,6 +332,36 @@ def test_a_list_that_is_wedged_after_a_delete(tmp_path: Path, run: Run[None], ho
             result = await home.carry_out(planned)
             assert result.complete, result.outcomes
             assert len(home.plex.state()["dvrs"]) == 1
+
+    run(main)
+
+
+@pytest.mark.accepts("CNT-1", "RLD-3")
+def test_a_guide_that_the_spec_makes_otherwise_is_loaded_at_once(tmp_path: Path, run: Run[None]) -> None:
+    """An edit of how the guide is made is a change and is loaded; a guide that only moved on waits; an edit without effect too."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            await home.apply(ONE)
+            home.guide = "second"
+            assert (await home.planned(ONE)).plan.empty  # moved on by itself
+            home.dvr = {"news": {"guide": GuideOptions(days=3)}}
+            planned = await home.planned(ONE)
+            (change,) = planned.plan.changes
+            assert (change.causes, change.note) == (
+                ("spec",),
+                "its guide is made otherwise now: loaded again",
+            )
+            count = len(home.writes())
+            assert (await home.carry_out(planned)).complete
+            assert home.writes()[count:] == [f"POST /livetv/dvrs/{home.tuned('news').dvr_key}/reloadGuide"]
+            assert (await home.planned(ONE)).plan.actions == ()
+            home.dvr = {"news": {"guide": GuideOptions(days=4)}}
+            planned = await home.planned(ONE)
+            assert (planned.plan.empty, [a.kind for a in planned.plan.actions]) == (True, ["write-ledger"])
+            assert (await home.carry_out(planned)).complete
+            home.guide = "third"
+            assert (await home.planned(ONE)).plan.empty
 
     run(main)
 
