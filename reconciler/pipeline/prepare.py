@@ -27,6 +27,7 @@ from reconciler.planning.model import Plan
 from reconciler.planning.plan import Planned, compose
 from reconciler.planning.safety import judge
 from reconciler.spec.model import Spec
+from reconciler.wording import span
 
 __all__ = ["Prepared", "arguments_of", "prepared"]
 
@@ -173,4 +174,4 @@ def _age(gathered: Gathered) -> str:
     oldest = max((r.age_s for r in gathered.catalog.reports.values()), default=0.0)
     if not gathered.generation:
         return "nothing is published yet"
-    return f"the published lineups stay as they are, made from lists up to {oldest / 3600:.1f} h old"
+    return f"the published lineups stay as they are, made from lists up to {span(oldest)} old"

@@ -21,7 +21,7 @@ from reconciler.planning.renames import old_names
 from reconciler.planning.sight import look_for
 from reconciler.planning.swaps import is_old_tuner, swapped
 from reconciler.plex.model import Unknown
-from reconciler.wording import plural
+from reconciler.wording import plural, span
 
 __all__ = ["PEAK_DAYS", "Standing", "busy_block", "judge", "leaving", "standings"]
 
@@ -275,8 +275,7 @@ def _stale(world: World, targets: Iterable[DvrTarget], stand: Mapping[str, Stand
     }
     for target in targets:
         for name in sorted(stand[target.record.name].touched & stale.keys()):
-            hours = stale[name].age_s / 3600
-            text = f'source "{name}" is {hours:.0f} h old, older than its max_age'
+            text = f'source "{name}" is {span(stale[name].age_s)} old, older than its max_age'
             yield Block("S402", target.record.name, text, f"stale:{name}")
 
 

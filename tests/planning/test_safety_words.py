@@ -52,9 +52,9 @@ def test_losses() -> None:
 
 @pytest.mark.accepts("UPD-3")
 def test_an_old_source() -> None:
-    """Its age in hours, for the DVRs that it would change; a guide's age is no reason."""
+    """Its age, for the DVRs that it would change; a guide's age is no reason."""
     home = Home(BOTH, {"news": {**TEN, 1010: "new"}, "big": BIG}, changes={"reports": STALE})
-    text = 'source "main" is 56 h old, older than its max_age'
+    text = 'source "main" is 2 d old, older than its max_age'
     assert [("S402", "news", text, "stale:main", "lineup")] == told(home)
 
 
