@@ -115,7 +115,7 @@ class Front:
         if tuner is None or generation is None:
             # The port is still open while the DVR has gone, or nothing is published yet.
             return await self._finish(wire, request, STARTING if generation is None else NOT_FOUND)
-        if path == "lineup.post" and request.method in {"POST", "GET"}:
+        if path == "lineup.post" and request.method in {"POST", *ACCEPTS_ALL}:
             status = hdhr.scan_status([key for key, _ in request.query])
             return await self._finish(wire, request, Answer(status))
         if request.method not in ACCEPTS_ALL:

@@ -69,6 +69,7 @@ def test_scan_status(run: Run[None], tmp_path: Path) -> None:
                     got = await ask(place, f"/lineup.post?{query}", method="POST")
                     assert (200, b"") == (got.status, got.body)
                 assert 400 == (await ask(place, "/lineup.post?format=all", method="POST")).status
+                assert 200 == (await ask(place, "/lineup.post?scan=start", method="HEAD")).status
                 said = (await ask(place, "/lineup_status.json")).json()
                 assert {
                     "ScanInProgress": 0,
