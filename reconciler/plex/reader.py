@@ -6,6 +6,7 @@ the server and not about an object: no connection at all, and a refused token. T
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import trio
@@ -118,7 +119,10 @@ async def read_devices(connection: Connection) -> tuple[Device, ...] | Unknown:
 
 
 async def read_device(connection: Connection, device_id: str) -> Device | Unknown | None:
-    """The device with this DeviceID, compared without case (2.4); unknown when several have it. Raises PlexDenied."""
+    """The device with this DeviceID, compared without case (2.4); unknown when several have it. Raises PlexDenied.
+
+    Where the answer does not say in which DVR it is, the DVRs are asked, which list their tuners (3.1): one more request.
+    """
     found = await read_devices(connection)
     if isinstance(found, Unknown):
         return found
@@ -126,7 +130,13 @@ async def read_device(connection: Connection, device_id: str) -> Device | Unknow
     if len(same) > 1:
         keys = ", ".join(device.key for device in same)
         return Unknown(f"devices {keys} all have DeviceID {device_id}")
-    return same[0] if same else None
+    if not same or same[0].parent:
+        return same[0] if same else None
+    listed = await read_dvrs(connection)
+    if isinstance(listed, Unknown):
+        return listed
+    holder = next((dvr.key for dvr in listed if any(d.key == same[0].key for d in dvr.devices)), "")
+    return replace(same[0], parent=holder)
 
 
 async def read_activities(connection: Connection) -> tuple[Activity, ...] | Unknown:

@@ -36,10 +36,11 @@ GRABBERS: Final = (
 def device_element(machine: Machine, device: Device) -> Element:
     """A device as lists and DVRs show it (2.2)."""
     alive = device.alive and not machine.behaviour.options.always_dead
+    told = not machine.behaviour.options.no_parent_id
     return Element(
         "Device",
         {
-            **({"parentID": device.parent} if device.parent is not None else {}),
+            **({"parentID": device.parent} if device.parent is not None and told else {}),
             "key": str(device.key),
             "uuid": device.uuid,
             "uri": device.uri,

@@ -92,6 +92,8 @@ class PlexOptions:
     """Registering a known DeviceID again leaves an empty DVR behind (2.5, 10.1)."""
     always_dead: bool = False
     """Every device shows `dead` although it answers (6.3)."""
+    no_parent_id: bool = False
+    """A device does not say in which DVR it is; the DVR lists its devices all the same (2.2, 3.1)."""
     lineup_form: Literal["as-sent", "raw", "encoded"] = "as-sent"
     """How a lineup URI comes back, and with it the title (3.3, 8.2, 10.18)."""
     single_objects: bool = False

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying.events import RunResult
-from reconciler.sandbox.plex import FaultRule
-from tests.applying.house import QUICK, House, house
+from reconciler.sandbox.plex import FaultRule, PlexOptions
+from reconciler.spec.model import Removed
+from tests.applying.house import QUICK, TWO, House, house, on
 from tests.conftest import Run
 
 ONE = {"news": {1000: "BBC", 1001: "CNN"}}
@@ -101,6 +102,25 @@ def test_a_channel_map_that_cannot_be_read(tmp_path: Path, run: Run[None]) -> No
             assert any(step.text.startswith("no channel map yet: ") for step in home.progress)
             assert [w for w in home.writes() if w.endswith("/channelmap")] == []
             await mended(home, result)
+
+    run(main)
+
+
+@pytest.mark.accepts("DVR-1", "DVR-2")
+def test_devices_that_do_not_say_in_which_dvr_they_are(tmp_path: Path, run: Run[None]) -> None:
+    """No `parentID`: the DVR that lists the tuner holds it. Made, changed, and deleted as ever; twice is nothing."""
+
+    async def main() -> None:
+        async with house(tmp_path, options=PlexOptions(load_delay_s=0.05, no_parent_id=True)) as home:
+            result = await home.apply(TWO)
+            assert result.complete, result.outcomes
+            assert on(home, "sport") == {"1600", "1601"}
+            assert (await home.planned(TWO)).plan.actions == ()
+            home.plex.set_uri(home.tuned("news").device_id, "http://127.0.0.1:5004")
+            assert (await home.apply(TWO)).complete
+            home.spec = {"removed": (Removed("sport"),)}
+            assert (await home.apply(ONE)).complete
+            assert (len(home.plex.state()["dvrs"]), len(home.plex.state()["devices"])) == (1, 1)
 
     run(main)
 
