@@ -147,9 +147,12 @@ async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gath
     (two tuners in it), is unknown.
     Costs a request for each such DVR, and the desired state once more; nothing where there is none.
     """
-    observed = seen.observed
-    if not isinstance(observed, Observed) or not _strangers(spec, seen.ledger, observed):
-        return seen, seen.ledger
+    observed, was = seen.observed, seen.ledger
+    if not isinstance(observed, Observed):
+        return seen, was
+    seen = replace(seen, ledger=_titled(spec, was, observed))
+    if not _strangers(spec, was, observed):
+        return seen, was
     now = _moment(request).strftime("%Y-%m-%dT%H:%M:%SZ")
     desired = await _desired(spec, request, seen)
     ledger = seen.ledger
@@ -179,8 +182,27 @@ async def taken_over(spec: Spec, request: Request, seen: Gathered) -> tuple[Gath
         if known is not None:
             # Made by a `refresh` without a look at Plex, or by a run that died: the numbers count, the rest is as planned.
             ledger = replace(ledger, dvrs={**ledger.dvrs, known.name: known})
-    before = replace(seen.ledger, channels=ledger.channels, retired=ledger.retired)
+    before = replace(was, channels=ledger.channels, retired=ledger.retired)
     return replace(seen, ledger=ledger, observed=observed), before
+
+
+def _titled(spec: Spec, ledger: Ledger, observed: Observed) -> Ledger:
+    """The ledger with the titles of DVRs that somebody made anew for tuners of ours: a title is fixed then (3.3).
+
+    Known before the files are made, because a tuner is called as its DVR is.
+    """
+    found = dict(ledger.dvrs)
+    for name, record in ledger.dvrs.items():
+        dvr = spec.dvrs.get(record.split_of or name)
+        sighting = look_for(record.device_id, record, observed)
+        if (
+            dvr is not None
+            and not dvr.title
+            and sighting.how == "device-id"
+            and isinstance(sighting.dvr, Dvr)
+        ):
+            found[name] = replace(record, title=sighting.dvr.title or record.title)
+    return replace(ledger, dvrs=found)
 
 
 def _learned(record: DvrRecord) -> bool:

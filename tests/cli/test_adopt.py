@@ -356,3 +356,30 @@ def places(entries: list[dict[str, object]]) -> set[tuple[object, ...]]:
     """What must be the same again of channels and DVRs."""
     keys = ("id", "dvr", "number", "name", "device_id", "port", "slug", "title", "dvr_key", "device_key")
     return {tuple(entry.get(key) for key in keys) for entry in entries}
+
+
+@pytest.mark.accepts("APP-3", "PLN-9")
+def test_a_dvr_made_anew_by_hand_is_adopted_in_one_run(run: Run[None], tmp_path: Path) -> None:
+    """Its title is pinned, and the tuner is called so, in the run that adopts it: the next one publishes nothing."""
+
+    async def main() -> None:
+        async with world(tmp_path) as home, home.serving(ready=False):
+            assert 0 == (await home.ptctl("apply", "--yes", *WAIT)).code
+            state = home.plex.machine.state
+            old = next(d for d in state.dvrs.values() if d.lineups[0].endswith("#sports"))
+            (device,) = state.devices_of(old.key)
+            await home.plex.machine.loads.idle()
+            state.drop_dvr(old)
+            new = state.add_dvr(Dvr("", "eng", (old.lineups[0].replace("#sports", "#By%20hand"),)))
+            device.parent = new.key
+            state.save_device(device)
+            first = await home.ptctl("apply", "--yes", *WAIT)
+            assert 0 == first.code, first.text
+            published = (home.state / "artifacts" / "current").readlink()
+            manifest = json.loads((home.state / "artifacts" / "current" / "manifest.json").read_text("utf-8"))
+            assert "By hand" in {d["friendly_name"] for d in manifest["dvrs"]}
+            again = await home.ptctl("apply", "--yes", *WAIT)
+            assert "No changes" in again.text, again.text
+            assert published == (home.state / "artifacts" / "current").readlink()
+
+    run(main)
