@@ -6,15 +6,17 @@ Reading them takes 30 to 85 ms of CPU, and one `plan` opens four clients. And wh
 import ssl
 from functools import lru_cache
 
-import httpx
-
 __all__ = ["fault_of", "trusted"]
 
 
 @lru_cache(maxsize=1)
 def trusted() -> ssl.SSLContext:
-    """As httpx trusts by itself: certifi's list, or what SSL_CERT_FILE and SSL_CERT_DIR name. Shared; never changed."""
-    return httpx.create_ssl_context()
+    """Certifi's list and the system's own, in whose place SSL_CERT_FILE and SSL_CERT_DIR may stand. Shared; never changed."""
+    import httpx  # late: `serve` needs it for providers with TLS alone, and begins without
+
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 def fault_of(error: BaseException) -> ssl.SSLError | None:

@@ -17,7 +17,8 @@ LINE_LIMIT_BYTES: Final = 4096
 UNPACKED_LIMIT_BYTES: Final = 16 << 20
 """What one read may unpack to: more is no playlist and no stream."""
 GZIP: Final = b"\x1f\x8b"
-GZIP_BITS: Final = 31
+PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+ZLIB_OR_GZIP_BITS: Final = 47
 Piece = bytes | memoryview
 
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
@@ -38,7 +39,7 @@ class Body:
     excess: bool = False
     """More came than the body has: the connection cannot be used again."""
     packed: bool = False
-    """The answer says that its body is in gzip. Believed when the first bytes say so too."""
+    """The answer says that its body is in gzip or zlib. Believed when the first bytes say so too."""
     _unpack: "zlib._Decompress | None" = None
     _begun: bytes = b""
     _line: bytes = b""
@@ -50,7 +51,7 @@ class Body:
         """The framing that a response's headers announce (RFC 9112 6.3)."""
         wish = headers.get("connection", "").lower()
         reusable = "close" not in wish if http11 else "keep-alive" in wish
-        packed = headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}
+        packed = headers.get("content-encoding", "").strip().lower() in PACKED
         if status in {204, 304}:
             return cls(left=0, reusable=reusable, complete=True)
         if "chunked" in headers.get("transfer-encoding", "").lower():
@@ -109,10 +110,10 @@ class Body:
             if len(data) < len(GZIP) and not self.complete:
                 self._begun = data
                 return b""
-            if not data.startswith(GZIP):
+            if not (data.startswith(GZIP) or _is_zlib(data)):
                 self.packed = False
                 return data
-            self._unpack = zlib.decompressobj(GZIP_BITS)
+            self._unpack = zlib.decompressobj(ZLIB_OR_GZIP_BITS)
         try:
             plain = self._unpack.decompress(data, UNPACKED_LIMIT_BYTES)
         except zlib.error as error:
@@ -165,3 +166,8 @@ class Body:
         self.left = int(size, 16)
         self._after_chunk = False
         self._trailer = self.left == 0
+
+
+def _is_zlib(data: bytes) -> bool:
+    """Whether these may be the first bytes of a zlib stream (RFC 1950 2.2), as none of a playlist or a packet are."""
+    return data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0

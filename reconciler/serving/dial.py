@@ -12,7 +12,6 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -21,7 +20,9 @@ import trio
 
 from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import Body, BodyBroken, Piece
+from reconciler.serving.reply_heads import mended
 from reconciler.sources.reach import reach_of
+from reconciler.tls import fault_of, trusted
 
 __all__ = ["DialFailed", "Dialler", "Guard", "Link", "Names", "Reply"]
 
@@ -97,13 +98,14 @@ class Link:
         return self._tls is not None
 
     async def secure(self, name: str) -> None:
-        """Begin TLS as `name`."""
+        """Begin TLS as `name`. Raises DialFailed."""
+        context = await trio.to_thread.run_sync(trusted)  # the first time it reads hundreds of certificates
         stream = trio.SocketStream(trio.socket.from_stdlib_socket(self.sock))
-        self._tls = trio.SSLStream(stream, _tls_context(), server_hostname=name, https_compatible=True)
+        self._tls = trio.SSLStream(stream, context, server_hostname=name, https_compatible=True)
         try:
             await self._tls.do_handshake()
         except trio.BrokenResourceError as error:
-            raise OSError(f"TLS failed: {error.__cause__ or error}") from error
+            raise DialFailed("refused", f"no TLS with {name}: {_tls_fault(error)}") from error
 
     async def receive(self, limit_bytes: int) -> bytes:
         """Bytes as they come; nothing at the end. Waits first, so that SO_RCVLOWAT is honoured."""
@@ -171,9 +173,16 @@ class Reply:
     """Body bytes that came with the head."""
 
 
-@lru_cache(maxsize=1)
-def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
+def _tls_fault(error: BaseException) -> str:
+    """What was wrong in words that hold nothing of the address, with what helps against a certificate of one's own."""
+    fault = fault_of(error)
+    if isinstance(fault, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name it"
+    return (
+        "the handshake failed"
+        if fault is None or not fault.reason
+        else f"the handshake failed ({fault.reason})"
+    )
 
 
 @dataclass(slots=True)
@@ -288,22 +297,30 @@ class Dialler:
         parser = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT_BYTES)
         await link.send_all(parser.send(request) or b"")
         parser.send(h11.EndOfMessage())
-        heard = False
-        try:
-            while True:
+        raw, strict = b"", True
+        while True:
+            try:
                 event = parser.next_event()
-                if isinstance(event, h11.Response):
-                    break
-                if event is h11.NEED_DATA:
-                    data = await link.receive(READ_BYTES)
-                    if not data and not heard:
-                        raise DialFailed("empty", "the connection was closed without an answer")
-                    heard = True
-                    parser.receive_data(data)
-                elif isinstance(event, h11.ConnectionClosed):
+            except h11.RemoteProtocolError as error:
+                plain = mended(raw) if strict else None
+                if plain is None:
+                    raise DialFailed("not-ts", "an answer that is not HTTP") from error
+                strict = False
+                parser = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT_BYTES)
+                parser.send(request)
+                parser.send(h11.EndOfMessage())
+                parser.receive_data(plain)
+                continue
+            if isinstance(event, h11.Response):
+                break
+            if event is h11.NEED_DATA:
+                data = await link.receive(READ_BYTES)
+                if not data and not raw:
                     raise DialFailed("empty", "the connection was closed without an answer")
-        except h11.RemoteProtocolError as error:
-            raise DialFailed("not-ts", "an answer that is not HTTP") from error
+                raw += data
+                parser.receive_data(data)
+            elif isinstance(event, h11.ConnectionClosed):
+                raise DialFailed("empty", "the connection was closed without an answer")
         headers: dict[str, str] = {}
         for name, value in event.headers:
             key, text = name.decode("latin-1"), value.decode("latin-1")
@@ -351,9 +368,6 @@ class Dialler:
             if scheme == "https":
                 try:
                     await link.secure(host)
-                except OSError as error:
-                    link.close()
-                    raise DialFailed("refused", f"no TLS with {host}") from error
                 except BaseException:
                     link.close()
                     raise

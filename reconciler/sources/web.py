@@ -359,8 +359,14 @@ def failure_of(error: Exception) -> FetchFailed:
             return FetchFailed("timeout", "no answer in time")
         case httpx.ConnectError():
             text = str(error).lower()
-            if fault_of(error) is not None:
-                return FetchFailed("refused", "the TLS certificate is not trusted or the handshake failed")
+            fault = fault_of(error)
+            if isinstance(fault, ssl.SSLCertVerificationError):
+                why = (
+                    f"the TLS certificate is not trusted ({fault.verify_message}); SSL_CERT_FILE may name it"
+                )
+                return FetchFailed("refused", why)
+            if fault is not None:
+                return FetchFailed("refused", "the TLS handshake failed")
             if any(word in text for word in ("name or service", "nodename", "no address", "resolution")):
                 return FetchFailed("refused", "the host name is not known")
             return FetchFailed("refused", "the connection was refused")

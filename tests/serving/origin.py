@@ -4,6 +4,7 @@ Streams are numbered packets, so that a test can say what of them arrived, and w
 """
 
 import re
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -86,7 +87,7 @@ class Asked:
 
     path: str
     head: str
-    stream: trio.SocketStream
+    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
     async def slowly(self, data: bytes, size: int, pause_s: float = 0.0) -> None:
         """Send in slices, each on its own."""
@@ -102,12 +103,13 @@ class Origin:
     pages: dict[str, Page] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
+    scheme: str = "http"
     begun: float = field(default_factory=trio.current_time)
 
     @property
     def url(self) -> str:
         """Its base, without a slash at the end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def paths(self, like: str = "") -> list[str]:
         """The paths asked for that match."""
@@ -131,7 +133,7 @@ class Origin:
 
         self.pages[path] = page
 
-    async def _serve(self, stream: trio.SocketStream) -> None:
+    async def _serve(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]) -> None:
         data = b""
         try:
             while b"\r\n\r\n" not in data:
@@ -147,7 +149,8 @@ class Origin:
                 await stream.send_all(page)
             else:
                 await page(asked)
-            await stream.send_eof()
+            if isinstance(stream, trio.SocketStream):
+                await stream.send_eof()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
         finally:
@@ -156,13 +159,17 @@ class Origin:
 
 
 @asynccontextmanager
-async def origin() -> AsyncIterator[Origin]:
-    """A running one, ended at the end of the block."""
-    made = Origin()
+async def origin(tls: ssl.SSLContext | None = None) -> AsyncIterator[Origin]:
+    """A running one, with TLS where there is a context for it; ended at the end of the block."""
+    made = Origin(scheme="https" if tls else "http")
     async with trio.open_nursery() as nursery:
-        start = partial(trio.serve_tcp, made._serve, 0, host="127.0.0.1")
+        plain = partial(trio.serve_tcp, made._serve, 0, host="127.0.0.1")
+        start = (
+            plain if tls is None else partial(trio.serve_ssl_over_tcp, made._serve, 0, tls, host="127.0.0.1")
+        )
         listeners = await nursery.start(start)
-        made.port = listeners[0].socket.getsockname()[1]
+        socket = listeners[0] if tls is None else listeners[0].transport_listener
+        made.port = socket.socket.getsockname()[1]
         yield made
         nursery.cancel_scope.cancel()
 

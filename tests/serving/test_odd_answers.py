@@ -1,5 +1,6 @@
 """Answers in shapes that providers give and the sandbox does not: packed, sliced, without a length, behind a login."""
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,10 +111,11 @@ def test_answers_one_byte_at_a_time(run: Run[None], tmp_path: Path) -> None:
         lambda body: answer(zipped(body), "200 OK", ("Content-Encoding", "gzip")),
         lambda body: answer(zipped(body), "200 OK", ("Content-Encoding", "x-gzip"), length=False),
         lambda body: answer(body, "200 OK", ("Content-Encoding", "gzip")),
+        lambda body: answer(zlib.compress(body), "200 OK", ("Content-Encoding", "deflate")),
         lambda body: answer(b"\xef\xbb\xbf" + body.replace(b"\n", b"\r\n")),
         lambda body: chunked(body, 7),
     ],
-    ids=["gzip", "x-gzip without a length", "said gzip, is plain", "BOM and CRLF", "chunks"],
+    ids=["gzip", "x-gzip without a length", "said gzip, is plain", "deflate", "BOM and CRLF", "chunks"],
 )
 def test_playlists_in_any_packing(run: Run[None], tmp_path: Path, wrap: Wrap) -> None:
     """A playlist plays though it is packed unasked, as object stores do, or has a byte order mark."""
@@ -256,6 +258,11 @@ def spaced(data: bytes, spacing: int) -> bytes:
             b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK"
         ),
         lambda data: answer(data).replace(b"HTTP/1.1", b"HTTP/1.0"),
+        lambda data: answer(data, length=False).replace(b"HTTP/1.1 200", b"ICY 200"),
+        lambda data: answer(data, "200 OK", ("Server", "a\r\n<br />\r\nX Y: z\r\n folded")).replace(
+            b"Content-Length: ", b"Content-Length : "
+        ),
+        lambda data: answer(data, "200", ("Content-Length", str(len(data)))).replace(b"\r\n", b"\n", 4),
         lambda data: answer(
             b"".join(data[at : at + 188] + NULL_PACKET * 3 for at in range(0, len(data), 188))
         ),
@@ -267,6 +274,9 @@ def spaced(data: bytes, spacing: int) -> bytes:
         "from inside a packet",
         "100 and chunks",
         "HTTP/1.0 with a length",
+        "ICY",
+        "lines that are no header",
+        "line feeds and two lengths",
         "nulls",
     ],
 )
