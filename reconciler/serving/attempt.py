@@ -35,13 +35,23 @@ LIMIT_CAUSES: Final = frozenset({"limit", "denied"})
 
 
 class AttemptFailed(Exception):
-    """No stream this way. `connected`: a provider answered at all."""
+    """No stream this way. `connected`: a provider answered at all. `allowed` and `wait_s` as in `sources.classify`."""
 
-    def __init__(self, cause: str, detail: str, *, connected: bool) -> None:
+    def __init__(
+        self,
+        cause: str,
+        detail: str,
+        *,
+        connected: bool,
+        allowed: int | None = None,
+        wait_s: float | None = None,
+    ) -> None:
         super().__init__(detail)
         self.cause = cause
         self.detail = detail
         self.connected = connected
+        self.allowed = allowed
+        self.wait_s = wait_s
 
 
 @dataclass(slots=True)
@@ -76,29 +86,40 @@ class Attempt:
             try:
                 upstream = await self._open(way, lease.account, terms)
             except AttemptFailed as error:
+                account = next(a for a in way.accounts if a.key == lease.account)
                 if error.cause == "limit":
-                    self.pool.learn(next(a for a in way.accounts if a.key == lease.account))
+                    self.pool.learn(account, error.allowed)
                 if error.cause not in LIMIT_CAUSES or not self.pool.cooling(lease.account):
                     raise
                 upstream = await self._again(way, lease.account, terms, error)
+            self.pool.served(lease.account)
+        except AttemptFailed as error:
+            if error.cause == "limit" and error.wait_s is not None and way.source.credentials:
+                self.pool.rest(lease.account, error.wait_s)
+            self.pool.release(lease, served=False)
+            raise
         except BaseException:
             self.pool.release(lease, served=False)
             raise
         return Won(way, upstream, lease)
 
     async def _lease(self, way: Way, limits: TimeLimits) -> Lease:
-        accounts: tuple[Account, ...] = way.accounts
+        rests = {account: self.pool.resting_s(account.key) for account in way.accounts}
+        accounts: tuple[Account, ...] = tuple(account for account, left_s in rests.items() if not left_s)
+        if not accounts:
+            why = f"asked to come back later, in {min(rests.values()):.0f} s"
+            raise AttemptFailed("limit", why, connected=False)
         try:
             return await self.pool.acquire(accounts, "viewer", wait_s=limits.slot_s)
         except PoolFull as error:
             raise AttemptFailed("pool", str(error), connected=False) from error
 
     async def _again(self, way: Way, account: str, terms: Terms, first: AttemptFailed) -> Upstream:
-        """While the account cools, once a second."""
+        """While the account cools, once a second, or when the provider says; not at all where that is too long."""
         wait_s = terms.limits.slot_s
         with trio.move_on_after(wait_s):
-            while True:
-                await trio.sleep(min(1.0, wait_s / 3))
+            while first.wait_s is None or first.wait_s < wait_s:
+                await trio.sleep(first.wait_s or min(1.0, wait_s / 3))
                 try:
                     return await self._open(way, account, terms)
                 except AttemptFailed as error:
@@ -128,7 +149,16 @@ class Attempt:
             dialler.connected = heard
             try:
                 return await _open_stream(dialler, target.url.reveal(), terms, self.blocks, heard)
-            except (DialFailed, UpstreamEnded, NotTransport) as error:
+            except UpstreamEnded as error:
+                dialler.close()
+                raise AttemptFailed(
+                    error.cause,
+                    error.detail,
+                    connected=connected,
+                    allowed=error.allowed,
+                    wait_s=error.wait_s,
+                ) from error
+            except (DialFailed, NotTransport) as error:
                 dialler.close()
                 raise AttemptFailed(error.cause, error.detail, connected=connected) from error
             except NeedsMuxer as error:
@@ -181,7 +211,7 @@ async def _open_stream(
         raise NeedsMuxer("the stream is fragmented MP4")
     if verdict.kind == "dash":
         raise UpstreamEnded("not-ts", "a DASH manifest, which cannot be relayed")
-    raise UpstreamEnded(verdict.cause, verdict.detail)
+    raise UpstreamEnded.of(verdict)
 
 
 async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, blocks: Blocks) -> Upstream:

@@ -18,6 +18,7 @@ HALF_LIFE_S: Final = 60.0
 MOST: Final = 1024.0
 KEPT: Final = 20_000
 RESTED: Final = 0.5
+MOST_REST_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -27,6 +28,7 @@ class _Score:
     good: int = 0
     bad: int = 0
     last: str = ""
+    rested_until: float = 0.0
 
 
 class Health:
@@ -42,6 +44,7 @@ class Health:
         if score is None:
             return 0.0
         value = score.value * 0.5 ** ((self._now() - score.at) / HALF_LIFE_S)
+        value = max(value, RESTED) if score.rested_until > self._now() else value
         return value if value >= RESTED else 0.0
 
     def failed(self, key: tuple[str, ...], cause: str) -> None:
@@ -52,10 +55,14 @@ class Health:
         score.bad += 1
         score.last = cause
 
+    def rest(self, key: tuple[str, ...], wait_s: float) -> None:
+        """A host said when to come back (`Retry-After`): until then it is tried after the others."""
+        self._of(key).rested_until = self._now() + min(MOST_REST_S, wait_s)
+
     def worked(self, key: tuple[str, ...]) -> None:
         """Note a success: the past is forgiven."""
         score = self._of(key)
-        score.value, score.at = 0.0, self._now()
+        score.value, score.at, score.rested_until = 0.0, self._now(), 0.0
         score.good += 1
 
     def table(self, length: int) -> list[dict[str, object]]:

@@ -212,7 +212,7 @@ class HlsUpstream:
         if reply.status not in {200, 206}:
             reply.link.close()
             verdict = classify_response(reply.status, reply.headers, reply.url, reply.first)
-            raise UpstreamEnded(verdict.cause, f"a playlist {verdict.detail}")
+            raise UpstreamEnded.of(verdict, "a playlist")
         data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)
         self.heard_at = trio.current_time()
@@ -405,9 +405,9 @@ class HlsUpstream:
             reply.link.close()
             if verdict.cause in NOT_THERE:
                 return verdict.cause
-            raise UpstreamEnded(
-                verdict.cause or "not-ts", verdict.detail or "a segment is no transport stream"
-            )
+            if verdict.cause:
+                raise UpstreamEnded.of(verdict, "a segment:")
+            raise UpstreamEnded("not-ts", "a segment is no transport stream")
         await self._pass_on(sink, segment, opened)
         return ""
 

@@ -20,6 +20,9 @@ Purpose = Literal["viewer", "probe", "refresh"]
 LEARNED_FOR_S: Final = 600.0
 COOLING_S: Final = 5.0
 """So long after a close a refusal may still mean the old connection: panels notice late (iptv-streams.md B4)."""
+MOST_REST_S: Final = 600.0
+"""An account rests at most so long, whatever a provider asks for and however often (iptv-streams.md C6)."""
+MOST_RESTS: Final = 16
 
 
 class PoolFull(Exception):
@@ -56,6 +59,9 @@ class _Book:
     learned_until: float = 0.0
     released_at: float = -1e9
     refused: int = 0
+    rests: int = 0
+    """How often in a row it was told to rest."""
+    rested_until: float = 0.0
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -180,14 +186,33 @@ class Pool:
             self._changed = trio.Event()
         lease.idle = idle
 
-    def learn(self, account: Account) -> None:
-        """The provider says that there are too many connections while ours were as many as they are now."""
+    def learn(self, account: Account, allowed: int | None = None) -> None:
+        """The provider says that there are too many connections while ours were as many as they are now.
+
+        `allowed` is the number in its words: others than this process may hold some, so what is less counts.
+        """
         book = self._book(account.key)
         book.refused += 1
         others = self._held(account.key) - 1
-        if others >= 1:
-            book.learned = others
+        known = [number for number in (others, allowed) if number and number > 0]
+        if known:
+            book.learned = min(known)
             book.learned_until = trio.current_time() + LEARNED_FOR_S
+
+    def rest(self, key: str, wait_s: float) -> None:
+        """Nobody asks with this account for so long, twice as long each time that it is told so again in a row."""
+        book = self._book(key)
+        rest_s = min(MOST_REST_S, wait_s * 2.0 ** min(book.rests, MOST_RESTS))
+        book.rested_until = max(book.rested_until, trio.current_time() + rest_s)
+        book.rests += 1
+
+    def resting_s(self, key: str) -> float:
+        """How long it still rests; 0 where it does not."""
+        return max(0.0, self._book(key).rested_until - trio.current_time())
+
+    def served(self, key: str) -> None:
+        """The provider gave a stream: the next rest is a first one again."""
+        self._book(key).rests = 0
 
     def cooling(self, key: str) -> bool:
         """Whether a refusal may be about a connection that was closed a moment ago."""

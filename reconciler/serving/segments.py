@@ -64,7 +64,7 @@ class Segments:
         if reply.status not in {200, 206}:
             reply.link.close()
             verdict = classify_response(reply.status, reply.headers, reply.url, reply.first)
-            raise UpstreamEnded(verdict.cause, f"a map {verdict.detail}")
+            raise UpstreamEnded.of(verdict, "a map")
         if reply.status == 200 and part is not None:
             data = await read_part(reply, SEGMENT_LIMIT_BYTES, part)
         else:

@@ -181,6 +181,8 @@ class Session:
                 await won.upstream.play(_Sink(self, began))
             except UpstreamEnded as error:
                 self._play_cause = error.cause
+                if error.cause == "limit" and error.wait_s is not None and won.way.source.credentials:
+                    self._attempt.pool.rest(won.lease.account, error.wait_s)
         self._play_scope = None
         place = won.upstream.place
         self._place = None if place is None else (won.way.stream_key, place)
@@ -229,6 +231,8 @@ class Session:
                 return await self._race(ways, left_s)
             except AllFailed as error:
                 left_s = began + within_s - trio.current_time()
+                waits = [failure.wait_s or 0.0 for failure in error.failures]
+                pause_s = max(pause_s, min(waits, default=0.0))
                 if left_s < pause_s or all(failure.cause in HOPELESS for failure in error.failures):
                     detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
                     log.warning("%s ends: %s", self.plan.label, detail or "no way to it")
@@ -256,6 +260,8 @@ class Session:
             self._health.worked(way.stream_key)
             return
         self._events.failed(way, error)
+        if error.wait_s is not None and not (error.cause == "limit" and way.source.credentials):
+            self._health.rest(way.host_key, error.wait_s)
         if error.cause in {"pool", "limit", "credentials", "muxer"}:
             return  # says nothing about host or stream
         if way.pinned:

@@ -112,9 +112,9 @@ class SharedPool(Pool):
         if changed:
             self._soon.set()
 
-    def learn(self, account: Account) -> None:
-        """As `Pool`'s, counting what others hold; the others are told."""
-        super().learn(account)
+    def learn(self, account: Account, allowed: int | None = None) -> None:
+        """As `Pool`'s, counting what others hold; the others are told. How long to rest each process hears by itself."""
+        super().learn(account, allowed)
         book = self._book(account.key)
         if book.learned is not None and book.learned_until > trio.current_time():
             self._owe(account.key).learned = book.learned

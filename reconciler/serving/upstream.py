@@ -18,6 +18,7 @@ from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.serving.pour import POURED_BYTES, Pipe
 from reconciler.serving.transport import NotTransport, Packets, Piece, Whole
 from reconciler.serving.window import Window
+from reconciler.sources.classify import Verdict
 
 __all__ = ["Sink", "TsUpstream", "Upstream", "UpstreamEnded"]
 
@@ -38,12 +39,22 @@ PEEKED_BYTES: Final = 16 * PACKET_BYTES
 
 
 class UpstreamEnded(Exception):
-    """The stream cannot go on. `cause` as in `sources.classify`, `detail` without any URL."""
+    """The stream cannot go on. `cause`, `allowed` and `wait_s` as in `sources.classify`, `detail` without any URL."""
 
-    def __init__(self, cause: str, detail: str) -> None:
+    def __init__(
+        self, cause: str, detail: str, *, allowed: int | None = None, wait_s: float | None = None
+    ) -> None:
         super().__init__(detail)
         self.cause = cause
         self.detail = detail
+        self.allowed = allowed
+        self.wait_s = wait_s
+
+    @classmethod
+    def of(cls, verdict: Verdict, what: str = "") -> "UpstreamEnded":
+        """What the detector says of an answer; `what` names that where it is not the stream itself."""
+        detail = f"{what} {verdict.detail}" if what else verdict.detail
+        return cls(verdict.cause, detail, allowed=verdict.allowed, wait_s=verdict.wait_s)
 
 
 class Sink(Protocol):

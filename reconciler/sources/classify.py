@@ -68,8 +68,19 @@ _LIMIT_STATUS: Final = frozenset({423, 429, 456, 458, 509})
 _DENIED_STATUS: Final = frozenset({401, 403, 407, 451, 454, 459, 461, 512, 513, 514})
 _MISSING_STATUS: Final = frozenset({404, 410})
 _LIMIT_WORDS: Final = re.compile(
-    rb"max(?:imum)?[ _-]?connections?|connections?[ _-]?limit|too many connections|concurrent", re.IGNORECASE
+    rb"max(?:imum)?[ _-]?(?:(?:of )?\d{1,3} (?:\w+ )?)?connections?|connections?[ _-]?limit|too many connections|concurrent",
+    re.IGNORECASE,
 )
+_ALLOWED: Final = re.compile(
+    rb"(?:max(?:imum)?|limit|only|allow(?:s|ed)?)(?: of| is)?[\W_]{0,3}(\d{1,3})[\W_]{1,3}"
+    rb"(?:simultaneous |concurrent |active )?(?:connection|stream|device|session|screen)"
+    rb"|(?:max(?:imum)?[ _-]?connections?|connections?[ _-]?limit)\W{0,3}(?:is|of|reached|exceeded)?\W{0,4}(\d{1,3})\b"
+    rb"(?! ?(?:s\b|sec|min))",
+    re.IGNORECASE,
+)
+"""How many connections a refusal says there may be."""
+PAUSE_S: Final = 10.0
+"""Of a 429 that names no time: asked on and on, an address is banned (iptv-streams.md B4)."""
 _CHALLENGE_WORDS: Final = re.compile(
     rb"checking your browser|ray id|cf-chl|challenge-platform|just a moment", re.IGNORECASE
 )
@@ -85,7 +96,8 @@ _BOXES: Final = (b"ftyp", b"styp", b"moof", b"moov", b"sidx", b"emsg", b"prft")
 class Verdict:
     """What an answer is. `cause` is "" for a good one; `detail` is a short sentence without any secret.
 
-    `spacing` is the packet length of a transport stream and `offset` where its first packet begins.
+    `spacing` is the packet length of a transport stream and `offset` where its first packet begins. `allowed` is how many
+    connections a refusal says there may be, `wait_s` how long nobody is to ask again; None where it does not say.
     """
 
     kind: Kind
@@ -93,6 +105,8 @@ class Verdict:
     detail: str = ""
     spacing: int = 0
     offset: int = 0
+    allowed: int | None = None
+    wait_s: float | None = None
 
     @property
     def good(self) -> bool:
@@ -139,8 +153,11 @@ def classify_response(
 
 def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     told = f"answered {status}"
+    wait_s = retry_after_s(headers)
     if status in _LIMIT_STATUS or (status >= 400 and _LIMIT_WORDS.search(body)):
-        return Verdict("bad", "limit", f"{told}: the account or address is over a limit")
+        wait_s = PAUSE_S if wait_s is None and status == 429 else wait_s
+        said = f"{told}: the account or address is over a limit"
+        return Verdict("bad", "limit", said, allowed=_allowed(body), wait_s=wait_s)
     if behind_cloudflare(headers) and (
         status in (403, 503) and (_CHALLENGE_WORDS.search(body) or "cf-mitigated" in headers)
     ):
@@ -156,8 +173,14 @@ def _by_status(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
     ):  # 884 and the like: VPN, user agent or get.php refused; no HTTP meaning (iptv-streams.md B4)
         return Verdict("bad", "denied", f"{told}, a status of the provider's own")
     if status >= 500 or status == 408:
-        return Verdict("bad", "busy", told)
+        return Verdict("bad", "busy", told, wait_s=wait_s)
     return Verdict("bad", "status", told)
+
+
+def _allowed(body: bytes) -> int | None:
+    """The number in "max 2 connections", "connection limit: 2" and the like."""
+    found = _ALLOWED.search(body[:4096])
+    return int(found[1] or found[2]) or None if found else None
 
 
 def _by_content(data: bytes, final_url: str, asked_url: str) -> Verdict:
@@ -175,7 +198,8 @@ def _by_content(data: bytes, final_url: str, asked_url: str) -> Verdict:
     if elsewhere and not _binary(head):
         return Verdict("bad", "elsewhere", f"redirected to {elsewhere}")
     if _LIMIT_WORDS.search(head[:4096]) and not _binary(head):
-        return Verdict("bad", "limit", "a page about the connection limit instead of a stream")
+        said = "a page about the connection limit instead of a stream"
+        return Verdict("bad", "limit", said, allowed=_allowed(head))
     if head.startswith(b"<") or _MARKUP.search(head[:1024]):
         return Verdict("bad", "html", "an HTML page instead of a stream")
     if head.startswith((b"{", b"[")):

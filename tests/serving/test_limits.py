@@ -12,8 +12,11 @@ import pytest
 import trio
 
 from reconciler.lineups.manifest import Alternative
+from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Account, Channel, Panel
+from reconciler.serving.pool import Account as PoolAccount
+from reconciler.serving.pool import Pool
 from tests.conftest import Run
 from tests.serving.stage import Stage, one_source, panel_stage, provided, served, until, watching
 
@@ -116,6 +119,63 @@ def test_zapping_with_one_connection(run: Run[None], tmp_path: Path, clips: Path
                 assert 1 == handle.peak()
 
     run(main)
+
+
+@pytest.mark.parametrize("status", [429, 458])
+def test_a_provider_says_when_to_come_back(run: Run[None], tmp_path: Path, clips: Path, status: int) -> None:
+    """Until then the account is not asked with, on no host; afterwards it is."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            handle.faults.switch_on(
+                Fault("status", path="live", status=status, first=1, headers=(("Retry-After", "3"),))
+            )
+            stage = panel_stage(tmp_path, handle)
+            stage.publish()
+            async with served(stage) as serving:
+                told = []
+                for _ in range(3):
+                    async with watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                        told.append((viewer.status, viewer.headers["x-hdhomerun-error"]))
+                assert 3 * [(503, "809 Playback Connection Limit")] == told
+                assert 1 == len(handle.journal.for_channel(1))
+                await trio.sleep(3)
+                async with watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                    assert 200 == viewer.status
+
+    run(main)
+
+
+def test_rests_grow_until_a_stream_comes() -> None:
+    """Told to rest again and again, an account rests twice as long each time, ten minutes at most."""
+
+    async def main() -> None:
+        pool, rests = Pool(), []
+        for _ in range(9):
+            pool.rest("a", 10)
+            rests.append(round(pool.resting_s("a")))
+        assert [10, 20, 40, 80, 160, 320, 600, 600, 600] == rests
+        assert 0 == pool.resting_s("b")
+        pool.served("a")
+        pool.rest("b", 5)
+        assert 5 == round(pool.resting_s("b"))
+
+    trio.run(main)
+
+
+def test_the_number_that_a_provider_names() -> None:
+    """It is the limit where ours were none or more; where fewer of ours were too many, those are."""
+
+    async def main() -> None:
+        pool, account = Pool(), PoolAccount("a", None)
+        await pool.acquire((account,), "viewer", wait_s=0)
+        pool.learn(account, 2)
+        assert 2 == pool.limit(account)
+        await pool.acquire((account,), "viewer", wait_s=0.1)
+        pool.learn(account, 2)
+        assert 1 == pool.limit(account), "one of ours and one of somebody else"
+
+    trio.run(main)
 
 
 def test_provider_says_too_many(run: Run[None], tmp_path: Path, clips: Path) -> None:

@@ -99,6 +99,37 @@ def test_statuses_are_told_apart(cause: str, status: int) -> None:
     assert cause == judge(b"", status).cause
 
 
+@pytest.mark.parametrize(
+    ("said", "allowed"),
+    [
+        ("max 2 connections", 2),
+        ("Maximum of 3 concurrent connections", 3),
+        ('{"error":"max_connections","max_connections":"1"}', 1),
+        ("Connection limit: 4", 4),
+        ("connection limit reached (2)", 2),
+        ("You are allowed 5 streams. Too many connections.", 5),
+        ("too many connections", None),
+        ("Maximum connections reached, try again in 30 seconds", None),
+        ("max connections: 0", None),
+        ("Error 458: too many connections from 10.0.0.7", None),
+    ],
+)
+def test_the_number_in_a_refusal(said: str, allowed: int | None) -> None:
+    """What it says that there may be, with any status and with none."""
+    for status in (200, 403, 458):
+        verdict = judge(said.encode(), status)
+        assert ("limit", allowed) == (verdict.cause, verdict.allowed)
+
+
+def test_how_long_a_refusal_asks_to_wait() -> None:
+    """The header's seconds; ten where a 429 names none, because who asks on and on is banned."""
+    after = {"Retry-After": "30"}
+    assert [30, 30, 30, 10, None, None] == [
+        classify_response(status, headers, "", b"").wait_s
+        for status, headers in ((429, after), (458, after), (503, after), (429, {}), (458, {}), (503, {}))
+    ]
+
+
 def test_a_limit_is_read_from_the_text() -> None:
     """A 403 that speaks of connections is the limit, not a wrong login."""
     assert judge(b"Too many connections", 403).cause == "limit"
