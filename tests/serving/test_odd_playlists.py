@@ -1,7 +1,9 @@
 """Playlists that are in order and still odd: variants that are not there, other numbers, ends, sealed segments."""
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import trio
@@ -60,6 +62,70 @@ def test_sealed_segments_are_whole(
             provider.live("/live.m3u8", lambda n: f'#EXT-X-KEY:METHOD=AES-128,URI="{n % 2}.key"{iv}\n{n}.ts')
             in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=60_000), 3 * EACH)
             assert 2 == len(provider.paths("key"))
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-3")
+@pytest.mark.parametrize(
+    "head", ["data:text/plain;base64,", "data:application/octet-stream;charset=x;base64,", "data:,"]
+)
+def test_a_key_in_the_playlist_itself(run: Run[None], tmp_path: Path, head: str) -> None:
+    """A `data:` address holds the key, in base64 or percent-encoded: nothing is asked for."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.pages |= {f"/{n}.ts": answer(sealed(segment(n), KEYS[0], n)) for n in range(40)}
+            key = b64encode(KEYS[0]).decode() if "base64" in head else quote(KEYS[0])
+            provider.live("/live.m3u8", lambda n: f'#EXT-X-KEY:METHOD=AES-128,URI="{head}{key}"\n{n}.ts')
+            in_order(await plays(tmp_path, provider.url + "/live.m3u8", at_least=60_000), 3 * EACH)
+            assert {"/live.m3u8", "/8.ts"} <= set(provider.paths()) <= {"/live.m3u8", *provider.pages}
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-3")
+@pytest.mark.parametrize("key", ["data:,short", "data:;base64,&&&", "2.key"])
+def test_a_key_that_is_none(
+    run: Run[None], tmp_path: Path, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said that the key cannot be had; nothing goes out as if it were clear."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.pages |= {f"/{n}.ts": answer(sealed(segment(n), KEYS[0], n)) for n in range(40)}
+            provider.live("/live.m3u8", lambda n: f'#EXT-X-KEY:METHOD=AES-128,URI="{key}"\n{n}.ts')
+            stage = stage_of(tmp_path, provider.url + "/live.m3u8")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                assert 503 == viewer.status
+        assert "the key of the stream cannot be had" in caplog.text
+
+    run(main)
+
+
+@pytest.mark.accepts("HLS-3")
+@pytest.mark.parametrize("clear", [True, False], ids=["before the key", "after the key"])
+def test_a_map_of_sealed_segments(run: Run[None], tmp_path: Path, *, clear: bool) -> None:
+    """Tables that stand apart are sealed where the key stands before them, and clear where it does not."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            tables = segment(0)[: 2 * 188]
+            for n in range(40):
+                provider.pages[f"/{n}.ts"] = answer(sealed(segment(n)[2 * 188 :], KEYS[0], 77))
+            provider.pages["/k"] = answer(KEYS[0])
+            provider.pages["/map"] = answer(tables if clear else sealed(tables, KEYS[0], 77))
+            key, head = '#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x4d', '#EXT-X-MAP:URI="map"'
+            order = (head, key) if clear else (key, head)
+            none = "#EXT-X-KEY:METHOD=NONE\n"
+            provider.live("/live.m3u8", lambda n: none + "\n".join(order) + f"\n{n}.ts")
+            stage = stage_of(tmp_path, provider.url + "/live.m3u8")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                data = await viewer.read(3 * EACH * 188)
+                assert tables == data[: len(tables)]
+                in_order(numbers(data))
 
     run(main)
 
