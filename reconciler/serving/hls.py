@@ -128,8 +128,6 @@ class HlsUpstream:
         """When the segment that is read ought to be there as a whole."""
         self._opened_at = trio.current_time()
         self.heard_at = trio.current_time()
-        self.playlists = 0
-        self.segments = 0
 
     # --- opening ---------------------------------------------------------------------------------------------
 
@@ -216,7 +214,6 @@ class HlsUpstream:
         data = await read_all(reply, PLAYLIST_LIMIT_BYTES)
         self._dialler.done(reply)
         self.heard_at = trio.current_time()
-        self.playlists += 1
         text = data.decode("utf-8", "replace")
         verdict = classify_playlist(text)
         if not verdict.good:
@@ -414,7 +411,6 @@ class HlsUpstream:
     async def _pass_on(self, sink: Sink, segment: Segment, opened: Opened) -> None:
         """The segment's packets to the sink while they arrive."""
         reply, first, opener = opened
-        self.segments += 1
         if segment.discontinuity and self._started:
             sink.discontinuity()
             self._map_sent = None
@@ -422,12 +418,11 @@ class HlsUpstream:
         packets = self._cutter()
         try:
             await self._map(sink, segment)
-            pieces = packets.feed(first)
+            if pieces := packets.feed(first):
+                sink.pieces(pieces)  # raises where another codec begins
         except BaseException:
             reply.link.close()
             raise
-        if pieces:
-            sink.pieces(pieces)
         done = reply.body.complete
         total = len(first)
         length = reply.body.left if not reply.body.endless else None

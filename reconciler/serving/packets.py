@@ -12,12 +12,14 @@ from typing import Final, Literal
 __all__ = [
     "NULL_PACKET",
     "PACKET_BYTES",
+    "PAT_PID",
     "SYNC",
     "ElementaryStream",
     "Psi",
     "counters_before",
     "crc32_mpeg",
     "discontinuity_packet",
+    "find_pmt",
     "find_psi",
     "first_key_frame",
     "has_pid",
@@ -183,6 +185,14 @@ def find_psi(data: bytes) -> Psi | None:
         if pmt is not None:
             return _read_pmt(pmt, program, pmt_pid, pat[3] << 8 | pat[4])
     return None
+
+
+def find_pmt(data: bytes, psi: Psi) -> Psi | None:
+    """What the PMT of the same programme says in a piece of whole packets, or None where it is not in it."""
+    pmt = _section(data, psi.pmt_pid, 0x02)
+    if pmt is None or not pmt[5] & 1 or pmt[3] << 8 | pmt[4] != psi.program:  # not yet in force, or another's
+        return None
+    return _read_pmt(pmt, psi.program, psi.pmt_pid, psi.transport_id)
 
 
 def _read_pmt(pmt: bytes, program: int, pmt_pid: int, transport_id: int) -> Psi:

@@ -16,11 +16,11 @@ import trio
 from reconciler.serving.attempt import Attempt, AttemptFailed, Won
 from reconciler.serving.fanout import Channel, Outlet
 from reconciler.serving.health import Health
-from reconciler.serving.packets import NULL_PACKET, PACKET_BYTES, Psi, has_pid, pid_at
+from reconciler.serving.packets import NULL_PACKET, PACKET_BYTES, PAT_PID, Psi, find_pmt, has_pid, pid_at
 from reconciler.serving.pool import Lease
 from reconciler.serving.race import AllFailed, race, refusal_code
 from reconciler.serving.settings import Terms, TimeLimits
-from reconciler.serving.splice import Incompatible, Splice
+from reconciler.serving.splice import Incompatible, Splice, plays_on
 from reconciler.serving.transport import Piece
 from reconciler.serving.upstream import UpstreamEnded
 from reconciler.serving.ways import Way
@@ -48,6 +48,7 @@ HOPELESS: Final = frozenset({"muxer", "credentials", "encrypted"})
 """What does not change by asking again."""
 CHILD_LINGER_S: Final = 1.0
 TUNE_GRACE_S: Final = 0.5
+LOOK_S: Final = 0.1
 RING_S: Final = 6.0
 SHOWN_MARKS: Final = 11
 FOREIGN_BYTES: Final = 10 * PACKET_BYTES
@@ -114,6 +115,7 @@ class Session:
         self._rate_mark = (trio.current_time(), 0)
         self._marks = deque([self._rate_mark], maxlen=SHOWN_MARKS)
         self._tune_s = TimeLimits().tune_s
+        self._looked_at = 0.0
         self._pids_of: Psi | None = None
         self._pids: frozenset[int] = frozenset()
 
@@ -360,8 +362,8 @@ class Session:
         """Packets from the upstream."""
         try:
             out = self._splice.feed(pieces) if self._splice is not None else pieces
-            if out and self.is_foreign(out):
-                # The provider changed the PIDs under us: a player would wait for the old ones for ever.
+            if out and (self.is_foreign(out) or self._tables_change(out)):
+                # The provider changed PIDs or codecs under us: a player would wait for the old ones for ever, or choke.
                 self._begin_splice()
                 out = self._splice.feed(pieces) if self._splice is not None else pieces
         except Incompatible as error:
@@ -383,6 +385,25 @@ class Session:
             return False
         data = b"".join(pieces)
         return len(data) >= FOREIGN_BYTES and not has_pid(data, psi.main.pid)
+
+    def _tables_change(self, pieces: Sequence[Piece]) -> bool:
+        """Whether a PMT says that a player's picture or sound is elsewhere now, or is another codec's.
+
+        Looked at ten times a second and where pieces begin with tables, as segments do: 0.1 µs for a kilobyte.
+        """
+        psi, now = self.channel.psi, trio.current_time()
+        if psi is None or (
+            now - self._looked_at < LOOK_S and pid_at(pieces[0], 0) not in {PAT_PID, psi.pmt_pid}
+        ):
+            return False
+        self._looked_at = now
+        new = find_pmt(b"".join(pieces), psi)
+        if new is None or new.streams == psi.streams:
+            return False
+        if plays_on(psi, new):
+            self.channel.psi = new  # what late viewers are told
+            return False
+        return True
 
     def _known_pids(self, psi: Psi) -> frozenset[int]:
         if self._pids_of is not psi:

@@ -23,7 +23,7 @@ from reconciler.serving.packets import (
     psi_packets,
 )
 
-__all__ = ["Incompatible", "Splice"]
+__all__ = ["Incompatible", "Splice", "plays_on"]
 
 MOST_HELD_BYTES: Final = 2 << 20
 MOST_LED_BYTES: Final = 4 << 20
@@ -185,6 +185,16 @@ class Splice:
         out[at : at + PACKET_BYTES] = wanted
         target = 0 if pid == 0 else self._old.pmt_pid
         self._counters[target] = self._counters.get(target, -1) + 1 & 0x0F
+
+
+def plays_on(old: Psi, new: Psi) -> bool:
+    """Whether a player that mapped the first picture and sound of `old` finds them in `new`, or nothing of their kind."""
+    for kind in ("video", "audio"):
+        first = next((s for s in old.streams if s.kind == kind), None)
+        there = [(s.pid, s.type) for s in new.streams if s.kind == kind]
+        if first is not None and there and (first.pid, first.type) not in there:
+            return False
+    return True
 
 
 def _pairs(old: Psi, new: Psi) -> list[tuple[ElementaryStream, ElementaryStream]]:

@@ -1,6 +1,7 @@
 """A running stream whose provider fails: the viewer's connection goes on with the next way."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from reconciler.serving.settings import Terms
 from reconciler.serving.splice import Splice
 from reconciler.serving.ways import CredentialReader
 from tests.conftest import Run
+from tests.serving.origin import LAYOUT, Asked, answer, numbers, origin, segment, stage_of
 from tests.serving.stage import Watcher, panel_stage, provided, served, until, watching
 
 PACKET = 188
@@ -170,6 +172,65 @@ def test_all_ways_fail_at_start(run: Run[None], tmp_path: Path, clips: Path) -> 
                     assert trio.current_time() - began < 10
                     assert (503, "807 No Video Data") == (viewer.status, viewer.headers["x-hdhomerun-error"])
                     assert "0" == viewer.headers["content-length"]
+
+    run(main)
+
+
+@pytest.mark.accepts("STR-3")
+@pytest.mark.parametrize("form", ["ts", "hls"])
+def test_another_codec_under_the_same_pids(run: Run[None], tmp_path: Path, clips: Path, form: str) -> None:
+    """In mid-stream the PMT says MPEG-2: nothing of it reaches the player, the other host goes on with H.264."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            stage = panel_stage(tmp_path, handle, source={"format": form})
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                await viewer.read(200_000)
+                handle.faults.switch_on(Fault("codec-change", host=0, after_s=0.05 if form == "ts" else 0.0))
+                await until(lambda: serving.relay.sessions["main/1"].switches == 1)
+                await viewer.read(len(viewer.data) + 500_000)
+                tables = [row for row in packets(viewer.data) if pids_of([row]) == {0x1000} and row[1] & 0x40]
+                assert {0x1B} == {row[17] for row in tables}
+
+    run(main)
+
+
+@pytest.mark.accepts("STR-3")
+def test_a_sound_that_moves(run: Run[None], tmp_path: Path) -> None:
+    """The picture stays and the sound has another PID in a new PMT: it goes on under the PID that the player knows."""
+
+    async def main() -> None:
+        moved = replace(LAYOUT, streams=(LAYOUT.streams[0], ElementaryStream(0x222, 0x0F)), version=1)
+
+        def sound(pid: int, count: int) -> bytes:
+            return bytes((0x47, 0x40 | pid >> 8, pid & 0xFF, 0x10 | count & 15)) + bytes(184)
+
+        async with origin() as provider:
+
+            async def page(asked: Asked) -> None:
+                await asked.stream.send_all(answer(length=False))
+                for number in range(400):
+                    whole = segment(number)
+                    if number >= 20:
+                        whole = (
+                            psi_packets(moved, {0: number - 1 & 15, LAYOUT.pmt_pid: number - 1 & 15})
+                            + whole[376:]
+                        )
+                    await asked.stream.send_all(whole + sound(0x101 if number < 20 else 0x222, number))
+                    await trio.sleep(0.05)
+
+            provider.pages["/one.ts"] = page
+            stage = stage_of(tmp_path, provider.url + "/one.ts")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                await viewer.read(60 * 67 * PACKET)
+                rows = packets(viewer.data)
+                last = rows[-30 * 67 :]
+                assert {0, 0x100, 0x101, 0x1000} == pids_of(last)
+                assert 0 == serving.relay.sessions["main/1"].switches
+                found = numbers(b"".join(last))
+                assert list(range(found[0], found[0] + len(found))) == found
 
     run(main)
 
