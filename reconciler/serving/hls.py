@@ -1,8 +1,8 @@
 """HLS with transport-stream segments, read and handed on as one continuous stream (iptv-streams.md C2).
 
-Segments go out while they arrive; nothing is kept whole. With several viewers, bytes after the first segment are read
-at twice their rate, so that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its original address each
-time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer. This
+Segments go out while they arrive; nothing is kept whole. With several viewers, bytes after the first segment are read at
+twice their rate, so that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its
+original address each time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer. This
 module refuses to choose another provider: it says why it ended.
 """
 
@@ -381,7 +381,6 @@ class HlsUpstream:
         """See Upstream."""
         if self._first is not None:
             self._first[1].reply.link.close()
-            self._first = None
         self._dialler.close()
 
     # --- segments --------------------------------------------------------------------------------------------
