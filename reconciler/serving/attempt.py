@@ -13,6 +13,7 @@ import trio
 from reconciler.errors import CredentialError
 from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import BodyBroken
+from reconciler.serving.clocks import offset_s
 from reconciler.serving.dial import DialFailed, Dialler, Guard, Names, Reply
 from reconciler.serving.ffmpeg import FfmpegUpstream
 from reconciler.serving.hls import HlsUpstream, NeedsMuxer
@@ -22,7 +23,7 @@ from reconciler.serving.settings import Terms, TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Whole
 from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
 from reconciler.serving.ways import CredentialReader, Target, Way
-from reconciler.sources.classify import ENOUGH_BYTES, classify_response
+from reconciler.sources.classify import ENOUGH_BYTES, classify_response, packed_sound
 
 __all__ = ["Attempt", "AttemptFailed", "Won", "first_bytes"]
 
@@ -191,6 +192,7 @@ async def _open_stream(
 ) -> Upstream:
     """Ask, judge the first bytes, and make the upstream that fits them."""
     raw = terms.profile != "copy"
+    container: Container
     reply = await dialler.get(url, keep=True)
     try:
         first = await first_bytes(reply)
@@ -198,10 +200,11 @@ async def _open_stream(
         if verdict.kind == "hls":
             restart_clock()
             return await _open_hls(dialler, url, replace(reply, first=first), terms, blocks)
-        if verdict.kind == "ts" or (verdict.kind == "fmp4" and raw):
-            cutter = Whole() if verdict.kind == "fmp4" else Packets()
+        sound = packed_sound(first) if verdict.cause in {"not-ts", "text"} else None
+        if verdict.kind == "ts" or ((verdict.kind == "fmp4" or sound) and raw):
+            cutter = Packets() if verdict.kind == "ts" else Whole()
             plain = TsUpstream(reply, dialler, first, blocks, terms.limits.silence_s, packets=cutter)
-            container: Container = "mp4" if verdict.kind == "fmp4" else "mpegts"
+            container = sound or ("mp4" if verdict.kind == "fmp4" else "mpegts")
             return FfmpegUpstream([plain], terms.profile, [container]) if raw else plain
     except BaseException:
         reply.link.close()
@@ -209,6 +212,8 @@ async def _open_stream(
     reply.link.close()
     if verdict.kind == "fmp4":
         raise NeedsMuxer("the stream is fragmented MP4")
+    if sound:
+        raise NeedsMuxer("the stream is sound alone")
     if verdict.kind == "dash":
         raise UpstreamEnded("not-ts", "a DASH manifest, which cannot be relayed")
     raise UpstreamEnded.of(verdict)
@@ -226,7 +231,14 @@ async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, bloc
             sound = HlsUpstream(dialler, hls.audio_url, terms.limits, blocks, raw=True)
             readers.append(sound)
             await sound.open(await dialler.get(hls.audio_url, keep=True))
-        return FfmpegUpstream(readers, terms.profile, [reader.container for reader in readers])
+            await sound.skip_to(hls.begins_s)
+            await hls.skip_to(sound.begins_s)
+        return FfmpegUpstream(
+            readers,
+            terms.profile,
+            [reader.container for reader in readers],
+            sound_after_s=offset_s(hls.begins_s, readers[-1].begins_s),
+        )
     except BaseException:
         hls.close()
         raise

@@ -69,10 +69,16 @@ def find_ffmpeg() -> str:
         ) from error
 
 
-def muxer_arguments(profile: Profile, inputs: Sequence[tuple[Container, int]]) -> list[str]:
-    """Ffmpeg's arguments for inputs on these descriptors: pictures first, then sound where it is apart. Pure."""
+def muxer_arguments(
+    profile: Profile, inputs: Sequence[tuple[Container, int]], sound_after_s: float = 0.0
+) -> list[str]:
+    """Ffmpeg's arguments for inputs on these descriptors: pictures first, then sound where it is apart. Pure.
+
+    Each input begins at nought for ffmpeg; `sound_after_s` is by how much the second begins later in truth.
+    """
     arguments = ["-hide_banner", "-nostdin", "-loglevel", "error"]
-    for container, descriptor in inputs:
+    for place, (container, descriptor) in enumerate(inputs):
+        arguments += ["-itsoffset", f"{sound_after_s:.6f}"] if place and sound_after_s else []
         arguments += [*FORGIVING, *PROBE, "-f", container, "-i", f"pipe:{descriptor}"]
     if profile == "salvage":
         arguments += ["-map", "0:v:0", "-c:v", "copy", "-an", "-sn", "-dn"]
@@ -89,11 +95,17 @@ class FfmpegUpstream:
     place = None
 
     def __init__(
-        self, readers: Sequence[Upstream], profile: Profile, containers: Sequence[Container]
+        self,
+        readers: Sequence[Upstream],
+        profile: Profile,
+        containers: Sequence[Container],
+        *,
+        sound_after_s: float = 0.0,
     ) -> None:
         self._readers = readers
         self._profile = profile
         self._containers = containers
+        self._sound_after_s = sound_after_s
         self._program = find_ffmpeg()
         self._fed_at: float | None = None
         self._gave_at = 0.0
@@ -107,7 +119,7 @@ class FfmpegUpstream:
         inputs = list(zip(self._containers, places, strict=True))
         try:
             process = await trio.lowlevel.open_process(
-                [self._program, *muxer_arguments(self._profile, inputs)],
+                [self._program, *muxer_arguments(self._profile, inputs, self._sound_after_s)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

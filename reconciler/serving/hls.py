@@ -2,13 +2,14 @@
 
 Segments go out while they arrive; nothing is kept whole. With several viewers, bytes after the first segment are read at
 twice their rate, so that a fast viewer does not drag a slower one out of the ring. The playlist is asked for at its
-original address each time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer. This
-module refuses to choose another provider: it says why it ended.
+original address each time, unless the redirect gave a token that must persist. fMP4 and sound apart are refused here: they need a muxer.
+Longer than most modules, because opening, asking again and giving share one thing: the place in the playlist. This module
+refuses to choose another provider: it says why it ended.
 """
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -17,6 +18,7 @@ import trio
 
 from reconciler.serving.blocks import LARGE_BYTES, SMALL_BYTES, Blocks
 from reconciler.serving.body import BodyBroken
+from reconciler.serving.clocks import begins_s, offset_s
 from reconciler.serving.dial import DialFailed, Dialler, Link, Reply
 from reconciler.serving.packets import PACKET_BYTES, SYNC
 from reconciler.serving.playlist import Playlist, Segment, read_playlist
@@ -45,6 +47,13 @@ GATHERED_BYTES: Final = 224 * 1024
 GATHER_S: Final = 0.25
 LATE_TARGETS: Final = 1.5
 """A new segment that is so many target durations past due means that the stream has died."""
+CONTAINERS: Final[Mapping[str, Container]] = {
+    "ts": "mpegts",
+    "fmp4": "mp4",
+    "aac": "aac",
+    "mp3": "mp3",
+    "ac3": "ac3",
+}
 SEGMENT_TRIES: Final = 3
 MOST_SKIPPED: Final = 3
 """So many segments in a row that were not there are a stream that is not there (iptv-streams.md C2)."""
@@ -121,6 +130,8 @@ class HlsUpstream:
         """For a muxer: fragmented MP4 and sound apart are in order, and bytes pass as they are."""
         self.container: Container = "mpegts"
         self.audio_url = ""
+        self.begins_s: float | None = None
+        """By the clock of its segments; known where it is for a muxer and they say."""
         self._started = False
         self._waiting_since: float | None = None
         self._reading: Link | None = None
@@ -163,14 +174,27 @@ class HlsUpstream:
         verdict = classify_segment(
             reply.status, reply.headers, reply.url, opened.first, asked_url=segment.url
         )
-        if verdict.kind == "fmp4" and self.raw:
-            self.container = "mp4"
-        elif verdict.kind != "ts":
+        container = CONTAINERS.get(verdict.kind)
+        if container is None or (container != "mpegts" and not self.raw):
             reply.link.close()
-            if verdict.kind == "fmp4":
-                raise NeedsMuxer("segments of fragmented MP4")
+            if container is not None:
+                raise NeedsMuxer(f"segments of {'fragmented MP4' if container == 'mp4' else 'sound alone'}")
             raise UpstreamEnded(verdict.cause or "not-ts", verdict.detail or f"segments of {verdict.kind}")
+        self.container = container
         self._first = (segment, opened)
+        if self.raw:
+            head = await self._segments.map(segment) if segment.map_url else b""
+            self.begins_s = begins_s(opened.first, head)
+
+    async def skip_to(self, time_s: float | None) -> None:
+        """Leave out what is over before a time of the other playlist's clock. Raises as `open`."""
+        while self._first is not None and self._queue:
+            segment, opened = self._first
+            if -offset_s(time_s, self.begins_s) < segment.duration_s:
+                return
+            opened.reply.link.close()
+            self._first = None
+            await self._prove()
 
     async def _descend(self, playlist: Playlist) -> None:
         """From a master down to the media playlist, which is taken in."""
@@ -397,7 +421,7 @@ class HlsUpstream:
         verdict = classify_segment(
             reply.status, reply.headers, reply.url, opened.first, asked_url=segment.url
         )
-        if verdict.kind != ("fmp4" if self.container == "mp4" else "ts"):
+        if CONTAINERS.get(verdict.kind) != self.container:
             reply.link.close()
             if verdict.cause in NOT_THERE:
                 return verdict.cause

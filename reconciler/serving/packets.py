@@ -25,6 +25,7 @@ __all__ = [
     "has_pid",
     "last_counters",
     "last_key_frame",
+    "payload_at",
     "pid_at",
     "psi_packets",
 ]
@@ -136,7 +137,7 @@ def has_pid(data: bytes, pid: int) -> bool:
     return next(_packets_of(data, pid), None) is not None
 
 
-def _payload_at(data: bytes, at: int) -> int:
+def payload_at(data: bytes, at: int) -> int:
     """Offset of the payload inside the packet at `at`; its end where it has none."""
     flags = data[at + 3]
     if not flags & 0x10:
@@ -150,7 +151,7 @@ def _section(data: bytes, pid: int, table: int) -> bytes | None:
     """The first whole, intact section of a table on one PID."""
     held: bytearray | None = None
     for at in _packets_of(data, pid):
-        begin = _payload_at(data, at)
+        begin = payload_at(data, at)
         end = at + PACKET_BYTES
         if begin >= end:
             continue
@@ -244,7 +245,7 @@ def _is_key_frame(data: bytes, at: int, stream_type: int) -> bool:
     flags = data[at + 3]
     if flags & 0x20 and data[at + 4] and data[at + 5] & 0x40:
         return True  # the random access indicator says so
-    payload = data[_payload_at(data, at) : at + PACKET_BYTES]
+    payload = data[payload_at(data, at) : at + PACKET_BYTES]
     if payload[:3] != b"\x00\x00\x01" or len(payload) < 9:
         return False
     body = payload[9 + payload[8] :]

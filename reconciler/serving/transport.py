@@ -21,8 +21,8 @@ PAGE_BYTES: Final = 16
 _PAGE: Final = re.compile(rb"<!doctype html|<html[ >]|<head>|<body[ >]", re.IGNORECASE)
 
 Piece = bytes | memoryview
-Container = Literal["mpegts", "mp4"]
-"""What a muxer is told its input is."""
+Container = Literal["mpegts", "mp4", "aac", "mp3", "ac3"]
+"""What a muxer is told its input is; the last three are sound without any."""
 
 
 class NotTransport(Exception):

@@ -22,11 +22,12 @@ __all__ = [
     "classify_segment",
     "find_grid",
     "inconclusive",
+    "packed_sound",
     "packet_grid",
     "retry_after_s",
 ]
 
-Kind = Literal["hls", "ts", "fmp4", "dash", "bad"]
+Kind = Literal["hls", "ts", "fmp4", "aac", "mp3", "ac3", "dash", "bad"]
 Cause = Literal[
     "",
     "status",
@@ -293,4 +294,22 @@ def classify_segment(
         return Verdict("bad", "empty-segment", "the first segment has no bytes")
     if verdict.kind == "hls":
         return Verdict("bad", "not-ts", "a playlist instead of a segment")
-    return verdict
+    sound = packed_sound(first_bytes) if verdict.cause in {"not-ts", "text"} else None
+    return Verdict(sound) if sound else verdict
+
+
+def packed_sound(data: bytes) -> Literal["aac", "mp3", "ac3"] | None:
+    """The codec of sound that is in no container: frames, or an ID3 tag and frames (RFC 8216 3.4); else None."""
+    tagged = data[:3] == b"ID3" and len(data) >= 10
+    if tagged:
+        size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
+        data = data[10 + size :]
+    if data[:2] == b"\x0b\x77":
+        return "ac3"
+    if len(data) < 7 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+        return None
+    if data[1] & 0x06:
+        return "mp3" if tagged or data[1] & 0x18 != 0x08 else None
+    length = (data[3] & 0x03) << 11 | data[4] << 3 | data[5] >> 5
+    follows = data[length : length + 2]
+    return "aac" if data[1] & 0xF0 == 0xF0 and length > 7 and (not follows or follows == data[:2]) else None

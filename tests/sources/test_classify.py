@@ -99,6 +99,29 @@ def test_statuses_are_told_apart(cause: str, status: int) -> None:
     assert cause == judge(b"", status).cause
 
 
+ADTS = bytes((0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC)) + bytes(9)
+ID3 = b"ID3\x04\0\0\0\0\0\x05abcde"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (ADTS * 9, "aac"),
+        (ID3 + ADTS * 9, "aac"),
+        (ID3 + b"\xff\xfb\x90\x64" + bytes(400), "mp3"),
+        (ID3 + b"\x0b\x77" + bytes(range(200)), "ac3"),
+        (ADTS + bytes(400), "bad"),
+        (ID3 + bytes(400), "bad"),
+        (b"ID3", "bad"),
+        (bytes(range(1, 255)) * 4, "bad"),
+    ],
+)
+def test_segments_of_sound_alone(data: bytes, kind: str) -> None:
+    """Frames in a row, or a tag before them; a tag or two letters of noise are not enough."""
+    assert kind == classify_segment(200, {}, ASKED, data).kind
+    assert "bad" == judge(data).kind, "as a stream of its own it is none"
+
+
 @pytest.mark.parametrize(
     ("said", "allowed"),
     [
