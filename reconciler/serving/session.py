@@ -48,7 +48,7 @@ HOPELESS: Final = frozenset({"muxer", "credentials", "encrypted"})
 """What does not change by asking again."""
 CHILD_LINGER_S: Final = 1.0
 TUNE_GRACE_S: Final = 0.5
-LOOK_S: Final = 0.1
+LOOK_S: Final = 1.0
 RING_S: Final = 6.0
 SHOWN_MARKS: Final = 11
 FOREIGN_BYTES: Final = 10 * PACKET_BYTES
@@ -389,7 +389,8 @@ class Session:
     def _tables_change(self, pieces: Sequence[Piece]) -> bool:
         """Whether a PMT says that a player's picture or sound is elsewhere now, or is another codec's.
 
-        Looked at ten times a second and where pieces begin with tables, as segments do: 0.1 µs for a kilobyte.
+        Looked at once a second and where pieces begin with tables, as segments do: 0.1 µs for a kilobyte, which two hundred
+        streams would feel at every piece.
         """
         psi, now = self.channel.psi, trio.current_time()
         if psi is None or (

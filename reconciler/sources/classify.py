@@ -80,8 +80,9 @@ _ALLOWED: Final = re.compile(
     re.IGNORECASE,
 )
 """How many connections a refusal says there may be."""
-PAUSE_S: Final = 10.0
-"""Of a 429 that names no time: asked on and on, an address is banned (iptv-streams.md B4)."""
+PAUSE_S: Final = 2.0
+"""Of a 429 that names no time. Asked on and on an address is banned (iptv-streams.md B4), so who is told so again waits twice
+as long; but some panels say it of a connection that was closed a moment ago, and whoever zaps waits for this."""
 _CHALLENGE_WORDS: Final = re.compile(
     rb"checking your browser|ray id|cf-chl|challenge-platform|just a moment", re.IGNORECASE
 )
