@@ -55,7 +55,7 @@ def status(
             console.note(f"whether anybody watches cannot be known: {watched.why}")
             return Exit.FAILED
         return Exit.CHANGES if watched else Exit.DONE
-    found = trio.run(partial(asked_status, loaded))
+    found = _ours(trio.run(partial(asked_status, loaded)), loaded)
     if isinstance(found, Unknown):
         local = _local(Path(loaded.state))
         if format_ == "json":
@@ -75,6 +75,13 @@ async def asked_status(spec: Spec) -> dict[str, Any] | Unknown:  # Any: JSON
     """The hub's status, or why there is none. Never raises."""
     async with serve_client(hub_addresses(spec), limit_s=ANSWER_S) as client:
         return await client.status()
+
+
+def _ours(found: dict[str, Any] | Unknown, spec: Spec) -> dict[str, Any] | Unknown:  # Any: JSON
+    # the usual port of this machine is asked as well, and another installation may have it
+    if isinstance(found, Unknown) or found["name"] == spec.name:
+        return found
+    return Unknown(f'what answers serves "{found["name"]}" and not "{spec.name}"')
 
 
 async def _busy(spec: Spec) -> dict[str, int] | Unknown:

@@ -27,6 +27,11 @@ def test_status_tells_what_serve_does(run: Run[None], tmp_path: Path) -> None:
             assert [("locals", 1)] == [(s["dvr"], s["viewers"]) for s in document["streams"]]
             assert ["current"] * 3 == [d["in_plex"] for d in document["dvrs"]]
             assert "apply" == document["run"]["command"]
+            ours = home.spec.read_text("utf-8")
+            home.spec.write_text(ours.replace("name: test-home", "name: other"), "utf-8")
+            strange = await home.ptctl("status")
+            assert 1 == strange.code, strange.text
+            assert 'what answers serves "test-home" and not "other"' in strange.out
             for secret in (USER, PASSWORD, TOKEN):
                 assert secret not in shown.out + json.dumps(document)
 
