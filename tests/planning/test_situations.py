@@ -148,6 +148,8 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     # guides that moved on
     "guide-moved": lambda: home(guide_after="g2"),
     "guide-moved-due": lambda: home(guide_after="g2", spec={"serve": Serve(guide_reload_s=15_160.0)}),  # to the second
+    "guide-made-otherwise": lambda: replace(applied(home(), guide_rules="before"), guide_after="g2"),
+    "guide-made-otherwise-without-effect": lambda: applied(home(), guide_rules="before"),
     "guide-moved-never-loaded": lambda: replace(applied(home(), loaded_at=""), guide_after="g2"),
     # addresses, titles, settings
     "address-by-others": lambda: home(devices={"news": {"uri": "http://10.0.0.9:1"}}),
@@ -208,7 +210,7 @@ def told(value: Any, depth: int = 0) -> Iterator[str]:
             yield f"{margin}{one.name}: {content}"
 
 
-DIGESTS: Final = ("generation", "map_digest", "guide_digest", "lineup_digest")
+DIGESTS: Final = ("generation", "map_digest", "guide_digest", "lineup_digest", "guide_rules")
 
 
 def story(made: Home) -> str:
@@ -227,15 +229,12 @@ def story(made: Home) -> str:
     was, now = (record.applied if record else None for record in (before, noted))
     if now is not None and now != was:
         lines += ["", "noted as applied without a write"]
-        lines += [
-            f"  {one.name}: {getattr(now, one.name)}"
-            for one in fields(Applied)
-            if one.name not in DIGESTS and (was is None or getattr(was, one.name) != getattr(now, one.name))
-        ]
-        known = [
-            getattr(now, one) == getattr(made.plan_inputs().manifest.dvrs[0], one) for one in DIGESTS[2:]
-        ]
-        assert [True, True] == known
+        public = made.plan_inputs().manifest.dvrs[0]
+        assert (public.guide_digest, public.lineup_digest) == (now.guide_digest, now.lineup_digest)
+        for one in fields(Applied):
+            said = getattr(now, one.name)
+            if said and (was is None or said != getattr(was, one.name)):
+                lines.append(f"  {one.name}" if one.name in DIGESTS else f"  {one.name}: {said}")
     return "\n".join(lines).strip() + "\n"
 
 
