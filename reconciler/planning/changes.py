@@ -141,7 +141,7 @@ def compare(target: Target, sighting: Sighting, context: Context, shown: Counts)
         # A DVR that never had channels is not made; one that had some keeps its files, so it has numbers (S102).
         text = f"{target.dvr}: no channel to switch on; it is not registered in Plex"
         draft.warnings.append(PlanWarning("W305", text, f"ptctl explain dvr {target.dvr}", target.dvr))
-        return _finished(draft, sighting, context, shown, kind="same")
+        return _finished(draft, sighting, context, shown, kind="same" if shown.before else "add")
     if sighting.unknown is not None:
         draft.blocks.append(Block("S401", target.dvr, f"unknown: {sighting.unknown.why}", "", "write"))
         kind: ChangeKind = "change" if target.record.applied or target.record.dvr_key else "add"

@@ -8,14 +8,17 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
 
 from reconciler.ledger.model import Applied, Retired
+from reconciler.lineups.manifest import Manifest
 from reconciler.lineups.model import Block
 from reconciler.planning.adoption import UNMATCHED
 from reconciler.planning.diff import map_digest
+from reconciler.planning.inputs import PublishedRow
 from reconciler.plex.model import Device, Dvr, Unknown
 from reconciler.plex.requests import lineup_uri
 from reconciler.spec.model import Serve
@@ -87,6 +90,31 @@ def reserved(*numbers: int, **changes: Any) -> Home:
     return replace(made, changes={"ledger": ledger, "desired": desired})
 
 
+def all_off(after: Any, before: Any = MappingProxyType({})) -> Home:
+    """A DVR that Plex does not have, because no channel of it has any programme."""
+    made = home(before, after, records={"news": {"dvr_key": "", "applied": None}}, absent=frozenset({"news"}))
+    desired = made.desired()
+    targets = tuple(
+        replace(t, lineup=replace(t.lineup, rows=tuple(replace(r, off=True) for r in t.lineup.rows)))
+        for t in desired.dvrs
+    )
+    changes: dict[str, Any] = {"desired": replace(desired, dvrs=targets)}
+    public = made.published
+    if public is not None:
+        changes["published"] = silent(public)
+    made = replace(made, changes=changes)
+    rows = tuple(
+        PublishedRow(n, f"main/{name}", name, off=True) for n, name in before.get("news", {}).items()
+    )
+    manifest = silent(made.plan_inputs().manifest)
+    return replace(made, inputs={"manifest": manifest, "before": {"news": rows}})
+
+
+def silent(manifest: Manifest) -> Manifest:
+    """The same tuners with every channel switched off."""
+    return replace(manifest, dvrs=tuple(replace(d, off=tuple(d.channels)) for d in manifest.dvrs))
+
+
 SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     # what Plex does not have
     "new": lambda: home({}),
@@ -94,6 +122,9 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     "new-same-guide-twice": lambda: home({}, foreign=(other("40", guide=SAME_GUIDE), other("41", guide=SAME_GUIDE))),
     "new-without-channels": lambda: home({}, {"news": {}}),
     "new-without-channels-blocked": lambda: home({}, {"news": {}}, blocks=(Block("S301", "news", "full", ""),)),
+    "new-without-programmes": lambda: all_off(NEWS),
+    "still-without-programmes": lambda: all_off(NEWS, NEWS),
+    "more-without-programmes": lambda: all_off(MORE, NEWS),
     "tuner-gone": lambda: home(absent=frozenset({"news"})),
     "tuner-gone-never-applied": lambda: home(absent=frozenset({"news"}), records={"news": {"applied": None}}),
     "dvr-gone": lambda: home(devices={"news": {"parent": "", "pairs": ()}}),
@@ -169,6 +200,9 @@ SITUATIONS: Final[dict[str, Callable[[], Home]]] = {
     "moving-house-busy": lambda: home(host_after="http://nas", changes={"busy": {"news": 2}, "allow": ("replace:news",)}),
     "moving-house-with-company": with_company,
     "guide-by-others": lambda: home(plex_dvrs={"news": {"lineup": lineup_uri("http://10.0.0.9/g.xml", "news")}}),
+    "guide-by-others-and-guide-moved": lambda: home(
+        plex_dvrs={"news": {"lineup": lineup_uri("http://10.0.0.9/g.xml", "news")}}, guide_after="g2"
+    ),
     "guide-of-the-spec": lambda: applied(
         home(plex_dvrs={"news": {"lineup": lineup_uri("http://old/g.xml", "news")}}), guide_url="http://old/g.xml"
     ),
