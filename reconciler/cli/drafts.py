@@ -124,7 +124,7 @@ def write(console: Console, draft: Draft, out: Path) -> Path | None:
         raise SpecError(
             f"{out} was written, but something of the old setup does not fit into a spec",
             diagnostics=found.sorted(),
-            next_step=f"mend it, then ptctl validate {out}",
+            next_step=f"mend it, then {command('validate', out)}",
         )
     return env
 

@@ -25,6 +25,8 @@ from reconciler.wording import plural, some
 __all__ = ["Chosen", "chosen"]
 
 SHOWN: Final = 5
+LONGEST: Final = 12
+"""So much of what should be a number is shown."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ def chosen(
 ) -> Chosen:
     """The hand-made part of one instance. `sources` are names of sources by file id, `accounts` by source."""
     found = Chosen()
-    channels = [c for c in instance.channels or () if c.file in sources and not _is_film(c)]
+    channels = [c for c in instance.channels or () if c.name and c.file in sources and not _is_film(c)]
     ids = _Ids(channels, sources, accounts)
     shown = [c for c in channels if c.shown]
     _number(found, dvr, instance.name, shown, ids)
@@ -134,7 +136,7 @@ def _number(found: Chosen, dvr: str, where: str, shown: Sequence[Channel], ids: 
             )
         )
     if odd:
-        names = some([f"{c.number or 'none'} {c.name}" for c in odd], SHOWN)
+        names = some([f"{c.number[:LONGEST] or 'none'} {c.name}" for c in odd], SHOWN)
         found.losses.append(
             Loss(
                 where,
@@ -207,15 +209,16 @@ def _change(found: Chosen, shown: Sequence[Channel], ids: _Ids) -> None:
 def _strangers(instance: Instance, sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Channels of playlists that are no longer there, and films, which have no place in a DVR."""
     tests: list[tuple[Callable[[Channel], bool], str, str]] = [
-        (lambda c: c.file not in sources, "of playlists that are gone", ""),
+        (lambda c: not c.name, "without a name and a guide id", "no list of ours has them"),
+        (lambda c: bool(c.name) and c.file not in sources, "of playlists that are gone", ""),
         (
-            lambda c: c.file in sources and _is_film(c),
+            lambda c: bool(c.name) and c.file in sources and _is_film(c),
             "that are films or series",
             "content: [live, vod] exports them as M3U; they are never put in a DVR",
         ),
     ]
     for test, what, advice in tests:
-        names = [c.name for c in instance.channels or () if c.shown and test(c)]
+        names = [c.name or c.number for c in instance.channels or () if c.shown and test(c)]
         if names:
             yield f"{plural(len(names), 'channel')} {what}: {some(names, SHOWN)}", advice
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.catalog.extinf import tidy
 from reconciler.errors import OperatorError
 
 __all__ = ["CARRIED", "LOST", "MEANINGLESS", "Channel", "FilterRule", "Instance", "Listed", "read"]
@@ -225,7 +226,7 @@ def _filters(raw: Mapping[str, object]) -> Iterator[FilterRule]:
     if not isinstance(rules, Mapping):
         return
     for _, one in sorted(rules.items(), key=lambda r: (len(str(r[0])), str(r[0]))):
-        if isinstance(one, Mapping) and (text := _text(one.get("filter"))):
+        if isinstance(one, Mapping) and (text := _as_listed(one.get("filter"))):
             yield FilterRule(
                 _text(one.get("type")) or "group-title",
                 text,
@@ -237,16 +238,18 @@ def _filters(raw: Mapping[str, object]) -> Iterator[FilterRule]:
 
 
 def _channel(one: Mapping[str, object]) -> Channel:
-    listed = _text(one.get("name"))
+    guide_id = _as_listed(one.get("tvg-id"))
+    # who has no name is called by its id, as by our own reader
+    listed = _as_listed(one.get("name")) or _as_listed(one.get("tvg-name")) or guide_id
     backups = (_text(one.get(f"x-backup-channel-{n}")) for n in (1, 2, 3))
     return Channel(
         file=_text(one.get("_file.m3u.id")),
         number=_text(one.get("x-channelID")),
-        name=_text(one.get("x-name")) or _text(one.get("tvg-name")) or listed,
-        listed=listed or _text(one.get("tvg-name")),
-        guide_id=_text(one.get("tvg-id")),
-        group=_text(one.get("group-title")),
-        own_group=_text(one.get("x-group-title")),
+        name=_as_listed(one.get("x-name")) or _as_listed(one.get("tvg-name")) or listed,
+        listed=listed,
+        guide_id=guide_id,
+        group=_as_listed(one.get("group-title")),
+        own_group=_as_listed(one.get("x-group-title")),
         url=_text(one.get("url")),
         active=_flag(one.get("x-active")),
         hidden=_flag(one.get("x-hide-channel")),
@@ -256,6 +259,11 @@ def _channel(one: Mapping[str, object]) -> Channel:
         category=_text(one.get("x-category")),
         live=_flag(one.get("live")),
     )
+
+
+def _as_listed(value: object) -> str:
+    # as our own reader of playlists has it: both programs keep entities and control characters, and rules compare
+    return tidy(_text(value))
 
 
 def _text(value: object) -> str:

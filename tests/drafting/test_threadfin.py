@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.catalog.entry import Catalog, Entry
 from reconciler.catalog.guide_index import GuideChannel, GuideIndex
+from reconciler.drafting import channels
 from reconciler.drafting.draft import render
 from reconciler.drafting.threadfin import Imported, dvr_names, imported
 from reconciler.drafting.threadfin_rules import admitting, playback
@@ -273,6 +274,28 @@ def test_channels_that_cannot_be_carried_are_said(tmp_path: Path) -> None:
     wanted = ("5.1 Half", "have number 7", "with backup channels", "films or series: Film", "gone: Orphan")
     assert [] == [w for w in wanted if w not in said], said
     assert [(7, "One"), (7, "Two")] == [(c.number, c.name) for c in made.channels]
+
+
+def test_names_are_those_of_our_own_reader(tmp_path: Path) -> None:
+    """Entities and control characters that Threadfin keeps are read as in a playlist, or no rule would know them again; who
+    has no name is called by the guide id, and without both there is no such channel here.
+    """
+    xepg = mapping(
+        channel("1", "A&amp;E", guide_id="a&amp;e", url=STREAM.format(1), mapping="-"),
+        channel("2", "Bad\x1b[2J", guide_id="b", url=STREAM.format(2), mapping="-"),
+        channel("3", "", guide_id="c.us", url=STREAM.format(3), mapping="-"),
+        channel("4", "", url=STREAM.format(4), mapping="-"),
+        channel("9" * 5000, "Long", guide_id="l", url=STREAM.format(5), mapping="-"),
+    )
+    made = drafted(instance("odd", settings(m3u=GET_PHP, xmltv=XMLTV_PHP), xepg))
+    spec_of(made.draft, tmp_path)
+    assert [(1, "A&E", "a&e"), (2, "Bad [2J", "b"), (3, "c.us", "c.us")] == [
+        (c.number, c.name, c.guide_id) for c in made.channels
+    ]
+    assert made.channels == channels.read(channels.write(made.channels))
+    said = losses(made)
+    assert "1 channel without a name and a guide id: 4" in said
+    assert "without a whole number: 999999999999 Long" in said
 
 
 NAMES = [
