@@ -9,9 +9,8 @@ from reconciler.applying.events import Outcome, Progress, RunResult
 from reconciler.rendering.ink import Role, cut, pad, paint
 from reconciler.wording import plural
 
-__all__ = ["WIDTH", "begun", "line", "summary", "unfinished"]
+__all__ = ["begun", "line", "summary", "unfinished"]
 
-WIDTH = 100
 _NAME = 11
 _TEXT = 66
 _TOOK = 8

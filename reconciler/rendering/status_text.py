@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from reconciler.rendering.ink import Role, cut, pad, paint
 from reconciler.wording import number, plural, span
@@ -10,7 +10,7 @@ from reconciler.wording import number, plural, span
 __all__ = ["render_away", "render_status"]
 
 Document = Mapping[str, Any]  # Any: JSON
-IN_PLEX: Mapping[str, tuple[str, Role | None]] = {
+_IN_PLEX: Final[Mapping[str, tuple[str, Role | None]]] = {
     "current": ("as served", "good"),
     "waiting": ("older than served", "change"),
     "never": ("not applied", "change"),
@@ -74,7 +74,7 @@ def _dvrs(document: Document, *, color: bool) -> Iterator[str]:
         return
     yield paint(f"{'DVR':<14} {'channels':>8}  {'numbers':<12} {'tuners':<8} in Plex", "head", color=color)
     for dvr in document["dvrs"]:
-        words, role = IN_PLEX[dvr["in_plex"]]
+        words, role = _IN_PLEX[dvr["in_plex"]]
         span = f"{dvr['first_number']}-{dvr['last_number']}" if dvr["first_number"] else ""
         at = f", loaded {dvr['applied_at']}" if dvr["applied_at"] else ""
         yield (
