@@ -45,11 +45,6 @@ class Blocks:
                 gone = {id(block) for block in free}
                 self._all[size] = deque(block for block in blocks if id(block) not in gone)
 
-    @property
-    def held_bytes(self) -> int:
-        """All memory of the blocks."""
-        return sum(size * len(blocks) for size, blocks in self._all.items())
-
 
 def _is_free(block: mmap.mmap) -> bool:
     try:
