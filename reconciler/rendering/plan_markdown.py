@@ -5,6 +5,7 @@ DVR down, and a line says so. A hidden marker lets a job update its own comment.
 because a provider writes them.
 """
 
+import html
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -24,6 +25,11 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>|#~@&])")
 def escape(text: str) -> str:
     """Text that Markdown, HTML and @mentions leave as it is, on one line."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("\\@", "@\u200b").replace("\\&", "&amp;")
+
+
+def _code(text: str) -> str:
+    # between backticks a backslash is a backslash, and nothing else means anything
+    return "`" + " ".join(text.split()).replace("`", "'") + "`"
 
 
 def render(plan: Plan) -> str:
@@ -51,10 +57,10 @@ def render(plan: Plan) -> str:
 
 def _headline(plan: Plan) -> str:
     word = "nothing to change" if plan.empty and not plan.blocks else summary_line(plan)
-    against = f" against `{escape(plan.base)}`" if plan.base else ""
+    against = f" against {_code(plan.base)}" if plan.base else ""
     lines = [MARKER, f"### ptctl plan: {word}", ""]
     lines.append(
-        f"`{escape(plan.spec_name)}`{against}, {number(plan.channels_before)} -> {number(plan.channels_after)} channels in "
+        f"{_code(plan.spec_name)}{against}, {number(plan.channels_before)} -> {number(plan.channels_after)} channels in "
         f"{plural(len(plan.changes), 'DVR')}"
         + (f", {plural(plan.guide_loads, 'guide load')}" if plan.guide_loads else "")
         + (f", about {span(plan.estimate_s)}" if plan.estimate_s else "")
@@ -125,7 +131,10 @@ def _channels(change: Change) -> bool:
 
 def _detail(change: Change) -> str:
     counts = change.counts
-    head = f"{escape(change.dvr)}: + {len(counts.added)}, - {len(counts.removed)}, ~ {len(counts.changed)}"
+    # this line is HTML, where a backslash is a backslash
+    head = (
+        f"{html.escape(change.dvr)}: + {len(counts.added)}, - {len(counts.removed)}, ~ {len(counts.changed)}"
+    )
     lines = [f"<details><summary>{head}</summary>", ""]
     lines += [
         f"- {escape(f.path)}: {escape(f.before) or '-'} -> {escape(f.after) or '-'}" for f in change.fields

@@ -160,3 +160,13 @@ def test_many_dvrs_fold_those_that_stay(same: int, said: list[str]) -> None:
     rows += [replace(first, dvr=f"s{place}", kind="same", blocks=()) for place in range(same)]
     lines = plan_text.render(replace(plan, changes=tuple(rows)), color=False).splitlines()
     assert said == [line.strip() for line in lines if line.startswith("  same ")]
+
+
+def test_names_between_backticks_are_as_they_are() -> None:
+    """An underscore of a name or path is no emphasis there, nor in a line of HTML, and shows no backslash."""
+    changes = (replace(busy_plan().changes[0], dvr="my_dvr"),)
+    text = plan_markdown.render(
+        replace(busy_plan(), spec_name="my_home", base="old_`x`.yaml", changes=changes)
+    )
+    assert "<summary>my_dvr: + " in text
+    assert "`my_home` against `old_'x'.yaml`, " in text
