@@ -1,6 +1,6 @@
 """What is published reads back as it was meant: files say the same as the lineup they were made of."""
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.lineups.artifacts import files, manifest
@@ -17,6 +17,7 @@ TEXT = st.text(
 )
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=4))
 @example(
     [
