@@ -7,21 +7,14 @@ look into programmes.
 
 from collections.abc import Container, Iterable
 from contextlib import ExitStack
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final
 
 from reconciler.catalog.guide_block import Block
 from reconciler.catalog.guide_bytes import GuideBytes
 from reconciler.catalog.guide_places import CHANNEL_LIMIT_BYTES, Pieces, Places
 from reconciler.catalog.guide_split import Splitter
 
-__all__ = ["GatherReport", "Gathered"]
-
-
-class GatherReport(NamedTuple):
-    """What was wrong with a guide: short sentences, and whether its end is missing."""
-
-    notes: tuple[str, ...]
-    damaged: bool
+__all__ = ["Gathered"]
 
 
 class Gathered:
@@ -36,10 +29,10 @@ class Gathered:
 
     def gather(
         self, guide: str, chunks: Iterable[bytes], wanted: set[bytes], known: Places | None = None
-    ) -> GatherReport:
+    ) -> tuple[str, ...]:
         """Find the wanted channels' programmes: by the places noted in `known` if they are of this very file.
 
-        Otherwise the whole guide is read.
+        Otherwise the whole guide is read. Gives what was wrong with it, in short sentences.
         """
         placed = (
             isinstance(chunks, GuideBytes)
@@ -51,7 +44,6 @@ class Gathered:
         if source is not None:
             self._sources[guide] = self._stack.enter_context(source)
         notes: tuple[str, ...] = ()
-        damaged = False
         if placed and known is not None:
             for xmltv_id in wanted & known.channels.keys():
                 self._channels[guide, xmltv_id] = known.channels[xmltv_id]
@@ -60,9 +52,9 @@ class Gathered:
             for block in splitter.blocks():
                 if not wanted.isdisjoint(block.ids):
                     self._take(guide, block, wanted, in_source=source is not None and block.offset >= 0)
-            notes, damaged = tuple(splitter.notes), splitter.damaged
+            notes = tuple(splitter.notes)
         full = sorted(i for i in wanted if (guide, i) in self._channels and self._channels[guide, i].full)
-        return GatherReport((*notes, *(_too_much(xmltv_id) for xmltv_id in full)), damaged)
+        return (*notes, *map(_too_much, full))
 
     def _take(self, guide: str, block: Block, wanted: Container[bytes], *, in_source: bool) -> None:
         for span in block.spans(wanted):

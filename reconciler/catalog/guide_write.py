@@ -79,15 +79,13 @@ class GuideReport:
     """What was written: per DVR the bytes, and per number what its guide said inside the window.
 
     Filler counts as nothing. `ended` has the channels whose every programme was over before the window: when the newest
-    ended, seconds since 1970. `notes` are per guide, short sentences about damage; `damaged` are the guides whose end is
-    missing.
+    ended, seconds since 1970. `notes` are per guide, short sentences about damage and about what was left out.
     """
 
     size_bytes: Mapping[str, int]
     rows: Mapping[str, Mapping[int, Coverage]]
     ended: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    damaged: tuple[str, ...] = ()
 
 
 def write_guides(
@@ -106,7 +104,6 @@ def write_guides(
         if row.guide in needed and row.xmltv_id and not row.off:
             needed[row.guide].add(row.xmltv_id.encode())
     notes: dict[str, tuple[str, ...]] = {}
-    damaged: list[str] = []
     sizes: dict[str, int] = {}
     covered: dict[str, Mapping[int, Coverage]] = {}
     ended: dict[str, Mapping[int, int]] = {}
@@ -118,14 +115,13 @@ def write_guides(
         gathered = Gathered(scratch, stack)
         for guide in guides:
             if needed[guide.name]:
-                found = gathered.gather(guide.name, guide.chunks(), needed[guide.name], guide.places)
-                notes[guide.name] = found.notes
-                if found.damaged:
-                    damaged.append(guide.name)
+                notes[guide.name] = gathered.gather(
+                    guide.name, guide.chunks(), needed[guide.name], guide.places
+                )
         for dvr in dvrs:
             of_dvr = sorted(rows[dvr.name], key=lambda row: row.number)
             sizes[dvr.name], covered[dvr.name], ended[dvr.name] = _write_one(dvr, of_dvr, shifts, gathered)
-    return GuideReport(sizes, covered, ended, notes, tuple(damaged))
+    return GuideReport(sizes, covered, ended, notes)
 
 
 def _write_one(

@@ -7,6 +7,7 @@ refuses to publish.
 
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -30,6 +31,8 @@ from reconciler.planning.inputs import GuideEnded, Judgement
 from reconciler.spec.model import Spec
 
 __all__ = ["Built", "build"]
+
+log = logging.getLogger(__name__)
 
 MEMORY: Final = "built.json"
 SCRATCH: Final = "scratch"
@@ -123,6 +126,11 @@ def _guides(
         ]
         report = write_guides(inputs, wanted, outputs, stack.enter_context(scratch.open("w+b")))
     scratch.unlink()
+    for name, notes in report.notes.items():
+        # the rest was seen when the guide was indexed, and stands in the plan
+        for note in notes:
+            if note not in gathered.guides[name].notes:
+                log.warning("guide %s: %s", name, note)
     return {name: _digest(path) for name, path in paths.items()}, _ended(wanted, report.ended)
 
 

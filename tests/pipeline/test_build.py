@@ -211,6 +211,23 @@ def test_a_guide_that_is_none_stops_nothing(run: Run[Plan], tmp_path: Path, brok
     assert warning.message.startswith('guide "all" could not be fetched (')
 
 
+def test_what_is_left_out_in_writing_is_told(
+    run: Run[Plan], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A channel with more programmes than one may have loses some of them, and not in silence."""
+    spec = home(tmp_path, title="x" * (4 << 20))
+    guide = (tmp_path / "guide.xml").read_text()
+    begin, end = guide.index("<programme"), guide.index("</tv>")
+    (tmp_path / "guide.xml").write_text(guide[:begin] + guide[begin:end] * 10 + guide[end:])
+
+    async def main() -> Plan:
+        async with prepared(spec, request()) as ready:
+            return ready.planned.plan
+
+    run(main)
+    assert [m for m in caplog.messages if "more than 32 MiB of programmes: the rest is left out" in m]
+
+
 def test_a_guide_being_written_empties_nothing(run: Run[None], tmp_path: Path) -> None:
     """While a grabber writes its file anew, what was published of the last whole one stays."""
     spec = home(tmp_path)
