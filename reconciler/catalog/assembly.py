@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Final, NamedTuple
 
-from reconciler.catalog.address import PASSWORD, USERNAME, Concealer, panel_path
+from reconciler.catalog.address import PASSWORD, USERNAME, Concealer, PanelPath, panel_path
 from reconciler.catalog.directives import attribute_headers
 from reconciler.catalog.entry import Dropped, Entry, Kind
 from reconciler.catalog.extinf import Said, tidy
@@ -338,7 +338,7 @@ class Assembly:
 
     def _look_at(self, head: str) -> _Head:
         """Whether addresses with this beginning are a panel's; the first few thousand answers are remembered."""
-        shape = panel_path(head + "/1")
+        shape = panel_path(head + "/1") or self._own_path(head)
         answer = _PLAIN
         if shape:
             if not self.concealer.owns(shape.account):
@@ -353,6 +353,11 @@ class Assembly:
         if len(self._heads) < HEADS_REMEMBERED:
             self._heads[head] = answer
         return answer
+
+    def _own_path(self, head: str) -> PanelPath | None:
+        """The short form below a base path: its three segments occur everywhere, but not with this account in them."""
+        account = tuple(head.rsplit("/", 2)[1:])
+        return PanelPath("1", "live", "", account) if len(account) == 2 and self.concealer.owns(account) else None
 
     def _panel_stream(self, head: _Head, tail: str) -> Located | None:
         """The address of a panel's stream from its last segment, None where that is no stream id."""

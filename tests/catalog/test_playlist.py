@@ -305,6 +305,8 @@ def test_a_line_without_end_costs_no_memory() -> None:
         "http://h:8080/bob/pa%2Fss%20word%231/41",
         "http://h:8080/bob/pa%2fss%20word%231/41.m3u8",
         "http://h/sub/live/bob/pa%2Fss+word%231/41.m3u8?x=1",
+        "https://h:8080/base/bob/pa%2Fss%20word%231/41.ts",
+        "http://h/a/panel/bob/pa%2Fss%20word%231/41",
     ],
 )
 def test_panel_addresses_have_the_id_as_key(url: str) -> None:
