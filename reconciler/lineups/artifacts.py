@@ -133,8 +133,6 @@ def manifest(
     return Manifest(
         name=spec.name,
         layout=spec.serve.layout,
-        advertise_plex=hub_url(spec),
-        advertise_viewers=hub_url(spec, viewers=True),
         dvrs=tuple(dvrs.values()),
         exports=tuple(sorted(e.name for e in desired.exports)),
     )

@@ -67,13 +67,11 @@ class DvrManifest:
 class Manifest:
     """Everything one generation serves. `exports` are the names of M3U files in the generation's root (without `.m3u`).
 
-    `advertise_viewers` stands in M3U files and pages. The generation's id is the directory's name, not in here.
+    The generation's id is the directory's name, not in here.
     """
 
     name: str
     layout: str
-    advertise_plex: str
-    advertise_viewers: str
     dvrs: tuple[DvrManifest, ...]
     exports: tuple[str, ...] = ()
 
@@ -145,6 +143,8 @@ def read_manifest(data: bytes) -> Manifest:
         DvrManifest(**{**d, "also": tuple(d["also"]), "off": tuple(d.get("off", ()))})
         for d in raw.pop("dvrs")
     )
+    for unread in ("advertise_plex", "advertise_viewers"):  # written once, and never asked for
+        raw.pop(unread, None)
     return Manifest(**{**raw, "dvrs": dvrs, "exports": tuple(raw["exports"])})
 
 

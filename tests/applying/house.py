@@ -215,7 +215,7 @@ class House:
         for name in sorted(carried & old.keys()):
             generations.carry_over(self.state, self._staged, name)
             dvrs.append(old[name])
-        manifest = Manifest("home", "path", self.hub, self.hub, tuple(sorted(dvrs, key=lambda d: d.name)))
+        manifest = Manifest("home", "path", tuple(sorted(dvrs, key=lambda d: d.name)))
         generations.write(self._staged, "manifest.json", manifest_bytes(manifest))
         return manifest
 

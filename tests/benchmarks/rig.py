@@ -269,7 +269,7 @@ def publish(
         (folder / name / "guide.xml").write_bytes(guide)
         channels = {n: f"bench/{index}-{n}" for n in numbers}
         made.append(DvrManifest(name, name, f"1040AB{index:02X}", name, 0, base, tuners, False, channels))
-    manifest = Manifest("bench", "ports", "http://127.0.0.1", "http://127.0.0.1", tuple(made))
+    manifest = Manifest("bench", "ports", tuple(made))
     (folder / "manifest.json").write_bytes(manifest_bytes(manifest))
     (home / "private").mkdir()
     routes = Routes(

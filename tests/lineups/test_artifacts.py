@@ -252,3 +252,16 @@ def test_files_say_what_the_plan_compares(name: str, logo: str) -> None:
     rows = published_rows(dvr, made["news/lineup.json"], made["news/playlist.m3u"])
     assert [row.logo for row in rows] == [desired.dvrs[0].lineup.rows[0].channel.logo]
     assert not churn(rows, desired.dvrs[0].lineup.rows, {}).changed
+
+
+@pytest.mark.accepts("UPG-1")
+def test_a_manifest_with_addresses_of_its_own_is_read() -> None:
+    """Manifests had the advertised addresses; nobody read them, and what is published has them still."""
+    spec, desired = built()
+    now = artifacts.manifest(spec, desired, {"news": "d"})
+    written = {
+        "advertise_plex": "http://a",
+        "advertise_viewers": "http://b",
+        **json.loads(manifest_bytes(now)),
+    }
+    assert now == read_manifest(json.dumps(written).encode())

@@ -139,8 +139,6 @@ def observed(*dvrs: Dvr, devices: tuple[Device, ...] = ()) -> Observed:
 PUBLISHED = Manifest(
     "home",
     "ports",
-    "http://ptctl:5004",
-    "http://nas.lan:5004",
     (DvrManifest(name="a", slug="a", device_id="1", friendly_name="a", port=5005, base_url="http://old.lan:5005", tuners=2, scan_possible=False, channels={}),),
 )  # fmt: skip
 

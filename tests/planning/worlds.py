@@ -90,7 +90,7 @@ def manifest_of(lineups: Lineups, *, guide: str = "g1", host: str = HOST, **off:
         )
         for name, rows in lineups.items()
     )
-    return Manifest("home", "ports", host, host, dvrs)
+    return Manifest("home", "ports", dvrs)
 
 
 def generation_of(manifest: Manifest) -> str:

@@ -51,8 +51,6 @@ class Stage:
         manifest = Manifest(
             "home",
             self.layout,
-            "http://ptctl.test:5004",
-            "http://nas.test:5004",
             tuple(dvrs),
             tuple(self.exports),
         )
