@@ -4,12 +4,13 @@ Faults act on these values, so every document can fail in every way. This module
 """
 
 import hashlib
+import zlib
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 
 from reconciler.sandbox.wire import Request
 
-__all__ = ["Answer", "cached", "ranged"]
+__all__ = ["Answer", "cached", "ranged", "zipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class Answer:
     def with_headers(self, *headers: tuple[str, str]) -> "Answer":
         """The same with further headers."""
         return replace(self, headers=(*self.headers, *headers))
+
+
+def zipped(body: bytes) -> bytes:
+    """The body in gzip."""
+    pack = zlib.compressobj(wbits=31)
+    return pack.compress(body) + pack.flush()
 
 
 def cached(request: Request, body: bytes, content_type: str, *, modified: float) -> Answer:

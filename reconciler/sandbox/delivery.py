@@ -12,11 +12,11 @@ from typing import Final
 import trio
 
 from reconciler.errors import OperatorError
-from reconciler.sandbox.faults import IN_STREAM, Fault, Faults
+from reconciler.sandbox.faults import IN_STREAM, Fault, FaultKind, Faults
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.misbehaviour import CLOUDFLARE, HTML, until_left
 from reconciler.sandbox.origin import Origin
-from reconciler.sandbox.packets import Clip, corrupted
+from reconciler.sandbox.packets import SPACINGS, Clip, corrupted, spaced
 from reconciler.sandbox.panel import Channel
 from reconciler.sandbox.streams import FRAMES_PER_S
 from reconciler.sandbox.visits import Visit
@@ -55,6 +55,7 @@ class Delivery:
     _waiting: list[Fault] = field(init=False)
     _acted: list[Fault] = field(default_factory=list, init=False)
     _corrupt: bool = field(default=False, init=False)
+    _chunked: bool = field(default=False, init=False)
     _rate: int | None = field(default=None, init=False)
     _sent: int = field(default=0, init=False)
 
@@ -91,7 +92,7 @@ class Delivery:
     async def _head(self) -> None:
         # No length and no chunks: the body ends with the connection, as most panels do it.
         lines = [
-            "HTTP/1.1 200 OK",
+            "ICY 200 OK" if self._has("icy") else "HTTP/1.1 200 OK",
             "Content-Type: video/mp2t",
             "Connection: close",
             "Cache-Control: no-store",
@@ -100,8 +101,14 @@ class Delivery:
             lines += [f"{name}: {value}" for name, value in CLOUDFLARE]
         else:
             lines.append("Server: nginx")
+        self._chunked = self._has("chunked")
+        if self._chunked:
+            lines.append("Transfer-Encoding: chunked")
         self.visit.status = 200
         await self.exchange.raw(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    def _has(self, kind: FaultKind) -> bool:
+        return any(fault.kind == kind for fault in self.claimed)
 
     async def _body(self) -> None:
         now = self.origin.frame()
@@ -109,6 +116,7 @@ class Delivery:
         if not self.manners.mid_gop:
             position -= position % FRAMES_PER_S
         phase = self.origin.phase(self.channel)
+        spacing = next((SPACINGS[f.kind] for f in self.claimed if f.kind in SPACINGS), 0)
         while True:
             await self._look()
             target = self.origin.frame() if self.manners.pace else position + UNPACED_FRAMES
@@ -116,7 +124,8 @@ class Delivery:
                 data = self._clip.span(phase + position, target - position)
                 if self.manners.mid_gop and not self._sent:
                     data = data[len(data) // 188 // 3 * 188 :]
-                await self._send(corrupted(data) if self._corrupt else data)
+                data = corrupted(data) if self._corrupt else data
+                await self._send(spaced(data, spacing) if spacing else data)
                 position = target
             if self.manners.pace:
                 # One grid of ticks for everybody: trio wakes them all together.
@@ -144,7 +153,7 @@ class Delivery:
         await self._raw(data)
 
     async def _raw(self, data: bytes) -> None:
-        await self.exchange.raw(data)
+        await self.exchange.raw(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         self._sent += len(data)
         self.visit.bytes_sent = self._sent
 

@@ -20,6 +20,11 @@ Whole answers (any path):
     gzip-bomb           1 GiB of blanks in 1 MiB of gzip
     reset               TCP reset
     cloudflare          the headers of Cloudflare are added; all else is as it was
+Odd manners that players put up with; all is well otherwise:
+    icy                 TS streams begin with "ICY 200 OK"
+    chunked             TS streams come in chunks
+    m2ts, parity        packets of 192 bytes, a time code before each, or of 204, parity behind each
+    packed              playlists come in gzip, asked for or not
     challenge           503 of Cloudflare, "checking your browser"
 API and lists:
     auth-0, expired, server-info-only      answers to a login
@@ -66,6 +71,11 @@ FaultKind = Literal[
     "gzip-bomb",
     "reset",
     "cloudflare",
+    "icy",
+    "chunked",
+    "m2ts",
+    "parity",
+    "packed",
     "challenge",
     "auth-0",
     "expired",
@@ -115,7 +125,9 @@ IN_STREAM: Final = frozenset(
     }
 )
 # What does not decide an answer: it is added to it, or concerns those that came before.
-ADDED: Final = frozenset({"slow-start", "trickle", "cloudflare", "token-expiry"})
+ADDED: Final = frozenset(
+    {"slow-start", "trickle", "cloudflare", "token-expiry", "icy", "chunked", "m2ts", "parity", "packed"}
+)
 PLACES: Final[dict[str, frozenset[str]]] = {
     **dict.fromkeys(("auth-0", "expired", "server-info-only"), frozenset({"player_api"})),
     **dict.fromkeys(("broken-json", "php-warning", "empty-list", "garbage"), API),
@@ -131,6 +143,9 @@ PLACES: Final[dict[str, frozenset[str]]] = {
         ),
         frozenset({"playlist"}),
     ),
+    **dict.fromkeys(("icy", "chunked"), frozenset({"live"})),
+    **dict.fromkeys(("m2ts", "parity"), frozenset({"live", "segment"})),
+    "packed": frozenset({"playlist"}),
     **dict.fromkeys(("segment-empty", "segment-html"), frozenset({"segment"})),
     **dict.fromkeys(("pid-change", "codec-change", "corrupt"), frozenset({"live", "segment"})),
     **dict.fromkeys(("stall", "eof"), STREAM | API),

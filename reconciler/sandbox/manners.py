@@ -17,7 +17,8 @@ class Manners:
     `limit_answer`: what a client over its connection limit gets: a status, or `slate`, an endless clip that says
     so; `limit_text` is the body that goes with a status. `limit_policy`: refuse the newcomer, or cut the oldest stream in its favour. `notice`: how long a closed stream
     goes on counting ("a closed connection is noticed late", iptv-streams.md B4). `hls_hold`: how long an HLS client
-    counts after its last request. `redirect`: live requests are sent to another host with a token that is refused with
+    counts after its last request: ten seconds, because one of six-second segments asks that seldom, and longer than the 2 to
+    5 s that `serve` takes for noticing a close. `redirect`: live requests are sent to another host with a token that is refused with
     403 after `token_life`. `api_rate`: so many API requests in so many seconds, then 429 with `Retry-After`.
     `messy`: numbers as strings, empty strings for null, and the other quirks of B3. `advertised_host`: index of
     the host that `server_info` names (None: the one that was asked; -1: a host that does not exist).

@@ -7,13 +7,14 @@ TS stream are carried out in `delivery`. This module refuses to choose faults; t
 import json
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import trio
 
-from reconciler.sandbox.answers import Answer
+from reconciler.sandbox.answers import Answer, zipped
 from reconciler.sandbox.faults import ADDED, Fault
-from reconciler.sandbox.packets import corrupted
+from reconciler.sandbox.packets import SPACINGS, corrupted, spaced
 from reconciler.sandbox.wire import Exchange
 
 __all__ = ["CLOUDFLARE", "answer", "decisive", "delay", "until_left"]
@@ -65,7 +66,7 @@ async def answer(exchange: Exchange, make: Maker, faults: Sequence[Fault], base:
     extra = CLOUDFLARE if any(f.kind == "cloudflare" for f in faults) else ()
     if fault is not None and await _instead(exchange, fault, extra, base):
         return
-    normal = (await make()).with_headers(*extra)
+    normal = _dressed((await make()).with_headers(*extra), faults)
     if fault is not None:
         normal = _spoilt(normal, fault)
     await _send(exchange, normal, fault, faults)
@@ -126,6 +127,16 @@ async def _bomb(exchange: Exchange, extra: tuple[tuple[str, str], ...]) -> None:
         await trio.lowlevel.checkpoint()
     await exchange.send(packer.flush())
     await exchange.finish()
+
+
+def _dressed(normal: Answer, faults: Sequence[Fault]) -> Answer:
+    """The normal answer in the odd manner that is switched on."""
+    for fault in faults:
+        if fault.kind in SPACINGS and normal.body[:1] == b"\x47":
+            normal = replace(normal, body=spaced(normal.body, SPACINGS[fault.kind]))
+        elif fault.kind == "packed" and normal.body:
+            normal = replace(normal, body=zipped(normal.body)).with_headers(("Content-Encoding", "gzip"))
+    return normal
 
 
 def _spoilt(normal: Answer, fault: Fault) -> Answer:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-__all__ = ["CLOCK_HZ", "PACKET_BYTES", "Clip", "corrupted", "normalised"]
+__all__ = ["CLOCK_HZ", "PACKET_BYTES", "SPACINGS", "Clip", "corrupted", "normalised", "spaced"]
 
 PACKET_BYTES: Final = 188
+SPACINGS: Final = {"m2ts": 192, "parity": 204}
 CLOCK_HZ: Final = 90_000
 TIME_MASK: Final = (1 << 33) - 1
 SYNC: Final = 0x47
@@ -148,6 +149,14 @@ def _counted(packets: list[_Packet]) -> bytes:
         data[3] = data[3] & 0xF0 | counters[packet.pid] % COUNTER_PERIOD
         out += data
     return bytes(out)
+
+
+def spaced(data: bytes, spacing: int) -> bytes:
+    """Packets with a time code before each (192 bytes), or parity behind it (204)."""
+    before, after = (
+        (b"\x01\x02\x03\x04", b"") if spacing == 192 else (b"", b"\x55" * (spacing - PACKET_BYTES))
+    )
+    return b"".join(before + data[at : at + PACKET_BYTES] + after for at in range(0, len(data), PACKET_BYTES))
 
 
 def corrupted(data: bytes) -> bytes:

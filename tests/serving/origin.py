@@ -5,7 +5,6 @@ Streams are numbered packets, so that a test can say what of them arrived, and w
 
 import re
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from reconciler.lineups.manifest import Alternative, SourceRoute
 from reconciler.serving.packets import ElementaryStream, Psi, psi_packets
 from tests.serving.stage import Stage
 
-__all__ = ["Origin", "answer", "chunked", "numbers", "origin", "playlist", "segment", "stage_of", "zipped"]
+__all__ = ["Origin", "answer", "chunked", "numbers", "origin", "playlist", "segment", "stage_of"]
 
 PACKET = 188
 VIDEO = 0x100
@@ -43,12 +42,6 @@ def chunked(body: bytes, size: int) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     parts = [body[at : at + size] for at in range(0, len(body), size)]
     return head + b"".join(b"%x;x=1\r\n%b\r\n" % (len(p), p) for p in parts) + b"0\r\nX-End: 1\r\n\r\n"
-
-
-def zipped(body: bytes) -> bytes:
-    """The body in gzip."""
-    pack = zlib.compressobj(wbits=31)
-    return pack.compress(body) + pack.flush()
 
 
 def segment(number: int) -> bytes:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
+from reconciler.sandbox.faults import Fault, FaultKind
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Channel, Panel, Shape
 from reconciler.sandbox.provider import ProviderHandle
@@ -73,6 +75,46 @@ def test_shapes_play(run: Run[None], tmp_path: Path, clips: Path, shape: Shape) 
                 _counters_continue(rows)
             agents = {visit.agent for visit in handle.journal.visits}
             assert {"VLC/3.0.20 LibVLC/3.0.20"} == agents
+
+    run(main)
+
+
+@pytest.mark.accepts("TUN-4", "HLS-1")
+@pytest.mark.parametrize(
+    ("form", "kind", "sign"),
+    [
+        ("ts", "icy", b"ICY 200 OK\r\n"),
+        ("ts", "chunked", b"Transfer-Encoding: chunked\r\n"),
+        ("ts", "m2ts", b"\r\n\r\n\x01\x02\x03\x04G"),
+        ("ts", "parity", b"U" * 16 + b"G"),
+        ("m3u8", "packed", b"Content-Encoding: gzip\r\n"),
+        ("m3u8", "parity", b""),
+        ("m3u8", "m2ts", b""),
+    ],
+)
+def test_odd_manners_play(
+    run: Run[None], tmp_path: Path, clips: Path, form: str, kind: FaultKind, sign: bytes
+) -> None:
+    """What the sandbox does on request is done, and comes out as packets whose counters go on."""
+
+    async def main() -> None:
+        async with provided(clips) as handle:
+            handle.faults.switch_on(Fault(kind))
+            place = handle.urls[0].removeprefix("http://").split(":")
+            stream = await trio.open_tcp_stream(place[0], int(place[1]))
+            async with stream:
+                path = f"/live/demo/orchard-4711/1.{form}"
+                await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+                raw = b""
+                while len(raw) < 20_000 and (more := await stream.receive_some(65_536)):
+                    raw += more
+            assert sign in raw
+            stage = panel_stage(tmp_path, handle, source={"format": "hls" if form == "m3u8" else "ts"})
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                assert 200 == viewer.status
+                _counters_continue(packets(await viewer.read(400_000)))
+                assert 0 == serving.relay.sessions["main/1"].switches
 
     run(main)
 

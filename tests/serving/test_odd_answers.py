@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from reconciler.sandbox.answers import zipped
+from reconciler.sandbox.packets import spaced
 from reconciler.serving.packets import NULL_PACKET
 from tests.conftest import Run
-from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of, zipped
+from tests.serving.origin import Asked, answer, chunked, numbers, origin, segment, stage_of
 from tests.serving.stage import served, watching
 
 Wrap = Callable[[bytes], bytes]
@@ -238,12 +240,6 @@ def test_dash_is_said_to_be_dash(
         assert "remux" not in caplog.text
 
     run(main)
-
-
-def spaced(data: bytes, spacing: int) -> bytes:
-    """Packets with a time code before each (192 bytes) or parity behind it (204)."""
-    before, after = (b"\x01\x02\x03\x04", b"") if spacing == 192 else (b"", b"\x55" * (spacing - 188))
-    return b"".join(before + data[at : at + 188] + after for at in range(0, len(data), 188))
 
 
 @pytest.mark.accepts("TUN-4", "STR-1")

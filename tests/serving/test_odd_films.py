@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.lineups.manifest import Alternative
+from reconciler.sandbox.answers import zipped
 from tests.conftest import Run
-from tests.serving.origin import answer, origin, stage_of, zipped
+from tests.serving.origin import answer, origin, stage_of
 from tests.serving.stage import ask, served
 
 FILM = b"\x1a\x45\xdf\xa3" + bytes(range(256)) * 40

@@ -17,7 +17,7 @@ OWNER = b"com.apple.streaming.transportStreamTimestamp\0"
 
 def made(folder: Path, *arguments: str) -> None:
     """What ffmpeg makes of these, 24 s of pictures and a tone being its inputs."""
-    inputs = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=24")
+    inputs: tuple[str, ...] = ("-f", "lavfi", "-i", "testsrc=size=64x48:rate=25:duration=24")
     inputs += ("-f", "lavfi", "-i", f"sine=sample_rate={RATE}:duration=24")
     subprocess.run(
         ["ffmpeg", "-v", "error", "-y", *inputs, *arguments],

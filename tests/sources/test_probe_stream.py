@@ -3,10 +3,11 @@
 import httpx
 import pytest
 
+from reconciler.sandbox.answers import zipped
 from reconciler.secret import Secret
 from reconciler.sources.probe_stream import Look, try_address
 from tests.conftest import Run
-from tests.serving.origin import Asked, Origin, answer, origin, playlist, zipped
+from tests.serving.origin import Asked, Origin, answer, origin, playlist
 
 LOOK = Look({"User-Agent": "VLC/3.0.20", "Accept-Encoding": "gzip"}, 3.0, private_ok=True)
 MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\nfirst.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1\nsecond.m3u8\n"
