@@ -11,7 +11,7 @@ from typing import Final
 from reconciler.lineups.model import Block
 from reconciler.planning.model import Plan
 
-__all__ = ["again", "command", "deciding"]
+__all__ = ["again", "command", "deciding", "renumbered"]
 
 DEFAULT_SPEC: Final = "ptctl.yaml"
 CHOICES: Final = ("allow", "only", "skip")
@@ -32,13 +32,24 @@ def again(plan: Plan, name: str) -> str:
 
 def deciding(plan: Plan, block: Block) -> str:
     """What to run about a block of this plan: the same plan with the word that lifts it, or the page of its code."""
-    return f"{again(plan, 'plan')} --allow {block.lift}" if block.lift else f"ptctl help {block.code}"
+    if not block.lift:
+        return f"ptctl help {block.code}"
+    asked = json.loads(plan.arguments or "{}")
+    words = [w for word in (*asked.get("allow", ()), block.lift) for w in ("--allow", word)]
+    if dvrs := renumbered(plan):  # no other command asks for these numbers
+        return command(plan, f"renumber {dvrs[0]}", *words)
+    return f"{again(plan, 'plan')} --allow {block.lift}"
+
+
+def renumbered(plan: Plan) -> tuple[str, ...]:
+    """The DVRs that this plan numbers anew: one of `ptctl renumber`."""
+    return tuple(json.loads(plan.arguments or "{}").get("renumber", ()))
 
 
 def _words(plan: Plan, name: str) -> Iterator[str]:
     yield from name.split()
     spec = plan.spec_files[0] if plan.spec_files else DEFAULT_SPEC
     if spec != DEFAULT_SPEC:
-        yield spec
+        yield from ("--spec", spec) if name.startswith("renumber ") else (spec,)
     if plan.env:
         yield from ("--env", plan.env)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.catalog.entry import SourceReport
-from reconciler.planning.commands import again
+from reconciler.planning.commands import again, renumbered
 from reconciler.planning.model import RULES, Change, Counts, Loss, NamedChannel, Plan
 from reconciler.rendering.ink import Role, cells, cut, pad, paint
 from reconciler.rendering.left_out import left_out
@@ -421,16 +421,17 @@ def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
         return
     yield paint("Blocked - nothing is applied until each is decided:", "blocked", color=color)
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
+    word = "renumber" if renumbered(plan) else "plan"
     for dvr, block, change in blocks:
         losses = ", ".join(_loss(x).removesuffix(" with it") for x in change.loses) if block.lift else ""
         lift = (
-            f"plan again with  --allow {block.lift}"
+            f"{word} again with  --allow {block.lift}"
             if block.lift
             else f"{block.message}: {_wordless(block.code)}"
         )
         yield f"  {pad(dvr, width)} {block.code}  {lift}" + (f"    ({losses})" if losses else "")
     for block in everywhere:
-        lift = f"plan again with  --allow {block.lift}" if block.lift else _wordless(block.code)
+        lift = f"{word} again with  --allow {block.lift}" if block.lift else _wordless(block.code)
         yield f"  {pad(block.dvr or 'all', width)} {block.code}  {block.message}: {lift}"
 
 

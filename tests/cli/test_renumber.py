@@ -37,7 +37,11 @@ def test_renumbering_takes_its_word(run: Run[None], tmp_path: Path) -> None:
             refused = await home.ptctl("renumber", "locals", "--yes")
             assert refused.code == REFUSED, refused.text
             assert "S204" in refused.out
-            assert "--allow renumber:locals" in refused.out
+            assert "renumber again with  --allow renumber:locals" in refused.out
+            told = json.loads((await home.ptctl("renumber", "locals", "--yes", "-f", "json")).out)
+            assert ["ptctl renumber locals --allow renumber:locals"] == [
+                e["next_step"] for e in told["errors"]
+            ]
             wrong = await home.ptctl("renumber", "locals", "--yes", "--allow", "renumber:sports")
             assert wrong.code == REFUSED, wrong.text
             assert [] == guard.writes()
