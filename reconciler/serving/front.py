@@ -34,6 +34,8 @@ NOT_ALLOWED: Final = Answer(405, headers=(("Allow", "GET, HEAD"),))
 NOT_FOUND: Final = Answer(404)
 FORBIDDEN: Final = Answer(403)
 STARTING: Final = refusal(803)
+UNREADABLE: Final = Answer(503)
+"""A published file that cannot be opened now (a mount away, too many files open): that is not the same as none."""
 ACCEPTS_ALL: Final = ("GET", "HEAD")
 
 HandOver = Callable[[Wire, bytes], Awaitable[None]]
@@ -184,7 +186,7 @@ class Front:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             log.warning("cannot open %s: %s", path, error.strerror)
-            return await self._finish(wire, request, NOT_FOUND)
+            return await self._finish(wire, request, UNREADABLE)
         sent = size = status = 0
         try:
             size = os.fstat(file).st_size

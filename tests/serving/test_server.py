@@ -170,6 +170,25 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
     run(main)
 
 
+def test_a_file_that_cannot_be_opened_is_not_absent(run: Run[None], tmp_path: Path) -> None:
+    """The state directory is away for a while: 503 for guide and playlist, not the 404 of what never was; then as before."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, {"ukie": {"1": "main/1"}})
+        stage.publish()
+        async with served(stage) as serving:
+            folder = (tmp_path / "artifacts" / "current" / "ukie").resolve()
+            away = folder.rename(folder.with_name("away"))
+            for path in ("/guide.xml", "/xmltv/threadfin.xml", "/playlist.m3u"):
+                assert 503 == (await ask(serving.dvrs["ukie"], path)).status
+            assert 503 == (await ask(serving.hub, "/dvr-ukie.m3u")).status
+            assert 200 == (await ask(serving.dvrs["ukie"], "/discover.json")).status
+            away.rename(folder)
+            assert 200 == (await ask(serving.dvrs["ukie"], "/guide.xml")).status
+
+    run(main)
+
+
 def test_aborted_guide_is_incomplete(run: Run[None], tmp_path: Path) -> None:
     """A guide fetch that the client cut is not recorded as complete."""
 
