@@ -19,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -211,7 +212,28 @@ def _serve(control: socket.socket) -> None:
     os._exit(0)
 
 
+def _end(code: int) -> None:
+    """End the fork as Python ends a process, but for taking down what was loaded: most of the cost of a short command, because
+    each page of it belongs to the server until it is written to. Returns where a stream takes no more: Python has words for that.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # threads that are no daemons are waited for, first of all
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if not stream.closed:
+                stream.flush()
+    except OSError:
+        return
+    os._exit(code)
+
+
 if __name__ == "__main__":
     _load_everything()
     _serve(socket.socket(fileno=int(sys.argv[1])))
-    importlib.import_module("reconciler.__main__").main()
+    try:
+        importlib.import_module("reconciler.__main__").main()
+    except SystemExit as ending:
+        if ending.code is None or isinstance(ending.code, int):
+            _end(ending.code or 0)
+        raise
+    _end(0)
