@@ -3,19 +3,20 @@
 Half of what a short command costs is imports, and the tests start some five hundred commands. What a test sees is a real
 process: own arguments, directory, environment and streams, a real exit status, real signals, a real `kill -9`. What only
 a cold start shows (what is loaded, how long it takes, Python's own variables) is for tests that call
-`python -m reconciler` themselves.
+`python -m reconciler` themselves. `program` gives the same to whoever types `ptctl` in a shell.
 """
 
 import atexit
 import gc
 import importlib
-import json
+import io
+import marshal
 import os
 import pkgutil
 import select
+import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -28,14 +29,16 @@ from typing import IO, Final
 
 import trio
 
-__all__ = ["Command", "finished", "start"]
+from tests import warm_program
+from tests.warm_program import NUMBER, PASSED_ON
+
+__all__ = ["Command", "finished", "program", "start"]
 
 LAZY: Final = ("click.shell_completion", "deepdiff", "hypercorn.trio", "jsonschema", "sqlite3")
 """What commands load while they run, apart from the package's own modules."""
 KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "CI")
 WATCH_S: Final = 0.5
-NUMBER: Final = struct.Struct("!i")
-FOUR_NUMBERS: Final = 4  # the socket to answer on, and three streams
+STREAMS: Final = 3
 
 
 class Command:
@@ -83,14 +86,12 @@ async def start(
     stderr: IO[bytes] | int,
 ) -> Command:
     """Start `ptctl` with these words. Streams are files, their numbers, or `subprocess.DEVNULL`. Costs a fork."""
-    assert not [name for name in env if name.startswith("PYTHON")], "Python's own variables need a cold start"
-    control = await trio.to_thread.run_sync(_server)
-    request = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}).encode()
-    ending, theirs = socket.socketpair()
-    with theirs:
-        streams = [_nothing() if f == subprocess.DEVNULL else f for f in (stdin, stdout, stderr)]
-        numbers = [theirs.fileno(), *(f if isinstance(f, int) else f.fileno() for f in streams)]
-        socket.send_fds(control, [b"+"], numbers)
+    folder = await trio.to_thread.run_sync(_server)
+    request = marshal.dumps({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)})
+    streams = [_nothing() if f == subprocess.DEVNULL else f for f in (stdin, stdout, stderr)]
+    ending = socket.socket(socket.AF_UNIX)
+    ending.connect(str(folder / "socket"))
+    socket.send_fds(ending, [b"+"], [f if isinstance(f, int) else f.fileno() for f in streams])
     ending.sendall(NUMBER.pack(len(request)) + request)
     ending.setblocking(False)
     await trio.lowlevel.wait_readable(ending)
@@ -112,6 +113,11 @@ async def finished(
         return code, _all_of(out), _all_of(err)
 
 
+def program() -> Path:
+    """The folder of a `ptctl` to put on a PATH: as the installed one, but what it starts need not load itself."""
+    return _server()
+
+
 def _number(told: socket.socket) -> int:
     """The next number that the server says."""
     data = told.recv(NUMBER.size)
@@ -131,25 +137,30 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 
 @cache
-def _server() -> socket.socket:
-    """The way to this test process's server, started at the first use; it ends with the test process."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    with theirs:
+def _server() -> Path:
+    """The folder of this test process's server, with its socket; started at the first use, it ends with the test process."""
+    folder = Path(tempfile.mkdtemp(prefix="warm-"))
+    script = Path(warm_program.__file__).read_text("utf-8")
+    (folder / "ptctl").write_text(f"#!{sys.executable} -IS\n{script}", "utf-8")
+    (folder / "ptctl").chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen()
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", str(theirs.fileno())],
+            [sys.executable, "-m", "tests.warm", str(listener.fileno())],
             cwd=Path(__file__).parent.parent,
             env={name: os.environ[name] for name in KEPT if name in os.environ},
-            pass_fds=[theirs.fileno()],
+            pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
         )
 
     def end() -> None:
-        ours.close()
         process.terminate()
         process.wait()
+        shutil.rmtree(folder)
 
     atexit.register(end)
-    return ours
+    return folder
 
 
 def _load_everything() -> None:
@@ -167,18 +178,26 @@ def _load_everything() -> None:
 def _become(asking: socket.socket, streams: Sequence[int]) -> None:
     """In the fork: take the command's streams, directory, environment and words."""
     with asking, asking.makefile("rb") as sent:
-        asked = json.loads(sent.read(*NUMBER.unpack(sent.read(NUMBER.size))))
+        asked = marshal.loads(sent.read(*NUMBER.unpack(sent.read(NUMBER.size))))
     for target, number in enumerate(streams):
         os.dup2(number, target)
         os.close(number)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
+    for number in PASSED_ON:  # ignored where the tests run in the background, or under `nohup`
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in asked.get("ignored", ()) else usual)
+    if asked.get("session"):
+        os.setsid()  # not the terminal that the tests were started from
     os.chdir(asked["cwd"])
+    own = [name for name in asked["env"] if name.startswith("PYTHON")]
+    assert not own, f"Python's own variables need a cold start: {own}"
     os.environ.clear()
     os.environ.update(asked["env"])
     sys.argv = ["ptctl", *asked["arguments"]]
 
 
-def _serve(control: socket.socket) -> None:
+def _serve(listener: socket.socket) -> None:
     """Fork for whoever asks, until the test process is gone; returns in each fork only."""
     parent = os.getppid()
     waking, woken = os.pipe()
@@ -186,20 +205,29 @@ def _serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     running: dict[int, socket.socket] = {}
+    watched = select.poll()
+    watched.register(listener, select.POLLIN)
+    watched.register(waking, select.POLLIN)
     while os.getppid() == parent:
-        readable, _, _ = select.select([control.fileno(), waking], [], [], WATCH_S)
-        if waking in readable:
+        ready = dict(watched.poll(WATCH_S * 1000))
+        for pid, asking in running.items():
+            if asking.fileno() in ready:  # who asked is gone
+                watched.unregister(asking)
+                os.kill(pid, signal.SIGKILL)
+        if waking in ready:
             os.read(waking, 4096)
             while running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 with running.pop(ended[0]) as asking, suppress(BrokenPipeError):  # a test that did not wait
+                    with suppress(KeyError):
+                        watched.unregister(asking)
                     asking.sendall(NUMBER.pack(ended[1]))
-        if control.fileno() in readable:
-            _, (answer, *streams), _, _ = socket.recv_fds(control, 1, FOUR_NUMBERS)
-            asking = socket.socket(fileno=answer)
+        if listener.fileno() in ready:
+            asking, _ = listener.accept()
+            tied, streams, _, _ = socket.recv_fds(asking, 1, STREAMS)
             if not (pid := os.fork()):
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for left in (control, *running.values()):
+                for left in (listener, *running.values()):
                     left.close()
                 os.close(waking)
                 os.close(woken)
@@ -209,6 +237,8 @@ def _serve(control: socket.socket) -> None:
                 os.close(number)
             asking.sendall(NUMBER.pack(pid))
             running[pid] = asking
+            if tied == b"!":
+                watched.register(asking, 0)  # its hanging up is told without asking
     os._exit(0)
 
 

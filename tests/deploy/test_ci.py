@@ -12,6 +12,7 @@ import pytest
 import trio
 import yaml
 
+from tests import warm
 from tests.conftest import Run
 from tests.deploy.box import ROOT
 from tests.e2e.world import PASSWORD, TOKEN, USER, World, world
@@ -41,7 +42,7 @@ async def shell(script: str, home: World, **env: str) -> str:
     done = await trio.run_process(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=home.directory,
-        env={**SHELL, **env},
+        env={**SHELL, "PATH": f"{warm.program()}:{SHELL['PATH']}", **env},
         capture_stdout=True,
         capture_stderr=True,
         check=False,

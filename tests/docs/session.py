@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests import warm
 from tests.docs.reading import Block
 from tests.e2e.world import PASSWORD, TOKEN, USER, World
 
@@ -115,7 +116,7 @@ class Session:
     @property
     def environment(self) -> dict[str, str]:
         """The variables the documents speak of, and the programs."""
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{warm.program()}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         return {**self.home.environment, **SETTINGS, "PATH": path, "TERM": "dumb", "COLUMNS": "100"}
 
     def settle(self) -> None:
