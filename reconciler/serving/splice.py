@@ -18,6 +18,7 @@ from reconciler.serving.packets import (
     discontinuity_packet,
     find_psi,
     first_key_frame,
+    has_pid,
     last_counters,
     pid_at,
     psi_packets,
@@ -82,8 +83,16 @@ class Splice:
         return self._begin(give_up=len(self._held) > MOST_HELD_BYTES)
 
     def give_up_waiting(self) -> list[Piece]:
-        """Go on without a key frame: the deadline has come."""
-        return [] if self.ready else self._begin(give_up=True)
+        """Go on without a key frame: the deadline has come. What has no tables yet and none of the first stream's picture is held
+        on to: no player could show it, and under its own PIDs it would stay strange to them.
+        """
+        if self.ready or self._is_strange():
+            return []
+        return self._begin(give_up=True)
+
+    def _is_strange(self) -> bool:
+        main = self._old.main if self._old is not None else None
+        return main is not None and find_psi(self._held) is None and not has_pid(self._held, main.pid)
 
     def _begin(self, *, give_up: bool) -> list[Piece]:
         assert self._old is not None

@@ -303,3 +303,20 @@ def test_a_splice_does_not_wait_for_ever() -> None:
     assert splice.ready
     again = Splice(psi, b"")
     assert b"".join(bytes(o) for _ in range(200) for o in again.feed([packet(0x100, 1) * 100]))
+
+
+def test_a_deadline_before_the_tables_lets_no_strange_pids_out() -> None:
+    """A slow provider's first packets, under PIDs nobody mapped: held until the tables say whose they are."""
+    old, new = layout(), layout(0x1E1, 0x1E2, pmt=0x1F0)
+    splice = Splice(old, packet(0x100, 9))
+    assert [] == splice.feed([packet(0x1E1, 1) * 20])
+    assert [] == splice.give_up_waiting()
+    out = b"".join(bytes(piece) for piece in splice.feed([stream(new, 40)]))
+    assert {0, 0x1000, 0x100, 0x101} == pid_list(out)
+    late = Splice(old, packet(0x100, 9))
+    late.feed([packet(0x1E1, 1) * 20])
+    late.feed([psi_packets(new) + packet(0x1E1, 1) * 20])
+    assert {0, 0x1000, 0x100, 0x101} == pid_list(b"".join(bytes(piece) for piece in late.give_up_waiting()))
+    same = Splice(old, packet(0x100, 9))
+    same.feed([packet(0x100, 1) * 20])
+    assert same.give_up_waiting(), "a picture without tables is better than none"
