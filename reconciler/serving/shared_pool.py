@@ -188,11 +188,15 @@ class SharedPool(Pool):
             owed = self._owed.pop(key, _Owed())
             held = {name: _kind(lease) for lease, name in self._names.items() if lease.account == key}
             learned = None if owed.learned is None else (owed.learned, LEARNED_FOR_S)
-            answer = await self._call(partial(self._budgets.beat, key, held, owed.back, learned))
-            if answer is None:  # told when it is back; what is not told by then runs out by itself
-                late = self._owe(key)
-                late.back = [*owed.back, *late.back][-MOST_OWED:]
-                late.learned = owed.learned if late.learned is None else late.learned
+            answer = None
+            try:
+                answer = await self._call(partial(self._budgets.beat, key, held, owed.back, learned))
+            finally:  # out of reach, or a caller cancelled in between: told later, or it runs out by itself
+                if answer is None:
+                    late = self._owe(key)
+                    late.back = [*owed.back, *late.back][-MOST_OWED:]
+                    late.learned = owed.learned if late.learned is None else late.learned
+            if answer is None:
                 return
         self._note(key, answer, ours=len(held))
         wanted = next((lease for lease, name in self._names.items() if name == answer.asked), None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from reconciler.secret import Secret
 from reconciler.serving.budgets import Budgets
@@ -281,6 +282,26 @@ def test_a_cancelled_caller_holds_nothing(run: Run[None], tmp_path: Path, *, sha
             return
         async with valkey(tmp_path) as server, pools(server, 1) as (a,):
             await tried(a)
+
+    run(main)
+
+
+def test_what_is_owed_outlives_a_cancelled_caller(run: Run[None], tmp_path: Path) -> None:
+    """Cancelled as his turn comes to tell the books what was given back before: it is told by the next one."""
+
+    async def main() -> None:
+        async with valkey(tmp_path) as server, pools(server, 1):
+            # nobody runs it: what it owes is told by who asks
+            pool = SharedPool(Budgets(server.secret, "home"))
+            pool.release(await pool.acquire([ONE], "viewer", wait_s=1))
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    async with pool._turn:
+                        nursery.start_soon(partial(pool.acquire, [ONE], "viewer", wait_s=1))
+                        await trio.testing.wait_all_tasks_blocked()
+                    scope.cancel()
+            assert scope.cancelled_caught
+            pool.release(await pool.acquire([ONE], "viewer", wait_s=4))
 
     run(main)
 
