@@ -357,7 +357,11 @@ class Assembly:
     def _own_path(self, head: str) -> PanelPath | None:
         """The short form below a base path: its three segments occur everywhere, but not with this account in them."""
         account = tuple(head.rsplit("/", 2)[1:])
-        return PanelPath("1", "live", "", account) if len(account) == 2 and self.concealer.owns(account) else None
+        return (
+            PanelPath("1", "live", "", account)
+            if len(account) == 2 and self.concealer.owns(account)
+            else None
+        )
 
     def _panel_stream(self, head: _Head, tail: str) -> Located | None:
         """The address of a panel's stream from its last segment, None where that is no stream id."""
