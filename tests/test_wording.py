@@ -47,7 +47,15 @@ def test_a_list_is_cut_with_its_rest_counted() -> None:
 
 @pytest.mark.parametrize(
     ("count", "said"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (29_300, "29.3 kB"), (84_200_000, "84.2 MB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (29_300, "29.3 kB"),
+        (999_949, "999.9 kB"),
+        (1_000_000, "1.0 MB"),
+        (84_200_000, "84.2 MB"),
+    ],
 )
 def test_a_size_is_in_powers_of_a_thousand(count: int, said: str) -> None:
     """Bytes, kilobytes, megabytes."""

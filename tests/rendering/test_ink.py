@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from reconciler.rendering.ink import Role, cells, cut, encodable, harmless, pad, paint
 
-ROLES: tuple[Role, ...] = (
-    "add", "change", "danger", "blocked", "caution", "place", "dim", "head", "good",
-)  # fmt: skip
+ROLES: dict[Role, str] = {
+    "add": "32", "good": "32", "change": "33", "caution": "1;33", "danger": "31", "blocked": "1;31", "place": "34",
+    "dim": "2", "head": "1",
+}  # fmt: skip
+"""Green, yellow and red as output.md 1 has them, bold or not, blue for places, dim; as ECMA-48 numbers them."""
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x9b", "a\u202eb", "\x07", "\ud800"])
@@ -30,6 +32,7 @@ def test_what_is_written_out_keeps_its_column(text: str) -> None:
         ("\u200fקשת", 3),
         ("ﾊﾝ", 2),
         ("\uff21", 2),
+        ("a\u20dd", 1),
     ],
 )
 def test_cells_are_those_of_a_terminal(text: str, width: int) -> None:
@@ -97,7 +100,7 @@ def test_control_characters_are_written_out(text: str, plain: str, colored: str)
 def test_our_colours_get_through(role: Role) -> None:
     """What is painted is shown so, and only where colour is wanted."""
     painted = paint("news", role, color=True)
-    assert painted != "news"
+    assert f"\x1b[{ROLES[role]}mnews\x1b[0m" == painted
     assert painted == harmless(painted, color=True)
     assert "news" == paint("news", role, color=False)
     assert "" == paint("", role, color=True)
