@@ -5,7 +5,9 @@ Retries are few, with jitter, and never against a server that asked for peace fo
 """
 
 import hashlib
+import os
 import random
+import stat
 import zlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +24,7 @@ from reconciler.sources.classify import classify_response
 from reconciler.sources.progress import Progress, Step
 from reconciler.sources.web import Answer, FetchFailed, Web
 
-__all__ = ["Errand", "Spooled"]
+__all__ = ["Errand", "Spooled", "status_of_file"]
 
 HEAD_BYTES: Final = 1 << 16
 OTHER_AGENT: Final = (
@@ -32,6 +34,14 @@ OTHER_AGENT: Final = (
 AGENT_CAUSES: Final = frozenset({"denied", "missing", "challenge"})
 """What a filter for user agents looks like from outside."""
 _PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00")
+
+
+def status_of_file(path: Path) -> os.stat_result:
+    """The status of a file with an end. Raises FetchFailed for pipes and devices, which may have none; OSError as it comes."""
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a directory refuses by itself
+        raise FetchFailed("missing", f"{path} is a pipe or a device, not a file")
+    return status
 
 
 class Spooled:

@@ -29,7 +29,7 @@ from reconciler.sources.accounts import Account, concealer
 from reconciler.sources.catalogue import FetchedSource, one_error, spooling
 from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.entrance import panel_address, xtream_hosts
-from reconciler.sources.errand import Errand, Spooled
+from reconciler.sources.errand import Errand, Spooled, status_of_file
 from reconciler.sources.hosts import label
 from reconciler.sources.progress import Progress, Step, about, silent
 from reconciler.sources.web import Answer, FetchFailed, Limits, is_private_host, open_web
@@ -331,7 +331,7 @@ async def _from_file(guide: Guide, path: Path, errand: Errand, copies: Copies) -
     spooled = errand.spool / f"{guide.name}.guide"
 
     def copied() -> tuple[int, str]:
-        status = path.stat()
+        status = status_of_file(path)
         stamp = f"{path} {status.st_size} {status.st_mtime_ns} {status.st_ino}"
         if before is None or before.etag != stamp:
             shutil.copyfile(path, spooled)

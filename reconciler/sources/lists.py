@@ -22,7 +22,7 @@ from reconciler.secret import Secret
 from reconciler.sources.accounts import Account
 from reconciler.sources.classify import classify_response
 from reconciler.sources.copies import Copies, Head, conditions
-from reconciler.sources.errand import Errand, Spooled
+from reconciler.sources.errand import Errand, Spooled, status_of_file
 from reconciler.sources.progress import Step
 from reconciler.sources.web import FetchFailed
 from reconciler.spec.model import Source
@@ -137,6 +137,7 @@ async def read_list_file(errand: Errand, source: Source, copies: Copies) -> List
     def read() -> tuple[Playlist, str, int]:
         digest = hashlib.sha256()
         size = 0
+        status_of_file(path)
 
         def chunks() -> Iterator[bytes]:
             nonlocal head, size

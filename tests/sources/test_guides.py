@@ -1,6 +1,7 @@
 """Guide files: where they come from, what is refused, and what stands in."""
 
 import gzip
+import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -210,6 +211,19 @@ def test_a_guide_of_a_windows_editor_is_one(run: Run[Any], tmp_path: Path) -> No
         async with serving(body(wide)) as server:
             found = await load(a_spec(Guide("h", url=f"{server.url}/g.xml"), tmp_path), tmp_path)
             assert ("fresh", ()) == (found.report.fetched, found.report.notes)
+
+    run(main)
+
+
+def test_a_guide_in_a_pipe_is_none(run: Run[Any], tmp_path: Path) -> None:
+    """Nobody may ever write into a pipe, and a device need not end: neither is copied."""
+    os.mkfifo(tmp_path / "pipe")
+
+    async def main() -> None:
+        with trio.fail_after(30):
+            for path in (str(tmp_path / "pipe"), "/dev/zero"):
+                found = await load(a_spec(Guide("g", path=path), tmp_path), tmp_path)
+                assert f"{path} is a pipe or a device, not a file" in found.report.failure
 
     run(main)
 

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import resource
 import signal
 import socket
@@ -297,6 +298,19 @@ def test_a_file_is_read_each_time(run: Run[Any], tmp_path: Path) -> None:
         report, names = await load(source, tmp_path, NOW + 60)
         assert ("cached", ["Uno", "Zwei"]) == (report.fetched, names)
         assert any("no such file" in note for note in report.notes)
+
+    run(main)
+
+
+def test_a_pipe_or_a_device_is_no_file(run: Run[Any], tmp_path: Path) -> None:
+    """Nobody may ever write into a pipe, and a device need not end: neither is waited for."""
+    os.mkfifo(tmp_path / "pipe")
+
+    async def main() -> None:
+        with trio.fail_after(30):
+            for path in (str(tmp_path / "pipe"), "/dev/zero"):
+                report, _ = await load(Source("main", "m3u", path=path), tmp_path)
+                assert f"{path} is a pipe or a device, not a file" in report.failure
 
     run(main)
 
