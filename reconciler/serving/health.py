@@ -59,6 +59,11 @@ class Health:
         """A host said when to come back (`Retry-After`): until then it is tried after the others."""
         self._of(key).rested_until = self._now() + min(MOST_REST_S, wait_s)
 
+    def resting_s(self, key: tuple[str, ...]) -> float:
+        """How long a host still wants to be left alone; 0 where it does not."""
+        score = self._scores.get(key)
+        return 0.0 if score is None else max(0.0, score.rested_until - self._now())
+
     def worked(self, key: tuple[str, ...]) -> None:
         """Note a success: the past is forgiven."""
         score = self._of(key)

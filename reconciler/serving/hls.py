@@ -359,7 +359,7 @@ class HlsUpstream:
         except trio.TooSlowError:
             self._reloaded_at, self._last_changed = trio.current_time(), False
         except (UpstreamEnded, DialFailed) as error:
-            if error.cause not in PASSING:
+            if error.cause not in PASSING or (isinstance(error, UpstreamEnded) and error.wait_s is not None):
                 raise
             await trio.sleep(MISSING_WAIT_S)
             with suppress(trio.TooSlowError):

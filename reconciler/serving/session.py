@@ -183,8 +183,8 @@ class Session:
                 await won.upstream.play(_Sink(self, began))
             except UpstreamEnded as error:
                 self._play_cause = error.cause
-                if error.cause == "limit" and error.wait_s is not None and won.way.source.credentials:
-                    self._attempt.pool.rest(won.lease.account, error.wait_s)
+                if error.wait_s is not None:
+                    self._rest(won.way, won.lease.account, error.cause, error.wait_s)
         self._play_scope = None
         place = won.upstream.place
         self._place = None if place is None else (won.way.stream_key, place)
@@ -229,12 +229,16 @@ class Session:
             left_s = began + within_s - trio.current_time()
             ways = self.plan.ways()
             ways.sort(key=lambda way: (way.stream_key == old.way.stream_key) is not steady)
+            rest_s = min((self._health.resting_s(way.host_key) for way in ways), default=0.0)
+            if rest_s >= left_s:
+                log.warning("%s ends: asked to come back in %.0f s", self.plan.label, rest_s)
+                return None
+            await trio.sleep(rest_s)
+            asked = [way for way in ways if not self._health.resting_s(way.host_key)]
             try:
-                return await self._race(ways, left_s)
+                return await self._race(asked, left_s - rest_s)
             except AllFailed as error:
                 left_s = began + within_s - trio.current_time()
-                waits = [failure.wait_s or 0.0 for failure in error.failures]
-                pause_s = max(pause_s, min(waits, default=0.0))
                 if left_s < pause_s or all(failure.cause in HOPELESS for failure in error.failures):
                     detail = "; ".join(dict.fromkeys(f.detail for f in error.failures))
                     log.warning("%s ends: %s", self.plan.label, detail or "no way to it")
@@ -243,6 +247,13 @@ class Session:
                     self._place = None
             await trio.sleep(pause_s)
             pause_s = min(MOST_PAUSE_S, 2 * pause_s)
+
+    def _rest(self, way: Way, account: str, cause: str, wait_s: float) -> None:
+        """A provider said when to come back: the account rests, or the host where it is not the account's limit."""
+        if _is_accounts(way, cause):
+            self._attempt.pool.rest(account, wait_s)
+        else:
+            self._health.rest(way.host_key, wait_s)
 
     def _begin_splice(self) -> None:
         self.channel.learn_psi()
@@ -262,7 +273,7 @@ class Session:
             self._health.worked(way.stream_key)
             return
         self._events.failed(way, error)
-        if error.wait_s is not None and not (error.cause == "limit" and way.source.credentials):
+        if error.wait_s is not None and not _is_accounts(way, error.cause):
             self._health.rest(way.host_key, error.wait_s)
         if error.cause in {"pool", "limit", "credentials", "muxer"}:
             return  # says nothing about host or stream
@@ -427,6 +438,11 @@ class Session:
         self.channel.learn_psi()
         if self.channel.psi is not None:
             self._begin_splice()
+
+
+def _is_accounts(way: Way, cause: str) -> bool:
+    """Whether a refusal is about an account. A list without credentials has none, and its hosts have nothing in common."""
+    return cause == "limit" and bool(way.source.credentials)
 
 
 class _Sink:

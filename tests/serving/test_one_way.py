@@ -111,6 +111,45 @@ def test_a_playlist_that_fails_for_a_moment(run: Run[None], tmp_path: Path, bad:
     run(main)
 
 
+@pytest.mark.accepts("STR-3", "STR-4")
+@pytest.mark.parametrize(("status", "wait_s"), [("429 Too Many", 2), ("503 Busy", 2), ("429 Too Many", 60)])
+def test_a_host_that_says_when_to_come_back(run: Run[None], tmp_path: Path, status: str, wait_s: int) -> None:
+    """A list's only host wants to be left alone: it is for as long, if the viewer can wait for that, else the stream ends."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/plain.m3u8")
+            good: Page = provider.pages["/plain.m3u8"]
+            assert not isinstance(good, bytes)
+            times: list[float] = []
+
+            async def page(asked: Asked) -> None:
+                times.append(trio.current_time())
+                bad = len(times) == 3 or (
+                    status.startswith("503") and len(times) == 4
+                )  # one error is forgiven
+                said = answer(b"", status, ("Retry-After", str(wait_s)))
+                await (asked.stream.send_all(said) if bad else good(asked))
+
+            provider.pages["/live.m3u8"] = page
+            stage = stage_of(tmp_path, provider.url + "/live.m3u8")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                if wait_s == 60:
+                    await viewer.read(1 << 30, 12)
+                    assert viewer.ended
+                    assert 3 == len(times)
+                    return
+                await viewer.read(8 * (EACH + 2) * 188, 20)
+                found = segments_of(numbers(viewer.data))
+                assert list(range(8, 8 + len(found))) == found
+                last = 4 if status.startswith("503") else 3
+                assert times[last] - times[last - 1] >= wait_s
+
+    run(main)
+
+
 @pytest.mark.accepts("HLS-3")
 def test_a_segment_whose_connection_is_reset(run: Run[None], tmp_path: Path) -> None:
     """What came of it is played, and the next one follows from the same provider."""
