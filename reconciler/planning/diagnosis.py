@@ -22,6 +22,9 @@ Level = Literal["good", "hint", "warn", "bad"]
 
 TESTED: Final = ("1.43",)
 """Releases of Plex whose answers this version was written after (recorded on 1.43.2 and 1.43.4)."""
+DEAD: Final = "dead"
+"""Plex's word for a tuner it could not reach; older versions say `1` where others say `alive` (plex-livetv.md 2.2). It was seen
+to stay for a day while the tuner answered (6.3)."""
 CLOCK_S: Final = 120
 """Guides are cut to the hour and tokens live for minutes; less than this disturbs neither."""
 
@@ -212,14 +215,15 @@ def _tuners(devices: Sequence[Device], ids: Mapping[str, str], ledger: Ledger) -
     for name, device in mine:
         record = ledger.dvrs.get(name)
         applied = record.applied if record else None
-        if device.status and device.status != "alive":
-            text = f'Plex does not reach the tuner of "{name}" at {device.uri} (it says "{device.status}")'
-            yield Finding("bad", "tuners", text, f"from Plex's host: curl {device.uri}/discover.json")
+        if device.status == DEAD:
+            text = f'Plex shows the tuner of "{name}" at {device.uri} as dead; that can be a day old'
+            step = f"from Plex's host: curl {device.uri}/discover.json   (where it answers, Plex finds it again by itself)"
+            yield Finding("bad", "tuners", text, step)
         elif device.state == "disabled":
             yield Finding("warn", "tuners", f'the tuner of "{name}" is switched off in Plex', "ptctl apply")
         elif applied is not None and not same_address(device.uri, applied.tuner_uri):
             text = f'Plex looks for "{name}" at {device.uri}, it was applied with {applied.tuner_uri}'
             yield Finding("warn", "tuners", text, "ptctl plan")
-    good = sum(device.status in {"", "alive"} and device.state != "disabled" for _, device in mine)
+    good = sum(device.status != DEAD and device.state != "disabled" for _, device in mine)
     if mine and good == len(mine):
         yield Finding("good", "tuners", f"Plex reaches {good} of our tuners")
