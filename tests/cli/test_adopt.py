@@ -12,6 +12,7 @@ import pytest
 from reconciler.sandbox.panel import Channel
 from reconciler.sandbox.plex_faults import FaultRule
 from reconciler.sandbox.plex_records import XMLTV, Dvr, LineupEntry
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.drafting.old_tuners import channel, group_rule, mapping, settings
 from tests.e2e.world import PASSWORD, SPEC, USER, World, world
@@ -142,7 +143,7 @@ def test_three_threadfins_move_in_without_a_write(run: Run[None], tmp_path: Path
                 assert applied.code == 0, applied.text
                 # Without a write to Plex apply does not wait for serve.
                 await home.wait_for_hub("/readyz", process)
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
                     for place, name in enumerate(OLD):
                         await check_answers(
                             client, f"http://127.0.0.1:{home.ports[0] + place}", numbers[name]

@@ -20,6 +20,7 @@ from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.panel import Channel
 from reconciler.sandbox.plex import FaultRule
 from reconciler.sandbox.plex_records import XMLTV
+from reconciler.tls import trusted
 from tests.cli.settled import CHANGES, REFUSED, Guard, change_of, settled, with_channels
 from tests.conftest import Run
 from tests.e2e.world import SPEC, World, world
@@ -395,7 +396,9 @@ def test_approvals_lift_what_they_name_until_they_end(run: Run[None], tmp_path: 
 async def dvrs(home: World) -> list[dict[str, str]]:
     """What Plex has, as it tells it."""
     headers = {"X-Plex-Token": home.plex.token, "Accept": "application/json"}
-    async with httpx.AsyncClient(base_url=home.plex.url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=home.plex.url, headers=headers, trust_env=False, verify=trusted()
+    ) as client:
         found: list[dict[str, str]] = (await client.get("/livetv/dvrs")).json()["MediaContainer"]["Dvr"]
         return found
 

@@ -20,6 +20,7 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from reconciler.rendering import plan_text
+from reconciler.tls import trusted
 from tests.docs.reading import ROOT, blocks
 from tests.rendering.plans import busy_plan
 from tests.serving.browser import browser
@@ -103,7 +104,9 @@ async def page_png() -> bytes:
         found = re.search(rb"tuners and lineups +(\S+)/", said)
         assert found is not None, said
         hub = found[1].decode()
-        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(trust_env=False, timeout=30, verify=trusted())
+        )
         for name, place in (("newsus", 0), ("newsus", 0), ("sportsa", 2)):
             playlist = (await client.get(f"{hub}/dvr-{name}.m3u")).text
             address = [line for line in playlist.splitlines() if line.startswith("http")][place]

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from reconciler.cli import reference
 from reconciler.cli.exits import Exit
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.docs.reading import ROOT
 from tests.e2e.world import world
@@ -29,7 +30,7 @@ def test_every_metric_that_is_served_is_listed(run: Run[None], tmp_path: Path) -
     async def main() -> None:
         async with world(tmp_path) as home:
             assert (await home.ptctl("refresh")).code == 0
-            async with home.serving(), httpx.AsyncClient(trust_env=False) as client:
+            async with home.serving(), httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
                 text = (await client.get(f"http://127.0.0.1:{home.hub}/metrics", timeout=20)).text
         families = list(text_string_to_metric_families(text))
         assert len(families) > 15
@@ -77,7 +78,7 @@ def test_every_address_answers(run: Run[None], tmp_path: Path) -> None:
     async def main() -> None:
         async with world(tmp_path) as home:
             assert (await home.ptctl("refresh")).code == 0
-            async with home.serving(), httpx.AsyncClient(trust_env=False) as client:
+            async with home.serving(), httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
                 hub = f"http://127.0.0.1:{home.hub}"
                 tuner = f"http://127.0.0.1:{home.ports[0]}"
                 rows = (await client.get(f"{tuner}/lineup.json")).json()

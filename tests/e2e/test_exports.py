@@ -6,6 +6,7 @@ import httpx
 import pytest
 import trio
 
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.e2e.test_secrets import head_of
 from tests.e2e.world import PASSWORD, SPEC, USER, world
@@ -21,7 +22,10 @@ def test_films_and_loose_buckets_play(run: Run[None], tmp_path: Path) -> None:
         )
         async with world(tmp_path, spec=text) as home:
             assert 0 == (await home.ptctl("refresh")).code
-            async with home.serving(), httpx.AsyncClient(trust_env=False, timeout=20) as client:
+            async with (
+                home.serving(),
+                httpx.AsyncClient(trust_env=False, timeout=20, verify=trusted()) as client,
+            ):
                 hub = f"http://127.0.0.1:{home.hub}"
                 films = (await client.get(f"{hub}/vod.m3u")).text
                 rest = (await client.get(f"{hub}/dvr-rest.m3u")).text

@@ -17,6 +17,7 @@ from reconciler.pipeline import Request
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.plex import FaultRule
 from reconciler.spec import load
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, world
 
@@ -41,7 +42,9 @@ THIRTEEN: Final = [
 async def plex_json(home: World, path: str) -> dict[str, Any]:  # Any: Plex's JSON
     """What Plex answers, without its wrapper."""
     headers = {"X-Plex-Token": TOKEN, "Accept": "application/json"}
-    async with httpx.AsyncClient(base_url=home.plex.url, headers=headers, trust_env=False) as client:
+    async with httpx.AsyncClient(
+        base_url=home.plex.url, headers=headers, trust_env=False, verify=trusted()
+    ) as client:
         answer = await client.get(path)
         assert answer.status_code == 200
         found: dict[str, Any] = answer.json()["MediaContainer"]
@@ -127,7 +130,7 @@ def test_thirteen_tuners_answer(run: Run[None], tmp_path: Path) -> None:
                 manifest = json.loads((home.state / "artifacts/current/manifest.json").read_text())
                 assert THIRTEEN == [d["name"] for d in manifest["dvrs"]]
                 found = []
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
                     for dvr in manifest["dvrs"]:
                         headers = {"Host": "evil.example"}
                         answer = await client.get(f"{dvr['base_url']}/discover.json", headers=headers)

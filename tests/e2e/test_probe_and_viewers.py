@@ -10,6 +10,7 @@ import httpx
 import pytest
 import trio
 
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.e2e.world import SPEC, USER, Result, World, world
 
@@ -27,7 +28,10 @@ async def watching(home: World, place: int = 0) -> AsyncIterator[httpx.Response]
     dvr = json.loads((home.state / "artifacts/current/manifest.json").read_text())["dvrs"][place]
     number = next(iter(dvr["channels"]))
     url = f"http://127.0.0.1:{dvr['port']}/auto/v{number}"
-    async with httpx.AsyncClient(trust_env=False, timeout=15) as client, client.stream("GET", url) as reply:
+    async with (
+        httpx.AsyncClient(trust_env=False, timeout=15, verify=trusted()) as client,
+        client.stream("GET", url) as reply,
+    ):
         assert 200 == reply.status_code
         chunks = cast("AsyncGenerator[bytes, None]", reply.aiter_raw())
         await anext(chunks)

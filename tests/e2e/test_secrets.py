@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from reconciler.sandbox.faults import Fault
+from reconciler.tls import trusted
 from tests.conftest import Run
 from tests.e2e.world import PASSWORD, TOKEN, World, world
 
@@ -83,7 +84,7 @@ async def tune_and_browse(home: World) -> None:
     """Read a stream, the pages and the files; none of them holds a secret or a provider's address."""
     hub = f"http://127.0.0.1:{home.hub}"
     providers = [url.removeprefix("http://").encode() for url in home.provider.urls]
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=20, verify=trusted()) as client:
         for path in ("/", "/guide", "/metrics", "/readyz", "/api/v1/streams", "/dvr-locals.m3u"):
             answer = await client.get(hub + path)
             assert answer.status_code == 200, path

@@ -22,6 +22,7 @@ from reconciler.sandbox.panel import Account, Panel
 from reconciler.sandbox.plex import PlexHandle, PlexOptions, run_plex
 from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.sandbox.streams import default_cache
+from reconciler.tls import trusted
 from tests import warm
 
 __all__ = ["Result", "World", "free_block", "world"]
@@ -141,7 +142,7 @@ class World:
     async def wait_for_hub(self, path: str, process: warm.Command) -> None:
         """Until the hub answers 200, or the process ended, or the limit passed."""
         deadline = time.monotonic() + READY_LIMIT_S
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, verify=trusted()) as client:
             while True:
                 assert process.returncode is None, (self.directory / "serve.log").read_text()
                 try:

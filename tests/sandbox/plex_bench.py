@@ -15,6 +15,7 @@ import trio
 
 from reconciler.sandbox import wire
 from reconciler.sandbox.plex import PlexHandle, PlexOptions, run_plex
+from reconciler.tls import trusted
 
 TOKEN = "sandbox-token"
 XMLTV = "lineup://tv.plex.providers.epg.xmltv/"
@@ -231,7 +232,7 @@ async def world(
         )
         headers = {"X-Plex-Token": TOKEN, "Accept": "application/json", "X-Plex-Client-Identifier": "bench"}
         async with httpx.AsyncClient(
-            base_url=plex.url, headers=headers, trust_env=False, timeout=20
+            base_url=plex.url, headers=headers, trust_env=False, timeout=20, verify=trusted()
         ) as client:
             yield World(plex, served, client, nursery)
         nursery.cancel_scope.cancel()

@@ -16,6 +16,7 @@ from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Account, Channel, Panel, Shape
 from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.sandbox.streams import find_ffmpeg
+from reconciler.tls import trusted
 
 ACCOUNT = Account("anna", "pa ss/1", max_connections=2)
 LOGIN = "username=anna&password=pa%20ss%2F1"
@@ -66,7 +67,7 @@ async def provider(
 
 async def fetch(url: str, **options: object) -> httpx.Response:
     """One GET over a connection of its own."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=10, verify=trusted()) as client:
         return await client.get(url, **options)  # type: ignore[arg-type]
 
 

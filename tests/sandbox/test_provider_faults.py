@@ -12,6 +12,7 @@ import trio
 
 from reconciler.sandbox.faults import Fault, FaultKind, PathKind
 from reconciler.sandbox.provider import ProviderHandle
+from reconciler.tls import trusted
 from tests.sandbox.provided import HLS, LIVE, LOGIN, TS, Raw, asked, fetch, provider, segment_of
 
 API = f"/player_api.php?{LOGIN}"
@@ -349,7 +350,7 @@ def test_switches_over_http(clips: Path) -> None:
     async def main() -> None:
         import httpx
 
-        async with provider(clips) as handle, httpx.AsyncClient() as client:
+        async with provider(clips) as handle, httpx.AsyncClient(verify=trusted()) as client:
             url = f"{handle.control_url}/_sandbox/faults"
             records = [{"kind": "status", "status": 509, "path": "live"}, {"kind": "frozen", "channel": 11}]
             assert (await client.post(url, json=records)).json() == records
