@@ -280,11 +280,13 @@ def guide_xml(rows: Mapping[int, str], words: str) -> bytes:
 
 
 @asynccontextmanager
-async def house(tmp_path: Path, *, options: PlexOptions | None = None) -> AsyncIterator[House]:
-    """Everything running on loopback, ended at the end of the block."""
+async def house(tmp_path: Path, *, options: PlexOptions | None = None, hub: int = 0) -> AsyncIterator[House]:
+    """Everything running on loopback, ended at the end of the block. What an earlier house left in the directory is taken
+    up; `hub` is the port that its addresses have.
+    """
     state = tmp_path / "state"
     state.mkdir(parents=True, exist_ok=True)
-    settings = ServeSettings(listen=("127.0.0.1", 0), layout="path", base=tmp_path)
+    settings = ServeSettings(listen=("127.0.0.1", hub), layout="path", base=tmp_path)
     async with trio.open_nursery() as nursery:
         plex: PlexHandle = await nursery.start(
             partial(

@@ -7,8 +7,9 @@ to die: in between nothing has changed.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -29,6 +30,7 @@ from reconciler.plex.requests import Request
 from reconciler.sandbox.plex import PlexOptions
 from reconciler.spec.model import Removed
 from tests.applying.house import House, house
+from tests.e2e.world import free_block
 from tests.planning.worlds import Lineups
 
 THREE: Lineups = {
@@ -187,13 +189,23 @@ async def matrix(
     tmp_path: Path, first: Lineups, then: Lineups, removed: tuple[Removed, ...], share: int
 ) -> int:
     """Go from `first` to `then`, dying at every step of one share until a run survives; how many deaths there were."""
+    hub, _ = free_block(1)
+
+    @asynccontextmanager
+    async def house_in(folder: Path) -> AsyncIterator[House]:
+        async with house(folder, options=PlexOptions(load_delay_s=0.02), hub=hub) as home:
+            home.timing = replace(home.timing, grace_s=0.1, poll_s=0.01, ready_poll_s=0.02)
+            yield home
+
+    async with house_in(tmp_path / "before") as home:
+        home.plex.add_foreign_dvr()
+        if first:
+            assert (await home.apply(first)).complete
+        await home.plex.loads_done()
 
     async def house_at(name: str, switch: Switch | None) -> dict[str, Any]:
-        async with house(tmp_path / name, options=PlexOptions(load_delay_s=0.02)) as home:
-            home.plex.add_foreign_dvr()
-            home.timing = replace(home.timing, grace_s=0.1, poll_s=0.01, ready_poll_s=0.02)
-            if first:
-                assert (await home.apply(first)).complete
+        copied = shutil.copytree(tmp_path / "before", tmp_path / name, symlinks=True)
+        async with house_in(copied) as home:
             home.spec = {"removed": removed}
             foreign = [d for d in home.plex.state()["devices"] if d["deviceId"] == "10ABCDEF"]
             if switch is not None:
