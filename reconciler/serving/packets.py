@@ -28,6 +28,7 @@ __all__ = [
     "payload_at",
     "pid_at",
     "psi_packets",
+    "start_of",
 ]
 
 PACKET_BYTES: Final = 188
@@ -135,6 +136,15 @@ def pid_at(data: bytes | memoryview, at: int) -> int:
 def has_pid(data: bytes, pid: int) -> bool:
     """Whether a piece of whole packets has one of this PID."""
     return next(_packets_of(data, pid), None) is not None
+
+
+def start_of(data: bytes, pid: int) -> int:
+    """Offset of the first packet of a PID that begins a section or a PES in a piece of whole packets, or -1. Fast."""
+    head = bytes((SYNC, 0x40 | pid >> 8, pid & 0xFF))
+    at = data.find(head)
+    while at >= 0 and at % PACKET_BYTES:
+        at = data.find(head, at + 1)
+    return at
 
 
 def payload_at(data: bytes, at: int) -> int:

@@ -179,7 +179,10 @@ def test_all_ways_fail_at_start(run: Run[None], tmp_path: Path, clips: Path) -> 
 @pytest.mark.accepts("STR-3")
 @pytest.mark.parametrize("form", ["ts", "hls"])
 def test_another_codec_under_the_same_pids(run: Run[None], tmp_path: Path, clips: Path, form: str) -> None:
-    """In mid-stream the PMT says MPEG-2: nothing of it reaches the player, the other host goes on with H.264."""
+    """In mid-stream the PMT says MPEG-2: of segments nothing reaches the player, of a stream what came before the look.
+
+    The other host goes on with H.264.
+    """
 
     async def main() -> None:
         async with provided(clips) as handle:
@@ -191,7 +194,9 @@ def test_another_codec_under_the_same_pids(run: Run[None], tmp_path: Path, clips
                 await until(lambda: serving.relay.sessions["main/1"].switches == 1)
                 await viewer.read(len(viewer.data) + 500_000)
                 tables = [row for row in packets(viewer.data) if pids_of([row]) == {0x1000} and row[1] & 0x40]
-                assert {0x1B} == {row[17] for row in tables}
+                types = [row[17] for row in tables]
+                assert types.count(0x02) <= (10 if form == "ts" else 0)
+                assert {0x1B} == set(types[len(types) // 2 :])
 
     run(main)
 
