@@ -1,6 +1,7 @@
 """`ptctl catalog` as a user runs it: what is offered, what a matcher catches, where it goes."""
 
 import json
+import math
 import resource
 import sys
 from collections.abc import Iterator
@@ -10,13 +11,28 @@ from typing import Any, Final
 import pytest
 import trio
 
-from tests.conftest import Run, slowness
+from tests.conftest import Run
 from tests.e2e.world import PASSWORD, SPEC, USER, World, world
 
 WITH_FILMS = SPEC.replace("credentials: panel}}", "credentials: panel, content: [live, vod, series]}}", 1)
 
 LIMIT_S: Final = 3.0
-TRIES: Final = 3
+TRIES: Final = 5
+GROUPS: Final = ("-m", "reconciler", "catalog", "groups", "-f", "json")
+YARDSTICK: Final = """if True:
+    import json, re
+    for _ in range(3):
+        entries = []
+        for line in open("list.m3u", encoding="utf-8"):
+            found = dict(re.findall(r'([a-z-]+)="([^"]*)"', line))
+            entries.append({**found, "name": line.rpartition(",")[2].strip().lower()})
+        entries.sort(key=lambda entry: (entry.get("group-title", ""), entry["name"]))
+        assert len(json.loads(json.dumps(entries))) == 80_001
+"""
+YARDSTICK_S: Final = 1.2
+"""What plain Python takes with the same list where 3 s are 3 s. Memory is what others on a busy machine take away, and that slows
+both alike: the command took 1.1 to 2.2 times the yardstick beside ten others, while a loop over numbers was as fast as ever.
+"""
 
 
 async def json_of(there: World, *arguments: str) -> Any:
@@ -212,6 +228,16 @@ def lines_of(count: int) -> Iterator[str]:
         yield f"http://cdn.example.net/{n}/index.m3u8"
 
 
+async def cold(there: World, *words: str) -> tuple[float, bytes]:
+    """Seconds of CPU of a Python that starts anew, and what it printed. No other process may be waited for meanwhile."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = await trio.run_process(
+        [sys.executable, *words], cwd=there.directory, env=there.environment, capture_stdout=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.accepts("INI-1")
 def test_forty_thousand_entries_in_three_seconds(tmp_path: Path, run: Run[None]) -> None:
@@ -230,21 +256,14 @@ def test_forty_thousand_entries_in_three_seconds(tmp_path: Path, run: Run[None])
     async def main() -> None:
         async with world(tmp_path, spec=spec) as there:
             assert 0 == (await there.ptctl("catalog")).code
+            spent = yard = math.inf
             for _ in range(TRIES):
-                before = resource.getrusage(resource.RUSAGE_CHILDREN)
-                # from cold: what is measured are the processes that this one has waited for
-                done = await trio.run_process(
-                    [sys.executable, "-m", "reconciler", "catalog", "groups", "-f", "json"],
-                    cwd=there.directory,
-                    env=there.environment,
-                    capture_stdout=True,
-                )
-                after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-                limit_s = LIMIT_S * slowness()
+                spent = min(spent, (measured := await cold(there, *GROUPS))[0])
+                yard = min(yard, (await cold(there, "-c", YARDSTICK))[0])
+                limit_s = LIMIT_S * max(1.0, yard / YARDSTICK_S)
                 if spent < limit_s:
                     break
-            found = json.loads(done.stdout)
+            found = json.loads(measured[1])
             assert (400, 40_000, 10_000) == (
                 len(found["groups"]),
                 sum(g["entries"] for g in found["groups"]),
