@@ -38,18 +38,20 @@ def test_unlimited_account_has_no_limit(clips: Path) -> None:
 
     async def main() -> None:
         async with provider(clips, ONE) as handle, trio.open_nursery() as nursery:
+            counted = trio.Event()
 
             async def watch() -> None:
                 async with asked(f"{handle.urls[0]}/live/ben/b/11.ts") as answer:
                     assert answer.status == 200
                     await answer.read_for(0.3)
+                    await counted.wait()
 
             for _ in range(10):
                 nursery.start_soon(watch)
-            await trio.sleep(0.2)
-            assert len(handle.connections("ben")) == 10
+            await until(lambda: len(handle.connections("ben")) == 10)
             async with asked(f"{handle.urls[0]}{LIVE}/11.ts") as answer:
                 assert answer.status == 200
+            counted.set()
 
     trio.run(main)
 
