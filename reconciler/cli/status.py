@@ -78,8 +78,9 @@ async def asked_status(spec: Spec) -> dict[str, Any] | Unknown:  # Any: JSON
 
 
 def _ours(found: dict[str, Any] | Unknown, spec: Spec) -> dict[str, Any] | Unknown:  # Any: JSON
-    # the usual port of this machine is asked as well, and another installation may have it
-    if isinstance(found, Unknown) or found["name"] == spec.name:
+    # the usual port of this machine is asked as well, and another installation may have it;
+    # who has published nothing yet has no name to tell
+    if isinstance(found, Unknown) or found["name"] in {"", spec.name}:
         return found
     return Unknown(f'what answers serves "{found["name"]}" and not "{spec.name}"')
 
