@@ -34,6 +34,7 @@ _RECORDS: Final = msgspec.json.Decoder(list[Record])
 _WHOLE: Final = msgspec.json.Decoder(list[Whole])
 # a list at once, or behind words without brackets; what a bracket in them holds is for `load` to find out
 _LIST: Final = re.compile(r"\ufeff?\s*\[|[^\[{<]*\[\s*\{")
+_UNDECIDED: Final = re.compile(r"[^\[{<]*\[\s*")
 _BETWEEN: Final = re.compile(r"[\s,]*")
 _JOINT: Final = re.compile(r"\}\s*,\s*\{")
 
@@ -69,7 +70,7 @@ class _List:
                 self._text, self._position = head, begin.end()
                 self._read_array(pieces)
                 return
-            if begin:
+            if begin and not _UNDECIDED.fullmatch(head):
                 break
             if len(head) > PREAMBLE_LIMIT_CHARS:
                 raise NotJson(head[:80])

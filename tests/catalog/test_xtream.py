@@ -200,6 +200,21 @@ def test_warnings_before_a_list(warning: str) -> None:
 
 
 @pytest.mark.accepts("XTR-8")
+@pytest.mark.parametrize("ending", ['"name":"a"}]', '"name":"a"},{"broken'], ids=["whole", "broken"])
+def test_a_list_behind_words_does_not_depend_on_how_it_arrives(ending: str) -> None:
+    """Cut anywhere, between its bracket and its first brace too: the same channels, or refused just the same."""
+
+    def read(pieces: list[bytes]) -> int | None:
+        try:
+            return len(streams(pieces, source="m", kind="live", categories={}).entries)
+        except NotJson:
+            return None
+
+    body = f'words "5", [ {{"stream_id":1,{ending}'.encode()
+    assert {read([body])} == {read([body[:at], body[at:]]) for at in range(len(body))}
+
+
+@pytest.mark.accepts("XTR-8")
 def test_a_list_inside_an_object_is_the_list() -> None:
     """Some wrap their list: `{"data": […]}`; of several lists none is taken."""
     record = {"stream_id": 1, "name": "a"}
