@@ -118,6 +118,8 @@ async def _several(
                 nursery.start_soon(run, way, ended)
                 with trio.move_on_after(race_s):
                     await ended.wait()
+        # Cancelled in the moment the last of them won, the nursery ends without a word of it.
+        await trio.lowlevel.checkpoint_if_cancelled()
     except BaseException:
         # Cancelled from outside in the moment one won: nobody would ever give its lease back.
         for won in winner:
