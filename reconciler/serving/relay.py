@@ -39,6 +39,9 @@ HISTORY_BYTES: Final = 12 << 20
 LEAST_HISTORY_BYTES: Final = 1 << 20
 """Less would hardly ever hold a key frame."""
 LEAST_HISTORY_S: Final = 0.25
+LOOK_S: Final = 0.25
+MOST_LOOKS: Final = 40
+"""So many looks a second at the tables of all streams: at two hundred streams four each cost a tenth of a core."""
 STRAY_LIMIT_BYTES: Final = 64 * 1024
 PROFILES: Final[Mapping[str, Profile]] = {"remux": "remux", "salvage": "salvage"}
 
@@ -98,6 +101,7 @@ class Relay:
             for session in list(self.sessions.values()):
                 # At a rate that fills it in a moment, history is of no use and only spoils the caches.
                 useful = history > session.rate_bps / 8 * LEAST_HISTORY_S
+                session.look_s = max(LOOK_S, len(self.sessions) / MOST_LOOKS)
                 session.channel.history_bytes = min(history, session.channel.ring_bytes) if useful else 0
                 try:
                     session.tick(now, self._limits.linger_s)
