@@ -221,14 +221,15 @@ async def _open_stream(
 
 async def _open_hls(dialler: Dialler, url: str, reply: Reply, terms: Terms, blocks: Blocks) -> Upstream:
     raw = terms.profile != "copy"
-    hls = HlsUpstream(dialler, url, terms.limits, blocks, raw=raw, after=None if raw else terms.after)
+    after = None if raw else terms.after
+    hls = HlsUpstream(dialler, url, terms.limits, blocks, raw=raw, after=after, alone=terms.alone)
     try:
         await hls.open(reply)
         if not raw:
             return hls
         readers = [hls]
         if hls.audio_url and terms.profile == "remux":
-            sound = HlsUpstream(dialler, hls.audio_url, terms.limits, blocks, raw=True)
+            sound = HlsUpstream(dialler, hls.audio_url, terms.limits, blocks, raw=True, alone=terms.alone)
             readers.append(sound)
             await sound.open(await dialler.get(hls.audio_url, keep=True))
             await sound.skip_to(hls.begins_s)

@@ -58,7 +58,7 @@ SEGMENT_TRIES: Final = 3
 MOST_SKIPPED: Final = 3
 """So many segments in a row that were not there are a stream that is not there (iptv-streams.md C2)."""
 MOST_STARVED: Final = 2
-"""The same where none is waiting behind them: each costs the viewer a target duration."""
+"""The same where none is waiting behind them: each costs the viewer a target duration. One where another way may have it."""
 MISSING_WAIT_S: Final = 0.5
 REASK: Final = frozenset({403, 404, 410})
 NOT_THERE: Final = frozenset({"missing", "denied", "busy", "empty-segment", "short"})
@@ -93,6 +93,7 @@ class HlsUpstream:
         *,
         raw: bool = False,
         after: Window | None = None,
+        alone: bool = True,
     ) -> None:
         self._dialler = dialler
         self._blocks = blocks
@@ -102,6 +103,7 @@ class HlsUpstream:
         self._limits = limits
         self._segments = Segments(dialler)
         self._window = after or Window()
+        self._most_starved = MOST_STARVED if alone else 1
         self._queue: deque[Segment] = deque()
         self._listed: tuple[Segment, ...] = ()
         self._tries = 0
@@ -325,7 +327,7 @@ class HlsUpstream:
             await trio.sleep(MISSING_WAIT_S)
             return
         self._tries, self._skipped = 0, self._skipped + 1
-        if denied or self._skipped >= (MOST_SKIPPED if self._queue else MOST_STARVED):
+        if denied or self._skipped >= (MOST_SKIPPED if self._queue else self._most_starved):
             raise UpstreamEnded(
                 cause, f"segments are not to be had ({cause}), {plural(self._skipped, 'one')} in a row"
             )

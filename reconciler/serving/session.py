@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import trio
@@ -172,15 +173,15 @@ class Session:
         return await race(
             self._attempt,
             ways,
-            self._terms,
+            partial(self._terms, alone=len(ways) < 2),
             within_s=limits.tune_s if within_s is None else within_s,
             race_s=limits.race_s,
             told=self._told,
             yield_up=self._yield_up,
         )
 
-    def _terms(self, way: Way) -> Terms:
-        terms = self.plan.terms(way)
+    def _terms(self, way: Way, *, alone: bool) -> Terms:
+        terms = replace(self.plan.terms(way), alone=alone)
         if self._place is None or self._place[0] != way.stream_key:
             return terms
         return replace(terms, after=self._place[1].without(()))

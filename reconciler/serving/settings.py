@@ -51,6 +51,8 @@ class Terms:
 
     limits: TimeLimits = TimeLimits()
     profile: Profile = "copy"
+    alone: bool = True
+    """Whether no other way could be asked instead: then more is put up with."""
     after: Window | None = None
     """Where a stream that was played this way a moment ago goes on. Belongs to the attempt, which moves it."""
 
