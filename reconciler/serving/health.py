@@ -12,13 +12,14 @@ from typing import Final
 
 import trio
 
+from reconciler.serving.pool import MOST_REST_S
+
 __all__ = ["Health"]
 
 HALF_LIFE_S: Final = 60.0
 MOST: Final = 1024.0
 KEPT: Final = 20_000
 RESTED: Final = 0.5
-MOST_REST_S: Final = 600.0
 
 
 @dataclass(slots=True)

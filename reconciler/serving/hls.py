@@ -126,6 +126,8 @@ class HlsUpstream:
         self._last_changed = True
         self._first: tuple[Segment, Opened] | None = None
         self._map_sent: object = None
+        self._head: tuple[object, bytes] | None = None
+        """The map that the first segment was judged with, until it is sent."""
         self._rate_bps = 0.0
         self._cutter: type[Packets | Whole] = Whole if raw else Packets
         self.raw = raw
@@ -185,7 +187,7 @@ class HlsUpstream:
         self.container = container
         self._first = (segment, opened)
         if self.raw:
-            head = await self._segments.map(segment) if segment.map_url else b""
+            head = await self._head_of(segment) if segment.map_url else b""
             self.begins_s = begins_s(opened.first, head)
 
     async def skip_to(self, time_s: float | None) -> None:
@@ -517,10 +519,16 @@ class HlsUpstream:
         wanted = (segment.map_url, segment.map_part)
         if not segment.map_url or wanted == self._map_sent:
             return
-        data = await self._segments.map(segment)
-        self._map_sent = wanted
+        data = await self._head_of(segment)
+        self._map_sent, self._head = wanted, None
         # Two packets are too few to find a grid in, and tables alone are two packets.
         tables = bool(data) and data[::PACKET_BYTES] == bytes((SYNC,)) * (len(data) // PACKET_BYTES)
         pieces: Sequence[Piece] = [data] if tables or self.raw else self._cutter().feed(data)
         if pieces:
             sink.pieces(pieces)
+
+    async def _head_of(self, segment: Segment) -> bytes:
+        wanted = (segment.map_url, segment.map_part)
+        if self._head is None or self._head[0] != wanted:
+            self._head = wanted, await self._segments.map(segment)
+        return self._head[1]

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 
 import trio
 
-__all__ = ["Account", "Lease", "Pool", "PoolFull", "Purpose", "Ticket"]
+__all__ = ["MOST_REST_S", "Account", "Lease", "Pool", "PoolFull", "Purpose", "Ticket"]
 
 Purpose = Literal["viewer", "probe", "refresh"]
 
@@ -21,7 +21,7 @@ LEARNED_FOR_S: Final = 600.0
 COOLING_S: Final = 5.0
 """So long after a close a refusal may still mean the old connection: panels notice late (iptv-streams.md B4)."""
 MOST_REST_S: Final = 600.0
-"""An account rests at most so long, whatever a provider asks for and however often (iptv-streams.md C6)."""
+"""An account or a host rests at most so long, whatever a provider asks for and however often (iptv-streams.md C6)."""
 MOST_RESTS: Final = 16
 
 
