@@ -7,7 +7,6 @@ know a key, a command or an option by name.
 
 import inspect
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -255,8 +254,7 @@ def _code(text: str) -> str:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/reference")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path("docs/reference")
     (folder / "commands.md").write_text(commands(), "utf-8")
     (folder / "metrics.md").write_text(metrics(), "utf-8")
     (folder / "spec.md").write_text(spec(), "utf-8")
