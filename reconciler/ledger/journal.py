@@ -8,6 +8,7 @@ out when reading. This module refuses to decide what to do again.
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +17,11 @@ from typing import Any, Final, Literal, Self
 from reconciler.errors import StateError
 from reconciler.ledger.atomic import disk_errors, make_directory, sync_directory
 
-__all__ = ["FORMAT", "Journal", "Outcome", "Run", "Step", "read_run", "run_numbers"]
+__all__ = ["FORMAT", "KEPT", "Journal", "Outcome", "Run", "Step", "read_run", "run_numbers"]
 
 FORMAT: Final = "ptctl-run/1"
+KEPT: Final = 1000
+"""Journals that stay, the newest: of an hourly refresh six weeks, of one every six hours eight months."""
 
 Outcome = Literal["done", "failed", "skipped", "unconfirmed"]
 
@@ -85,6 +88,7 @@ class Journal:
         except BaseException:
             os.close(self._handle)
             raise
+        self._prune()
 
     def intent(self, id_: str, kind: str, dvr: str = "", args: Mapping[str, str] | None = None) -> None:
         """About to begin an action."""
@@ -128,6 +132,12 @@ class Journal:
                     return number, path, os.open(path, flags, 0o644)
                 except FileExistsError:
                     continue
+
+    def _prune(self) -> None:
+        for number in run_numbers(self._folder.parent)[:-KEPT]:
+            # another run may be at it as well, and no run fails for an old one's sake
+            with suppress(OSError):
+                (self._folder / f"{number}.jsonl").unlink()
 
     def _write(self, line: Mapping[str, object]) -> None:
         text = json.dumps({"at": self._clock(), **line}, ensure_ascii=False)

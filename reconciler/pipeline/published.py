@@ -11,7 +11,7 @@ from reconciler.ledger import generations
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
-from reconciler.planning.estimates import LOADING, RUNS
+from reconciler.planning.estimates import LOADING, LOOKED_AT, RUNS
 from reconciler.planning.inputs import PublishedRow
 from reconciler.planning.published import published_rows
 from reconciler.plex.model import Unknown
@@ -48,14 +48,21 @@ def manifests_of(state: Path, ledger: Ledger) -> Mapping[str, Manifest]:
 
 
 def load_seconds(state: Path) -> list[list[float]]:
-    """How long the guide loads of the last runs took, a list for each run: what a plan's estimate rests on."""
-    found = []
-    for number in run_numbers(state)[-RUNS:]:
+    """How long the guide loads of the last runs with any took, a list for each: what a plan's estimate rests on.
+
+    Most runs load nothing, so more are looked at than are counted.
+    """
+    found: list[list[float]] = []
+    for number in reversed(run_numbers(state)[-LOOKED_AT:]):
         try:
             steps = read_run(state, number).steps
         except StateError:  # of another version: an estimate is no reason to refuse a plan
             continue
-        found.append([s.seconds for s in steps if s.kind in LOADING and s.outcome == "done"])
+        took = [s.seconds for s in steps if s.kind in LOADING and s.outcome == "done"]
+        if took:
+            found.append(took)
+        if len(found) == RUNS:
+            break
     return found
 
 

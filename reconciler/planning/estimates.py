@@ -10,19 +10,20 @@ from typing import Final
 from reconciler.planning.inputs import Estimate
 from reconciler.wording import plural
 
-__all__ = ["LOADING", "RUNS", "estimate_of"]
+__all__ = ["LOADING", "LOOKED_AT", "RUNS", "estimate_of"]
 
 RUNS: Final = 10
-"""How many earlier runs are asked."""
+"""How many earlier runs with guide loads are counted."""
+LOOKED_AT: Final = 100
+"""Among how many earlier runs they are looked for."""
 LOADING: Final = frozenset({"create-dvr", "load-guide", "enable-channels"})
 """Kinds of actions whose time is that of a guide load."""
 
 
 def estimate_of(seconds: Sequence[Sequence[float]]) -> Estimate | None:
-    """The estimate from the seconds of loading actions, one list for each earlier run; None without any."""
-    runs = [run for run in seconds if run]
-    if not runs:
+    """The estimate from the seconds of loading actions, one list for each earlier run that had any; None without."""
+    if not seconds:
         return None
-    each = median(second for run in runs for second in run)
-    count = len(runs)
+    each = median(second for run in seconds for second in run)
+    count = len(seconds)
     return Estimate(each, f"median of {plural(count, 'run')}: {each:.0f} s each")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.ledger.journal import Journal, read_run, run_numbers
+from reconciler.ledger.journal import KEPT, Journal, read_run, run_numbers
 
 
 def clock() -> Callable[[], str]:
@@ -88,3 +88,15 @@ def test_a_journal_without_a_beginning_is_a_run_that_did_nothing(tmp_path: Path)
         (tmp_path / "runs" / f"{number}.jsonl").write_text(text, "utf-8")
         run = read_run(tmp_path, number)
         assert (number, "", (), (), None) == (run.number, run.command, run.steps, run.left, run.exit)
+
+
+def test_old_journals_go(tmp_path: Path) -> None:
+    """The newest stay; numbers go on; what is no journal is left alone."""
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for number in range(1, KEPT + 3):
+        (folder / f"{number}.jsonl").touch()
+    (folder / "notes.txt").touch()
+    Journal(tmp_path, "refresh", clock()).close()
+    assert list(range(4, KEPT + 4)) == run_numbers(tmp_path)
+    assert (folder / "notes.txt").exists()

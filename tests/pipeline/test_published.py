@@ -4,6 +4,7 @@ from pathlib import Path
 
 from reconciler.ledger.journal import Journal
 from reconciler.pipeline.published import load_seconds
+from reconciler.planning.estimates import RUNS
 
 
 def journal(state: Path, seconds: float) -> None:
@@ -19,7 +20,15 @@ def test_what_a_guide_load_took(tmp_path: Path) -> None:
     assert [] == load_seconds(tmp_path)
     journal(tmp_path, 90.0)
     journal(tmp_path, 30.0)
-    assert [[90.0], [30.0]] == load_seconds(tmp_path)
+    assert [[30.0], [90.0]] == load_seconds(tmp_path)
+
+
+def test_runs_that_load_nothing_push_no_measurement_out(tmp_path: Path) -> None:
+    """A refresh every hour finds nothing to do: what the last apply took is still what the next one will take."""
+    journal(tmp_path, 90.0)
+    for _ in range(RUNS + 2):
+        Journal(tmp_path, "refresh", lambda: "2026-03-01T05:12:40Z").close()
+    assert [[90.0]] == load_seconds(tmp_path)
 
 
 def test_no_journal_can_stop_a_plan(tmp_path: Path) -> None:
