@@ -175,6 +175,7 @@ async def fetch_catalog(
                     results[source.name] = await _timed(found, outcome, errand)
 
                 nursery.start_soon(work)
+    copies.forget(spec.sources, now)
     if state:
         save_health(state, health, answered, now=now)
     return [results[source.name] for source in sources]

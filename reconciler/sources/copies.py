@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -22,11 +23,13 @@ from reconciler.catalog.entry import Dropped, Entry
 from reconciler.catalog.pause import collector_paused
 from reconciler.errors import StateError
 
-__all__ = ["FORMAT", "UNFINISHED", "Copies", "Head", "conditions", "write_file"]
+__all__ = ["FORMAT", "UNFINISHED", "UNUSED_S", "Copies", "Head", "conditions", "write_file"]
 
 FORMAT: Final = "ptctl-list/1"
 UNFINISHED: Final = ".fetch-"
 """Beginning of the names of what is on its way into the cache; a day later nobody needs it."""
+UNUSED_S: Final = 30 * 86400.0
+"""After which a copy goes that no spec names: guides have up to gigabytes."""
 _FIELDS: Final = tuple(f for f in Entry._fields if f != "source")
 _DEFAULTS: Final = {f: Entry._field_defaults.get(f, "") for f in _FIELDS}
 _new: Final = tuple.__new__
@@ -152,6 +155,21 @@ class Copies:
             if old.name != data:
                 old.unlink(missing_ok=True)
         return replace(head, columns=data)
+
+    def forget(self, used: Container[str], now: float) -> None:
+        """Remove what belongs to sources that are not `used` any more and was not touched for `UNUSED_S`.
+
+        Several environments may share a cache, so what one spec does not name is not useless yet. Errors are passed over.
+        """
+        owned: dict[str, list[Path]] = {}
+        with suppress(OSError):
+            for path in self._directory.iterdir():
+                owned.setdefault(path.name.partition(".")[0], []).append(path)
+        for owner, paths in owned.items():
+            with suppress(OSError):
+                if owner and owner not in used and max(p.stat().st_mtime for p in paths) < now - UNUSED_S:
+                    for path in paths:
+                        path.unlink()
 
     def confirm(self, name: str, head: Head) -> None:
         """Note that the copy was found to be current: only its head is written."""

@@ -131,6 +131,8 @@ async def load_guides(
                     progress(Step(guide.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
 
                 nursery.start_soon(work)
+    copies.forget(spec.guides, now)
+    Copies(cache / "indexes").forget((), now)  # named by place; one that goes too early is made again
     return {name: results[name] for name in spec.guides}
 
 

@@ -23,7 +23,7 @@ from reconciler.sandbox.panel import Account
 from reconciler.sandbox.provider import ProviderHandle
 from reconciler.sandbox.wire import Exchange
 from reconciler.sources.catalogue import spooling
-from reconciler.sources.copies import UNFINISHED
+from reconciler.sources.copies import UNFINISHED, UNUSED_S, Copies
 from reconciler.sources.progress import Step
 from reconciler.spec.model import Source
 from tests.conftest import Run
@@ -339,6 +339,41 @@ def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
             path: path.exists() for path in (old, young, half, copy)
         }
     assert not spool.exists()
+
+
+def test_copies_that_nobody_names_go_after_a_month(tmp_path: Path) -> None:
+    """A source that left the spec takes its gigabyte along, not at once: another environment may name it still."""
+    names = ("main.json", "main.01.data", "left.json", "left.live.02.columns", "mixed.json", "mixed.03.data")
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, (1_000, 1_000))
+    os.utime(tmp_path / "mixed.json", (2_000, 2_000))
+    Copies(tmp_path).forget({"main"}, 1_500 + UNUSED_S)
+    assert {n for n in names if not n.startswith("left.")} == {path.name for path in tmp_path.iterdir()}
+    Copies(tmp_path / "nowhere").forget({"main"}, 1_500 + UNUSED_S)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_source_that_left_the_spec_is_forgotten(run: Run[Any], tmp_path: Path) -> None:
+    """By whoever fetches next, when its time is over, and with what belongs to it."""
+
+    async def main() -> None:
+        async with provider(tmp_path) as handle:
+            await load(a_spec(panel_source(*handle.urls)), tmp_path)
+            lists = tmp_path / "cache" / "lists"
+            before = {path.name for path in lists.iterdir()}
+            assert before
+            for name in before:
+                os.utime(lists / name, (NOW, NOW))
+            other = a_spec(replace(panel_source(*handle.urls), name="other"))
+            await load(other, tmp_path)
+            assert before < {path.name for path in lists.iterdir()}
+            for name in before:
+                os.utime(lists / name, (NOW - UNUSED_S - 1, NOW - UNUSED_S - 1))
+            await load(other, tmp_path)
+            assert {"other"} == {path.name.partition(".")[0] for path in lists.iterdir()}
+
+    run(main)
 
 
 def test_cancelling_leaves_the_copies(run: Run[Any], tmp_path: Path) -> None:
