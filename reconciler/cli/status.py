@@ -89,7 +89,8 @@ async def _busy(spec: Spec) -> dict[str, int] | Unknown:
     """Who watches, whichever process serves the DVR. Never raises."""
     tuners = tuners_of(Path(spec.state))
     async with serve_client(hub_addresses(spec), limit_s=ANSWER_S, tuners=tuners) as client:
-        return await client.busy()
+        found = _ours(await client.status(), spec)
+        return found if isinstance(found, Unknown) else await client.busy()
 
 
 def hub_addresses(spec: Spec) -> tuple[str, ...]:

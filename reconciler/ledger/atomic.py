@@ -5,6 +5,8 @@ Errors of the disk become one sentence with the place and the next step. This mo
 
 import errno
 import os
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,10 +14,21 @@ from typing import Final
 
 from reconciler.errors import StateError
 
-__all__ = ["disk_errors", "make_directory", "replace_file", "replace_link", "sync_directory"]
+__all__ = [
+    "LEFTOVER_S",
+    "disk_errors",
+    "make_directory",
+    "remove_leftovers",
+    "replace_file",
+    "replace_link",
+    "sync_directory",
+]
 
 TEMPORARY: Final = ".ptctl-tmp-"
-"""Beginning of the names of unfinished files; whoever finds one may remove it under the lock."""
+"""Beginning of the names of unfinished files."""
+
+LEFTOVER_S: Final = 6 * 3600.0
+"""What is unfinished for so long belongs to nobody any more: no run lasts that long."""
 
 _NEXT_STEPS: Final = {
     errno.ENOSPC: "free some space, then run again",
@@ -72,6 +85,22 @@ def replace_file(path: Path, data: bytes, mode: int = 0o644) -> bool:
             raise
         sync_directory(path.parent)
     return True
+
+
+def remove_leftovers(state: Path) -> None:
+    """Remove the unfinished files that killed processes left in the state directory, `LEFTOVER_S` after they were begun.
+
+    Younger ones may be somebody's at work: `plan` and `serve` write without the lock. What cannot be removed stays.
+    """
+    for folder in (state, state / "artifacts", state / "cache", state / "private"):
+        for left in folder.glob(f"{TEMPORARY}*"):
+            with suppress(OSError):
+                if time.time() - left.lstat().st_mtime <= LEFTOVER_S:
+                    continue
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def replace_link(path: Path, target: str) -> None:

@@ -19,6 +19,7 @@ from typing import Final
 
 from reconciler.errors import StateError
 from reconciler.ledger.atomic import (
+    LEFTOVER_S,
     TEMPORARY,
     disk_errors,
     make_directory,
@@ -48,9 +49,6 @@ __all__ = [
 
 KEEP: Final = 5
 """How many generations stay, the current one included: enough to go back over a bad night."""
-
-LEFTOVER_S: Final = 6 * 3600.0
-"""A staged directory so old belongs to nobody any more: no run lasts that long."""
 
 _ARTIFACTS: Final = "artifacts"
 _CURRENT: Final = "current"

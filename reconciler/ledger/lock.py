@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.errors import LockHeld, StateError
-from reconciler.ledger.atomic import disk_errors, make_directory
+from reconciler.ledger.atomic import disk_errors, make_directory, remove_leftovers
 
 __all__ = ["LOCK", "hold", "holder"]
 
@@ -36,6 +36,8 @@ def hold(
     on_wait: Callable[[str], None] | None = None,
 ) -> Iterator[None]:
     """Hold the lock while the block runs. `since` is the ISO second now, for whoever finds it held.
+
+    What killed runs left unfinished is removed first.
 
     Raises LockHeld at once (or after `wait_s` seconds, asking ten times a second; `on_wait` is told the holder once),
     StateError where the file system has no locks or the directory is read-only. Blocks the thread while it waits; a
@@ -60,6 +62,7 @@ def hold(
         with disk_errors("write", path):
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{who}: {what}, since {since}\n".encode(), 0)
+        remove_leftovers(state)
         try:
             yield
         finally:

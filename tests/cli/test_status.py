@@ -32,6 +32,9 @@ def test_status_tells_what_serve_does(run: Run[None], tmp_path: Path) -> None:
             strange = await home.ptctl("status")
             assert 1 == strange.code, strange.text
             assert 'what answers serves "test-home" and not "other"' in strange.out
+            busy = await home.ptctl("status", "--busy")
+            assert 1 == busy.code, busy.text
+            assert 'what answers serves "test-home" and not "other"' in busy.err
             for secret in (USER, PASSWORD, TOKEN):
                 assert secret not in shown.out + json.dumps(document)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import LockHeld, StateError
+from reconciler.ledger.atomic import LEFTOVER_S
 from reconciler.ledger.lock import hold, holder
 
 HOLD = """
@@ -96,6 +97,26 @@ def test_the_lock_is_free_after_an_error(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with hold(tmp_path, "me", "plan", since="now"):
         pass
+
+
+def test_what_killed_runs_left_unfinished_is_removed(tmp_path: Path) -> None:
+    """Files and directories that lie there for hours are; younger ones may be those of a `plan` at work."""
+    old = time.time() - LEFTOVER_S - 60
+    places = [tmp_path / name for name in (".", "artifacts", "cache", "private")]
+    for place in places:
+        place.mkdir(exist_ok=True)
+        for name in (".ptctl-tmp-01", ".ptctl-tmp-02", "ledger.json"):
+            (place / name).write_text("")
+            os.utime(place / name, (old, old))
+        os.utime(place / ".ptctl-tmp-02")
+    doomed = tmp_path / "artifacts" / ".ptctl-tmp-03"
+    (doomed / "news").mkdir(parents=True)
+    os.utime(doomed, (old, old))
+    with hold(tmp_path, "me", "apply", since="now"):
+        for place in places:
+            left = {path.name for path in place.iterdir() if path.name.startswith(".ptctl-tmp-")}
+            assert {".ptctl-tmp-02"} == left
+            assert (place / "ledger.json").exists()
 
 
 def test_no_directory_is_a_clear_error(tmp_path: Path) -> None:
