@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import httpx
+import trio
 
 from reconciler.errors import CredentialError
 from reconciler.ledger.atomic import replace_file
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 Kind = Literal["blocked", "stale", "failed", "drift", "recovered"]
 SEND_S: Final = 10.0
+AT_ONCE: Final = 8
+"""So many listeners are told at a time."""
+EVERYBODY: Final = ""
 UNKNOWN_STATE: Final = "S401"
 FINE: Final = frozenset({None, 0, 4, 6, 8})
 """Ends that are no failure of the run: done, or something is blocked or undone, which has conditions of its own."""
@@ -102,38 +106,72 @@ async def deliver(
     memory: Path,
     resolve: Callable[[SecretRef], Secret],
 ) -> int:
-    """Tell everybody what they want to know; how many messages went out. `memory` is the file of what was told.
+    """Tell everybody what they want to know; how many messages went out. `memory` is the file of what was told to whom.
 
-    POSTs one JSON object a message (`{"kind", "about", "text"}`, `text` also as the title ntfy and others show). What
-    could not be delivered to anybody who wants it is told again next time. Each send is limited to 10 s.
+    POSTs one JSON object a message (`{"kind", "about", "text"}`, `text` also as the title ntfy and others show). Those
+    who listen are told side by side: one that is slow or away delays nobody and has nobody told twice. To one that does
+    not take a message nothing more is sent; it gets the rest next time. Each send is limited to 10 s.
     """
     before = _told(memory)
     now = conditions(report)
-    unknown = unsure(report, before)
-    told = {key for key in before if key in now or key in unknown}
-    sent = 0
-    async with httpx.AsyncClient(
-        timeout=SEND_S, trust_env=False, follow_redirects=False, verify=trusted()
-    ) as client:
-        for event in news(before, now, unknown):
-            listeners = [n for n in wanted if event.kind in n.on]
-            results = [await _send(client, resolve, n.url, event) for n in listeners]
-            sent += sum(results)
-            delivered = all(results)
-            if event.kind == "recovered":
-                told |= set() if delivered else {event.about}
-            elif delivered:
-                told.add(event.about)
+    told: dict[str, list[str]] = {}
+    sent: list[Event] = []
+    limit = trio.CapacityLimiter(AT_ONCE)
+
+    async def tell(listener: Notify) -> None:
+        who = _who(listener.url)
+        known = before.get(who, before.get(EVERYBODY, []))
+        unknown = unsure(report, known)
+        events = news(known, now, unknown)
+        wants = [event for event in events if event.kind in listener.on]
+        async with limit:
+            count = await _sent(client, resolve, listener.url, wants)
+        sent.extend(wants[:count])
+        missed = {event.about for event in wants[count:]}
+        stays = {key for key in known if key in now or key in unknown or key in missed}
+        mine = stays | (now.keys() - missed)
+        told[who] = sorted(mine & set(told.get(who, mine)))  # one that is named twice
+
+    async with (
+        httpx.AsyncClient(
+            timeout=SEND_S, trust_env=False, follow_redirects=False, verify=trusted()
+        ) as client,
+        trio.open_nursery() as nursery,
+    ):
+        for listener in wanted:
+            nursery.start_soon(tell, listener)
     if told != before:
-        replace_file(memory, (json.dumps(sorted(told), indent=1) + "\n").encode())
-    return sent
+        replace_file(memory, (json.dumps(told, indent=1, sort_keys=True) + "\n").encode())
+    return len(sent)
 
 
-def _told(memory: Path) -> set[str]:
+def _told(memory: Path) -> dict[str, list[str]]:
+    """What was told, by the reference of who listens; of everybody alike where a list of an earlier version says so."""
     try:
-        return set(json.loads(memory.read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return set()
+        found = json.loads(memory.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    if isinstance(found, list):
+        return {EVERYBODY: [str(key) for key in found]}
+    return {str(k): [str(key) for key in v] for k, v in found.items()} if isinstance(found, dict) else {}
+
+
+def _who(ref: SecretRef) -> str:
+    """A listener by its reference in full: two may be read by the same command."""
+    return " ".join((str(ref), *ref.argv[1:]))
+
+
+async def _sent(
+    client: httpx.AsyncClient,
+    resolve: Callable[[SecretRef], Secret],
+    ref: SecretRef,
+    events: Sequence[Event],
+) -> int:
+    """How many of these messages, in their order, somebody took."""
+    for count, event in enumerate(events):
+        if not await _send(client, resolve, ref, event):
+            return count
+    return len(events)
 
 
 async def _send(

@@ -113,6 +113,53 @@ def test_each_is_told_once(run: Run[None], tmp_path: Path) -> None:
     run(main)
 
 
+def test_one_that_is_away_costs_the_others_nothing(run: Run[None], tmp_path: Path) -> None:
+    """It gets what it missed later, and the others are told nothing twice and wait for nobody."""
+
+    async def main() -> None:
+        got: list[tuple[str, str]] = []
+        back = trio.Event()
+        first = trio.Event()
+
+        async def listener(exchange: Exchange) -> None:
+            who = exchange.request.path
+            if who == "/slow":
+                await first.wait()  # answers when the other one has been told
+                await exchange.respond(200 if back.is_set() else 503)
+                if not back.is_set():
+                    return
+            else:
+                await exchange.respond(200)
+            got.append((who, json.loads(exchange.request.body)["about"]))
+            if len(got) == 4:
+                first.set()
+
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(wire_serve, listener)
+            kinds = EVERYTHING
+            wanted = tuple(Notify(SecretRef("env", name), kinds) for name in ("slow", "quick"))  # type: ignore[arg-type]  # the literals above
+
+            async def tell(report: dict[str, Any]) -> int:
+                return await deliver(
+                    report,
+                    wanted,
+                    tmp_path / "told.json",
+                    lambda ref: Secret(f"http://127.0.0.1:{port}/{ref.place}"),
+                )
+
+            assert 4 == await tell(BUSY)
+            assert {"/quick"} == {who for who, _ in got}
+            back.set()
+            assert 4 == await tell(BUSY)
+            assert 0 == await tell(BUSY)
+            assert sorted(got) == sorted(
+                (who, about) for who in ("/quick", "/slow") for about in conditions(BUSY)
+            )
+            nursery.cancel_scope.cancel()
+
+    run(main)
+
+
 def test_only_what_is_wanted_is_told(run: Run[None], tmp_path: Path) -> None:
     """A listener for drift hears of drift alone."""
 
