@@ -18,6 +18,7 @@ from typing import Any, Final
 import trio
 
 from reconciler.cli.exits import Exit
+from reconciler.cli.runs import CAUSE
 from reconciler.serving.blocked import Blocked, blocked_of
 from reconciler.serving.drift import DriftItem, DriftSeen
 from reconciler.serving.notify import deliver
@@ -54,13 +55,15 @@ class Reconciling:
         latest.
         """
         log.info("run begins (%s)", cause)
-        code, report = await self._child(self._command())
+        code, report = await self._child(self._command(), cause)
         if self._spec.probes.mode != "off" and code in FINE:
-            _, probed = await self._child(["probe", "-f", "json"])
+            _, probed = await self._child(["probe", "-f", "json"], cause)
             if probed.get("found"):
-                code, report = await self._child(self._command())  # what was found has its effect at once
+                code, report = await self._child(
+                    self._command(), cause
+                )  # what was found has its effect at once
         if self._spec.serve.reconcile == "plan" and self._spec.plex is not None and code in FINE:
-            _, planned = await self._child(["plan", "-f", "json"])
+            _, planned = await self._child(["plan", "-f", "json"], cause)
             report["drift"] = report["drift_left"] = [
                 {"dvr": d["dvr"], "path": d["path"], "found": d["found"], "note": d["note"]}
                 for d in planned.get("drift", ())
@@ -99,7 +102,9 @@ class Reconciling:
             case "apply":
                 return ["apply", "--yes", "--skip-blocked", "-f", "json"]
 
-    async def _child(self, command: list[str]) -> tuple[int, dict[str, Any]]:  # Any: our own JSON report
+    async def _child(
+        self, command: list[str], cause: str
+    ) -> tuple[int, dict[str, Any]]:  # Any: our own JSON report
         full = [sys.executable, "-m", "reconciler", "--no-color", command[0], *self._common, *command[1:]]
         code, out = int(Exit.FAILED), b""
         with trio.move_on_after(RUN_LIMIT_S):
@@ -109,6 +114,7 @@ class Reconciling:
                 stderr=None,
                 stdin=subprocess.DEVNULL,
                 check=False,
+                env={**os.environ, CAUSE: cause},
                 start_new_session=True,  # a terminal's Ctrl-C is for us, and we end the child: one word about it
             )
             code, out = done.returncode, done.stdout

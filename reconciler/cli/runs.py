@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from reconciler.cli.console import Console
 from reconciler.errors import UsageError
@@ -14,7 +15,10 @@ from reconciler.ledger.lock import hold
 from reconciler.spec.model import Spec
 from reconciler.spec.values import duration
 
-__all__ = ["lock"]
+__all__ = ["CAUSE", "lock"]
+
+CAUSE: Final = "PTCTL_CAUSE"
+"""Set by `serve` for the runs of its loop: why one began. Whoever finds the lock held is told that it is serve's."""
 
 
 @contextmanager
@@ -30,12 +34,17 @@ def lock(console: Console, spec: Spec, what: str, wait: str = "0s") -> Iterator[
     with hold(
         Path(spec.state),
         _who(),
-        f"ptctl {what}",
+        _named(what),
         since=since,
         wait_s=wait_s,
         on_wait=lambda who: console.note(f"waiting for {who}"),
     ):
         yield
+
+
+def _named(what: str) -> str:
+    cause = os.environ.get(CAUSE)
+    return f"ptctl {what}" if cause is None else f"ptctl serve, its {what} ({cause}; ptctl history shows it)"
 
 
 def _who() -> str:

@@ -38,7 +38,8 @@ def _end(run: Run) -> tuple[str, Role]:
         case 0:
             return "done", "good"
         case None:
-            return f"did not end: {plural(undone, 'action')} without a known outcome", "danger"
+            unknown = f"{plural(undone, 'action')} without a known outcome"
+            return f"has not ended (it is at work, or was killed): {unknown}", "danger"
         case 130:
             return "interrupted", "change"
         case code:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.console import Console
 from reconciler.cli.reconciling import Reconciling
-from reconciler.ledger.lock import hold
+from reconciler.cli.runs import CAUSE, lock
+from reconciler.ledger.lock import hold, holder
 from reconciler.spec.loading import load
 from tests.conftest import Run
 
@@ -52,3 +54,17 @@ def test_a_run_beside_another_is_tried_again(
         assert "list" in heard[1], "in the words of the error"
 
     run(main)
+
+
+def test_who_finds_the_lock_held_learns_that_it_is_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of the loop is a child that reads `ptctl apply`, which nobody remembers to have typed."""
+    (tmp_path / "ptctl.yaml").write_text(SPEC)
+    spec, found, _ = load(tmp_path / "ptctl.yaml")
+    assert spec is not None, found
+    monkeypatch.setenv(CAUSE, "schedule")
+    with lock(Console(color_out=False, color_err=False, terminal=False), spec, "apply"):
+        assert ": ptctl serve, its apply (schedule; ptctl history shows it), since 2" in holder(
+            Path(spec.state)
+        )

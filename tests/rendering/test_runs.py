@@ -28,7 +28,10 @@ FAILED = Step("a", "load-guide", "news", NOON, NOON, "failed", "500 from Plex", 
     [
         (DONE, "done"),
         (EMPTY, "nothing noted: it ended before its first line was written"),
-        (Run(4, NOON, "apply", {}), "did not end: 0 actions without a known outcome"),
+        (
+            Run(4, NOON, "apply", {}),
+            "has not ended (it is at work, or was killed): 0 actions without a known outcome",
+        ),
         (Run(4, NOON, "apply", {}, (), (), NOON, 130), "interrupted"),
         (Run(4, NOON, "apply", {}, (FAILED,), (), NOON, 6), "exit 6, 1 action undone"),
     ],
