@@ -128,7 +128,9 @@ async def load_guides(
                         found = await _fetched(guide, places, errand, copies)
                     report = replace(found.report, seconds=trio.current_time() - begun)
                     results[guide.name] = GuideFile(found.path, report)
-                    progress(Step(guide.name, "done", size_bytes=report.size_bytes, detail=report.fetched))
+                    # "absent" alone reads as a failure; that a list names no guide is none.
+                    word = report.notes[0] if report.fetched == "absent" and report.notes else report.fetched
+                    progress(Step(guide.name, "done", size_bytes=report.size_bytes, detail=word))
 
                 nursery.start_soon(work)
     copies.forget(spec.guides, now)

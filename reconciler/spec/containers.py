@@ -216,7 +216,7 @@ class Record(Shape):
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
         if not isinstance(node, Mapping):
             empty = isinstance(node, Scalar) and core_kind(node) == "null"
-            hints = ("write {} for one without settings",) if empty else ()
+            hints = ("write {} for one without settings, or leave the line out",) if empty else ()
             if self.noun == "matcher" and isinstance(node, Scalar) and 0 < len(node.text) <= 40:
                 hints = (f'say what shall match: {{group: "{node.text}"}} or {{name: "{node.text}"}}',)
             return self.wrong(walk, node, where, hints=hints)
