@@ -61,25 +61,28 @@ async def repair_address(run: Run, action: Action) -> Done:
             status=200,
             next_step="ptctl plan",
         )
-    if device.tuners and device.tuners != target.tuners:
-        # Plex may keep the count it learned at registration (6.2).
-        raise PlexRefused(
-            f"Plex keeps {device.tuners} tuners for this device, the spec says {target.tuners}",
-            status=200,
-            next_step=f'set "tuners: {device.tuners}" for {action.dvr}, or give it a new device_id and replace it',
-        )
     run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
     # Some servers were seen to make an empty DVR of it (2.5, 10.1): it is not ours to delete.
     notes = tuple(
         f"{action.dvr}: Plex made an empty DVR {key} beside it; delete that one in Plex" for key in left
     )
+    if device.tuners and device.tuners != target.tuners:
+        # Plex may keep the count it learned at registration (6.2). The DVR's channels and guide do not wait for that;
+        # planning again finds it still undone.
+        kept = f"Plex keeps {plural(device.tuners, 'tuner')}, the spec says {target.tuners}"
+        way = f'set "tuners: {device.tuners}" for it, or give it a new device_id and replace it'
+        return Done(f"registered again; {kept}", (*notes, f"{action.dvr}: {kept}: {way}"))
     if same_address(before.uri, device.uri):
         return Done(f"{target.tuners} tuners, read back", notes)
     return Done(f"address set to {device.uri}, read back", notes)
 
 
 async def set_device(run: Run, action: Action) -> Done:
-    """Name the tuner and switch it on (2.2, 2.5)."""
+    """Name the tuner and switch it on (2.2, 2.5).
+
+    A name that Plex does not take is told and noted in the ledger, so that it is not sent for ever: no description of
+    Plex has it, and all else works without.
+    """
     target = run.targets[action.dvr]
     title = (action.args or {})["title"]
     device = await _needed_device(run, target)
@@ -87,12 +90,19 @@ async def set_device(run: Run, action: Action) -> Done:
         async with run.writing(action.dvr) as writer:
             await writer.set_device(device.key, title=title)
         device = await _needed_device(run, target)
-    if device.title != title or device.state == "disabled":
+        if device.title != title:  # noted as refused below, so not on the word of a list that lags
+            await trio.sleep(run.timing.poll_s)
+            device = await _needed_device(run, target)
+    if device.state == "disabled":
         raise PlexRefused(
-            f'the tuner is "{device.title}" and {device.state or "of no state"} after it was named and switched on',
-            status=200,
-            next_step="ptctl plan",
+            "the tuner is still disabled after it was switched on", status=200, next_step="ptctl plan"
         )
+    if device.title != title:
+        run.keep(action.dvr, title_refused=title)
+        stays = f'stays "{device.title}"' if device.title else "stays without a name"
+        note = f'{action.dvr}: Plex does not take the name "{title}" for the tuner, which {stays} in its settings'
+        return Done("tuner on", (note,))
+    run.keep(action.dvr, title_refused="")
     return Done("tuner named and on")
 
 

@@ -110,7 +110,8 @@ class DvrRecord:
     """A DVR of ours. Port, slug, title and guide path are pinned at creation and do not follow a rename.
 
     `peaks` are (ISO day, channels) of the largest applied lineup a day, the last 7 days: the baseline of S101 and S103.
-    Keys are Plex's row ids as text, "" until known; `machine` is the server they belong to.
+    Keys are Plex's row ids as text, "" until known; `machine` is the server they belong to. `title_refused` is the name
+    that Plex did not take for the tuner when it was last given one.
     """
 
     name: str
@@ -124,6 +125,7 @@ class DvrRecord:
     dvr_key: str = ""
     dvr_uuid: str = ""
     machine: str = ""
+    title_refused: str = ""
     protected: bool = False
     adopted: bool = False
     split_of: str = ""

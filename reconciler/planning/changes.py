@@ -495,7 +495,9 @@ def _retries(draft: _Draft, sighting: Sighting) -> bool:
 def _settings_differ(target: Target, device: Device) -> bool:
     # After an API add the title is empty until it is set, and a disabled device is not used (2.2, 2.5). An adopted
     # tuner keeps the name it has.
-    named = device.title == target.title or (target.record.adopted and device.title)
+    # What Plex did not take once is not sent again.
+    refused = target.record.title_refused == target.title
+    named = device.title == target.title or refused or (target.record.adopted and device.title)
     return not named or device.state == "disabled"
 
 

@@ -72,7 +72,9 @@ def settings_drift(target: Target, device: Device) -> tuple[DriftItem, ...]:
         return ()
     found = []
     # An edited title is the spec's change, and an adopted tuner keeps the name it has.
-    if device.title not in {applied.title, target.title} and not (target.record.adopted and device.title):
+    ours = {applied.title, target.title}
+    kept = target.record.title_refused == target.title or (target.record.adopted and device.title)
+    if device.title not in ours and not kept:
         found.append(
             DriftItem(
                 target.dvr, "tuner.title", target.title, device.title, f'name it "{target.title}" again'

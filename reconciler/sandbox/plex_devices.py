@@ -178,7 +178,7 @@ async def change(machine: Machine, call: Call) -> Answer:
     """Title and enabled; an address is accepted and ignored (2.5)."""
     found = machine.device(call)
     for name, value in call.request.query:
-        if name == "title":
+        if name == "title" and not machine.behaviour.options.ignore_titles:
             found.title = value
         elif name == "enabled":
             found.enabled = value not in {"0", "false"}

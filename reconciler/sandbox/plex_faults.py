@@ -90,6 +90,8 @@ class PlexOptions:
     """Registering a known DeviceID again leaves `tuners` as it was (6.2)."""
     reregister_makes_empty_dvr: bool = False
     """Registering a known DeviceID again leaves an empty DVR behind (2.5, 10.1)."""
+    ignore_titles: bool = False
+    """A tuner stays without a name: no description has `title` (2.5)."""
     always_dead: bool = False
     """Every device shows `dead` although it answers (6.3)."""
     no_parent_id: bool = False

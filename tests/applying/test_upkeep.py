@@ -407,3 +407,28 @@ def test_an_empty_dvr_that_a_repair_leaves_is_told(tmp_path: Path, run: Run[None
             assert (again.plan.empty, [f.key for f in again.plan.foreign]) == (True, [str(empty.key)])
 
     run(main)
+
+
+def test_what_plex_does_not_take_stops_nothing_else(tmp_path: Path, run: Run[None]) -> None:
+    """A name that Plex ignores is told once and not sent again; a kept tuner count is told and is still to be done."""
+
+    async def main() -> None:
+        options = PlexOptions(load_delay_s=0.05, ignore_titles=True, reregister_keeps_tuners=True)
+        async with house(tmp_path, options=options) as home:
+            result = await home.apply(ONE)
+            assert result.complete, result.outcomes
+            title = home.ledger().dvrs["news"].title
+            assert result.remarks == (
+                f'news: Plex does not take the name "{title}" for the tuner, which stays without a name in its settings',
+            )
+            assert (await home.planned(ONE)).plan.empty
+            home.dvr = {"news": {"tuners": 4}}
+            more = {"news": {**ONE["news"], 1003: "Arte"}}
+            result = await home.apply(more)
+            assert {"1000", "1001", "1002", "1003"} == on(home, "news")
+            (remark,) = result.remarks
+            assert remark.startswith('news: Plex keeps 2 tuners, the spec says 4: set "tuners: 2" for it')
+            (left,) = (await home.planned(more)).plan.changes
+            assert "2 -> 4 tuners" == left.note
+
+    run(main)
