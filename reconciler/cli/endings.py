@@ -8,6 +8,7 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from reconciler.cli.console import Console
@@ -102,11 +103,15 @@ def _disk_error(error: BaseException) -> StateError | None:
     """The disk's own refusals, wherever they arise: full, read-only, no permission, too many open files."""
     if not isinstance(error, OSError) or error.errno not in _DISK_ERRORS:
         return None
-    where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    from reconciler.ledger.atomic import disk_step  # only a failure needs it
+
+    named = isinstance(error.filename, str)
+    where = f" ({error.filename})" if named else ""
     reason = (error.strerror or "refused").lower()
+    step = disk_step(error, Path(error.filename)) if named else None
     return StateError(
         f"the disk refuses: {reason}{where}",
-        next_step="make room or change the rights; nothing is half written",
+        next_step=f"{step or 'make room or change the rights'}; nothing is half written",
     )
 
 

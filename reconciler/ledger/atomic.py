@@ -5,6 +5,7 @@ Errors of the disk become one sentence with the place and the next step. This mo
 
 import errno
 import os
+import pwd
 import shutil
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from reconciler.errors import StateError
 __all__ = [
     "LEFTOVER_S",
     "disk_errors",
+    "disk_step",
     "make_directory",
     "remove_leftovers",
     "replace_file",
@@ -34,8 +36,6 @@ _NEXT_STEPS: Final = {
     errno.ENOSPC: "free some space, then run again",
     errno.EDQUOT: "raise the quota, then run again",
     errno.EROFS: "mount the state directory writable, or name another with $PTCTL_STATE",
-    errno.EACCES: "give this user write access, or name another state directory with $PTCTL_STATE",
-    errno.EPERM: "give this user write access, or name another state directory with $PTCTL_STATE",
 }
 
 
@@ -46,9 +46,29 @@ def disk_errors(what: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise StateError(
-            f"cannot {what} {path}: {reason}", next_step=_NEXT_STEPS.get(error.errno or 0)
-        ) from error
+        raise StateError(f"cannot {what} {path}: {reason}", next_step=disk_step(error, path)) from error
+
+
+def disk_step(error: OSError, path: Path) -> str | None:
+    """What to do when the disk refused something at `path`; None where no advice fits. Names whose the place is."""
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return _NEXT_STEPS.get(error.errno or 0)
+    ours, owner = os.geteuid(), None
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            owner = place.stat().st_uid
+            break
+    else_ = "or name a state directory of your own with $PTCTL_STATE"
+    if owner is None or owner == ours:
+        return f"give this user write access, {else_}"
+    return f"it belongs to {_user(owner)} and this is {_user(ours)}: run as {_user(owner)}, {else_}"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"  # a container's user need not have a name
 
 
 def make_directory(path: Path, mode: int = 0o755) -> None:

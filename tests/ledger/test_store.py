@@ -1,12 +1,15 @@
 """The ledger on disk: written only when something changed, never over somebody else's."""
 
+import errno
 import os
+import pwd
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import StalePlan, StateError
+from reconciler.ledger.atomic import disk_step
 from reconciler.ledger.document import text_of
 from reconciler.ledger.model import Ledger, Retired
 from reconciler.ledger.store import LEDGER, load, save
@@ -75,3 +78,14 @@ def test_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monkey
         save(tmp_path, replace(base, retired=(ONE,)), base=base)
     assert base == load(tmp_path)
     assert {LEDGER, "state.db"} == {p.name for p in tmp_path.iterdir()}
+
+
+def test_a_place_of_somebody_else_names_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sudo ptctl apply` once, `ptctl plan` later: whose the directory is says what to do."""
+    refused = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(os, "geteuid", lambda: 1 + tmp_path.stat().st_uid + (1 << 22))
+    step = disk_step(refused, tmp_path / "cache" / "new") or ""
+    owner = pwd.getpwuid(tmp_path.stat().st_uid).pw_name
+    assert step.startswith(f"it belongs to {owner} and this is uid ")
+    assert f"run as {owner}, or name a state directory of your own with $PTCTL_STATE" in step
+    assert disk_step(OSError(errno.EIO, "I/O error"), tmp_path) is None
