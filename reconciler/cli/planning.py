@@ -12,7 +12,7 @@ from reconciler.cli.exits import Exit
 from reconciler.errors import UsageError
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
-from reconciler.rendering import plan_text
+from reconciler.rendering import plan_rows, plan_text
 from reconciler.sources.progress import Progress, silent
 from reconciler.spec.model import Spec
 from reconciler.spec.suggest import closest
@@ -102,7 +102,7 @@ def show(
 
         console.data(plan_markdown.render(plan))
     elif channels:
-        console.data(plan_text.render_channels(plan, channels, color=console.color_out))
+        console.data(plan_rows.render_channels(plan, channels, color=console.color_out))
     else:
         console.data(
             plan_text.render(plan, color=console.color_out, saved=saved, actions=actions, asking=asking)

@@ -19,7 +19,7 @@ from reconciler.lineups.routes import routes, with_carried
 from reconciler.pipeline.adopting import taken_over
 from reconciler.pipeline.build import Built, build
 from reconciler.pipeline.gather import Gathered, Request, gather, published_routes
-from reconciler.pipeline.published import load_seconds, manifests_of, rows_of
+from reconciler.pipeline.published import last_apply, load_seconds, manifests_of, rows_of
 from reconciler.pipeline.verdicts import History, desired_state
 from reconciler.planning.estimates import estimate_of
 from reconciler.planning.inputs import PlanInputs, World
@@ -110,6 +110,7 @@ async def _compared(spec: Spec, request: Request, gathered: Gathered, staged: Pa
         files=built.files,
         damaged=damaged,
         estimate=estimate_of(load_seconds(Path(spec.state))),
+        last_apply=last_apply(Path(spec.state)),
         version=__version__,
         env=request.env,
         arguments=arguments_of(request),

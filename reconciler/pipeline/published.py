@@ -3,20 +3,26 @@
 Refuses to guess: what the files do not tell stays empty, which planning reads as "not known".
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from reconciler.errors import StateError
 from reconciler.ledger import generations
-from reconciler.ledger.journal import read_run, run_numbers
+from reconciler.ledger.journal import Run, read_run, run_numbers
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import DvrManifest, Manifest, read_manifest
-from reconciler.planning.estimates import LOADING, LOOKED_AT, RUNS
+from reconciler.planning.estimates import LOADING, RUNS
 from reconciler.planning.inputs import PublishedRow
+from reconciler.planning.model import LastApply
 from reconciler.planning.published import published_rows
 from reconciler.plex.model import Unknown
 
-__all__ = ["load_seconds", "manifests_of", "rows_of", "tuners_of"]
+__all__ = ["last_apply", "load_seconds", "manifests_of", "rows_of", "tuners_of"]
+
+LOOKED_AT: Final = 100
+"""How many earlier runs are looked through; one that had nothing to do writes no journal."""
 
 
 def rows_of(folder: Path | None, manifest: Manifest | None) -> dict[str, tuple[PublishedRow, ...]]:
@@ -53,17 +59,28 @@ def load_seconds(state: Path) -> list[list[float]]:
     Most runs load nothing, so more are looked at than are counted.
     """
     found: list[list[float]] = []
-    for number in reversed(run_numbers(state)[-LOOKED_AT:]):
-        try:
-            steps = read_run(state, number).steps
-        except StateError:  # of another version: an estimate is no reason to refuse a plan
-            continue
-        took = [s.seconds for s in steps if s.kind in LOADING and s.outcome == "done"]
+    for run in _earlier(state):
+        took = [s.seconds for s in run.steps if s.kind in LOADING and s.outcome == "done"]
         if took:
             found.append(took)
         if len(found) == RUNS:
             break
     return found
+
+
+def last_apply(state: Path) -> LastApply | None:
+    """The newest of the earlier runs that finished an action in Plex."""
+    for run in _earlier(state):
+        if any(step.dvr and step.outcome == "done" for step in run.steps):
+            return LastApply(run.number, run.began)
+    return None
+
+
+def _earlier(state: Path) -> Iterator[Run]:
+    for number in reversed(run_numbers(state)[-LOOKED_AT:]):
+        # a journal of another version: what is told of the past is no reason to refuse a plan
+        with suppress(StateError):
+            yield read_run(state, number)
 
 
 def _rows(folder: Path, dvr: DvrManifest) -> tuple[PublishedRow, ...]:

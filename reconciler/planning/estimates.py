@@ -10,12 +10,10 @@ from typing import Final
 from reconciler.planning.inputs import Estimate
 from reconciler.wording import plural
 
-__all__ = ["LOADING", "LOOKED_AT", "RUNS", "estimate_of"]
+__all__ = ["LOADING", "RUNS", "estimate_of"]
 
 RUNS: Final = 10
 """How many earlier runs with guide loads are counted."""
-LOOKED_AT: Final = 100
-"""Among how many earlier runs they are looked for."""
 LOADING: Final = frozenset({"create-dvr", "load-guide", "enable-channels"})
 """Kinds of actions whose time is that of a guide load."""
 

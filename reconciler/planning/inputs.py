@@ -11,7 +11,7 @@ from reconciler.catalog.entry import SourceReport
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.manifest import Manifest
 from reconciler.lineups.model import Block, Desired
-from reconciler.planning.model import PlanWarning
+from reconciler.planning.model import LastApply, PlanWarning
 from reconciler.plex.model import DatabaseView, Observed, Unknown
 from reconciler.spec.model import Spec
 
@@ -119,7 +119,7 @@ class PlanInputs:
 
     `manifest` and `generation` are the new ones; `published_generation` is "" before the first. `before` has the rows of
     each DVR as last applied (by its old name), `manifests` those of generations the ledger names, where they still
-    exist. `files` are the names of files that publishing writes, `damaged` those among them that were published and are
+    exist. `last_apply` is the newest run that did something in Plex. `files` are the names of files that publishing writes, `damaged` those among them that were published and are
     no longer what they were. `arguments` is the canonical text of all command-line
     arguments that matter. `ended` are guides that ended (of DVRs whose files are made anew). `requests` and `seconds` are what gathering cost.
     """
@@ -134,6 +134,7 @@ class PlanInputs:
     files: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     estimate: Estimate | None = None
+    last_apply: LastApply | None = None
     version: str = ""
     env: str = ""
     arguments: str = ""

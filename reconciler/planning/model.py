@@ -23,6 +23,7 @@ __all__ = [
     "DriftItem",
     "FieldChange",
     "Foreign",
+    "LastApply",
     "Loss",
     "NamedChannel",
     "Plan",
@@ -212,6 +213,14 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class LastApply:
+    """The newest run that did something in Plex: its number, and the ISO second (UTC) at which it began."""
+
+    run: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All of it. `made` (ISO second, UTC) is the only part that differs between equal inputs.
 
@@ -256,6 +265,8 @@ class Plan:
     blocks: tuple[Block, ...] = ()
     allowed: tuple[str, ...] = ()
     base: str = ""
+    last_apply: LastApply | None = None
+    """What `drift` is measured from; None where no journal tells it."""
 
     @property
     def channels_before(self) -> int:

@@ -361,6 +361,7 @@ def _plan(
         seconds=inputs.seconds,
         blocks=blocks,
         base=inputs.base,
+        last_apply=inputs.last_apply,
     )
 
 

@@ -9,7 +9,10 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, Literal
 
-__all__ = ["Role", "cells", "cut", "encodable", "harmless", "pad", "paint"]
+__all__ = ["WIDTH", "Role", "cells", "cut", "encodable", "harmless", "pad", "paint"]
+
+WIDTH: Final = 100
+"""Cells of a line where names are cut to fit (output.md 1)."""
 
 Role = Literal["add", "change", "danger", "blocked", "caution", "place", "dim", "head", "good"]
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from reconciler.planning.model import Change, NamedChannel, Plan
+from reconciler.rendering.plan_seen import since
 from reconciler.rendering.plan_text import summary_line
 from reconciler.wording import number, plural, size, span
 
@@ -104,7 +105,7 @@ def _notes(plan: Plan) -> str:
             f"- {escape(d.dvr)}: {escape(d.note or f'{d.path} is {d.found}, was {d.recorded}')} (plan: {escape(d.resolution)})"
             for d in plan.drift
         ]
-        parts.append(_section("Changed outside ptctl since the last apply", items))
+        parts.append(_section(f"Changed outside ptctl since {since(plan)}", items))
     if plan.warnings:
         items = [f"- {w.code} {escape(w.message)}" for w in plan.warnings]
         parts.append(_section("Warnings", items))

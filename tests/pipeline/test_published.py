@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from reconciler.ledger.journal import Journal
-from reconciler.pipeline.published import load_seconds
+from reconciler.pipeline.published import last_apply, load_seconds
 from reconciler.planning.estimates import RUNS
+from reconciler.planning.model import LastApply
 
 
 def journal(state: Path, seconds: float) -> None:
@@ -29,6 +30,16 @@ def test_runs_that_load_nothing_push_no_measurement_out(tmp_path: Path) -> None:
     for _ in range(RUNS + 2):
         Journal(tmp_path, "refresh", lambda: "2026-03-01T05:12:40Z").close()
     assert [[90.0]] == load_seconds(tmp_path)
+
+
+def test_the_last_apply(tmp_path: Path) -> None:
+    """The newest run that finished something in Plex; a refresh after it, and one that failed in all, are none."""
+    assert last_apply(tmp_path) is None
+    journal(tmp_path, 90.0)
+    with Journal(tmp_path, "refresh", lambda: "2026-03-02T00:00:00Z") as run:
+        run.intent("publish", "publish")
+        run.outcome("publish", "done")
+    assert LastApply(1, "2026-03-01T04:12:40Z") == last_apply(tmp_path)
 
 
 def test_no_journal_can_stop_a_plan(tmp_path: Path) -> None:

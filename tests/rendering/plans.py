@@ -12,6 +12,7 @@ from reconciler.planning.model import (
     DriftItem,
     FieldChange,
     Foreign,
+    LastApply,
     Loss,
     NamedChannel,
     Plan,
@@ -79,6 +80,7 @@ def busy_plan() -> Plan:
     full = Block("S301", "docsfam", "481 channels need 481 places, it holds 480", "")
     return replace(
         quiet_plan(),
+        last_apply=LastApply(117, "2026-02-28T04:09:11Z"),
         sources=(
             SourceReport(
                 "main",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.lineups.model import Block
 from reconciler.planning.model import Counts, Plan
-from reconciler.rendering import plan_markdown, plan_text
+from reconciler.rendering import plan_markdown, plan_rows, plan_text
 from reconciler.rendering.ink import cells
 from tests.rendering.plans import busy_plan, channels, quiet_plan
 
@@ -48,7 +48,7 @@ def test_text_is_as_stored(name: str, plan: Plan, actions: bool) -> None:
 
 def test_channel_list_is_as_stored() -> None:
     """`--channels DVR` names every channel once."""
-    check("plan-channels.txt", plan_text.render_channels(busy_plan(), "bcastus", color=False))
+    check("plan-channels.txt", plan_rows.render_channels(busy_plan(), "bcastus", color=False))
 
 
 def test_markdown_is_as_stored() -> None:
