@@ -285,6 +285,8 @@ def _from_json(body: bytes) -> Node:
     except (ValueError, RecursionError):
         raise ValueError("bad JSON") from None
     match document:
+        case {"MediaContainer": {**content}}:  # whatever may stand beside it
+            return _json_node("MediaContainer", content)
         case {**members} if len(members) == 1:
             name, content = next(iter(members.items()))
             if isinstance(content, dict):

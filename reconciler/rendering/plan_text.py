@@ -163,7 +163,7 @@ def _summary(plan: Plan, saved: Saved | None, *, color: bool) -> Iterator[str]:
         )
         yield f"      in Plex: register each tuner, create the DVR, load its guide, switch on its channels ({number(plan.channels_after)} in all)."
     if plan.plex == "unknown":
-        yield f"      Plex could not be read: {plan.plex_why}. Nothing will be written to it."
+        yield "      Plex could not be read (W303). Nothing will be written to it."
     if plan.allowed:
         yield f"      allowed: {', '.join(plan.allowed)}"
     if saved:

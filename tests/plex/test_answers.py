@@ -79,8 +79,14 @@ def read(body: bytes) -> Node:
 
 @pytest.mark.parametrize(
     "body",
-    [XML, as_json(), as_json(array="DVR"), as_json(single=True)],
-    ids=["xml", "json", "DVR", "single objects"],
+    [
+        XML,
+        as_json(),
+        as_json(array="DVR"),
+        as_json(single=True),
+        as_json().replace(b"{", b'{"more": 1, "again": {}, ', 1),
+    ],
+    ids=["xml", "json", "DVR", "single objects", "more beside it"],
 )
 def test_a_dvr_reads_the_same_in_every_shape(body: bytes) -> None:
     """XML, JSON, the documented misspelling and objects in place of arrays are one value."""
