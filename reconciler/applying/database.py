@@ -11,6 +11,7 @@ from reconciler.planning.model import Action
 from reconciler.plex.database import refuses_connections
 from reconciler.plex.database_writer import RowChange, copy_database, restore_command, update_rows
 from reconciler.plex.model import Unknown
+from reconciler.wording import plural
 
 __all__ = ["database_update"]
 
@@ -52,5 +53,8 @@ async def database_update(run: Run, action: Action) -> Done:
         f"{restore_command(run.copied, place.data)}"
     )
     return Done(
-        f"{done} values of Plex's database changed, read back" if done else "the rows were as wanted", (note,)
+        f"{plural(done, 'value')} of Plex's database changed, read back"
+        if done
+        else "the rows were as wanted",
+        (note,),
     )

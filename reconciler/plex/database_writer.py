@@ -59,8 +59,11 @@ def copy_database(data: Path, folder: Path) -> Path:
                 with suppress(PermissionError):  # root alone may give files away
                     os.chown(target / path.name, found.st_uid, found.st_gid)
     except OSError as error:
+        shutil.rmtree(target, ignore_errors=True)  # half a copy would be taken for a whole one
         raise StateError(
-            f"Plex's database could not be copied to {target}: {error.strerror or error}"
+            f"Plex's database could not be copied to {target}: {(error.strerror or str(error)).lower()}; "
+            "nothing was changed",
+            next_step="make room there or change the rights, then: ptctl apply",
         ) from error
     return target
 

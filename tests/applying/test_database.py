@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from reconciler.applying.context import ApplyContext, PlexDatabase
 from reconciler.applying.events import RunResult
 from reconciler.applying.executor import run as carry_out
-from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
+from reconciler.errors import PlexError, PlexRefused, PlexUnreachable, StateError
 from reconciler.ledger.journal import Journal
 from reconciler.planning.plan import Planned
 from reconciler.plex.database import (
@@ -428,6 +428,17 @@ def test_a_copy_keeps_its_owner_and_its_secret(tmp_path: Path) -> None:
     library.unlink()
     subprocess.run(["sh", "-c", restore_command(copied, data)], check=True)
     assert owner == (library.stat().st_uid, library.stat().st_gid)
+
+
+def test_half_a_copy_is_no_copy(tmp_path: Path) -> None:
+    """A disk that is full in the middle leaves no directory that looks like a copy to go back to."""
+    library = library_path(tmp_path / "plex")
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"whole")
+    (tmp_path / "plex" / "Preferences.xml").mkdir()  # cannot be copied as a file
+    with pytest.raises(StateError, match="nothing was changed"):
+        copy_database(tmp_path / "plex", tmp_path / "copies")
+    assert [] == list((tmp_path / "copies").iterdir())
 
 
 def test_stopped_is_proved_or_unknown(tmp_path: Path, run: Run[None]) -> None:
