@@ -33,7 +33,7 @@ EXAMPLES: Final = 3
 _NUMBER_KEYS: Final = ("tvg-chno", "ch-number", "channel-number", "channel-id")
 _new: Final = tuple.__new__
 _CONTAINERS: Final = re.compile(
-    r"/(movies?|vod|series)/.*\.(mkv|mp4|m4v|avi|mov|wmv|flv|mpg|mpeg|webm)(?:\?|$)", re.IGNORECASE
+    r"(?>.*?/(movies?|vod|series)/).*\.(mkv|mp4|m4v|avi|mov|wmv|flv|mpg|mpeg|webm)(?:\?|$)", re.IGNORECASE
 )
 _ADULT: Final = re.compile(r"\bxxx\b|\badults?\b(?! swim)|(?:\b18|\+18|\b18 )\+|\+18\b|\bporn", re.IGNORECASE)
 # What programs write that found no guide id: Python's and JavaScript's nothing, and m3u4u's words for it
@@ -296,7 +296,7 @@ class Assembly:
                 return located
         if self.concealer.touches(url):
             url = self.concealer.conceal(url)
-        if ("." in tail or "?" in url) and _may_be_film(url) and (found := _CONTAINERS.search(url)):
+        if ("." in tail or "?" in url) and _may_be_film(url) and (found := _CONTAINERS.match(url)):
             return Located(url, "", "series" if found[1].lower() == "series" else "vod", found[2].lower())
         return _new(Located, (url, "", "live", ""))
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 __all__ = ["Said", "attributes", "has_entity", "read_extinf", "tidy"]
 
 _CLEAN: Final = re.compile(
-    r'\s*[-+]?[\d.]*((?:\s+[A-Za-z][A-Za-z0-9_-]*="[^"]*")*)\s*,(?!\s*[A-Za-z][A-Za-z0-9_-]*=["\'])(.*)',
+    r'(?:\s*+(?:[-+][\d.]*+|[\d.]++))?+((?:\s++[A-Za-z][A-Za-z0-9_-]*+="[^"]*")*+)\s*+,(?!\s*[A-Za-z][A-Za-z0-9_-]*=["\'])(.*)',
     re.DOTALL,
 )
 _PAIR: Final = re.compile(r'([A-Za-z][A-Za-z0-9_-]*)="([^"]*)"')

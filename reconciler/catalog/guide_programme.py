@@ -133,10 +133,12 @@ def _stop_by_length(start: int, element: Element) -> int | None:
 
 
 _NS: Final = re.compile(
-    r"\s*(?:(\d{1,5})\s*(/\s*\d+)?|-\d+)?\s*\.\s*(?:(\d{1,9})\s*(/\s*\d+)?|-\d+)?\s*(?:\.\s*(\d+\s*(?:/\s*\d+)?)?\s*)?"
+    r"\s*+(?:(\d{1,5})\s*+(/\s*+\d++)?+|-\d++)?+\s*+\.\s*+(?:(\d{1,9})\s*+(/\s*+\d++)?+|-\d++)?+\s*+"
+    r"(?:\.\s*+(\d++\s*+(?:/\s*+\d++)?+)?+\s*+)?+"
 )
 _ONSCREEN: Final = re.compile(
-    r"\bS(?:eason)?\s*\.?\s*(\d{1,4})\s*[.,:x-]?\s*E(?:p(?:isode)?)?\s*\.?\s*(\d{1,5})\b|\b(\d{1,3})x(\d{1,4})\b",
+    r"\bS(?:eason)?\s*+(?:\.\s*+)?(\d{1,4})\s*+(?:[.,:x-]\s*+)?E(?:p(?:isode)?)?\s*+(?:\.\s*+)?(\d{1,5})\b"
+    r"|\b(\d{1,3})x(\d{1,4})\b",
     re.IGNORECASE,
 )
 

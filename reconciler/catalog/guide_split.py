@@ -39,10 +39,8 @@ _HEADER: Final = re.compile(
     rb"""<programme(?:(?!\s+channel\s*=)%b)*+\s+channel\s*=\s*["']((?<=")[^"<]*|(?<=')[^'<]*)["']""" % PAIR
 )
 _NAMES: Final = re.compile(rb"""\s([^\s=<>"'/]+)\s*=\s*["']""")
-_MARK: Final = re.compile(
-    rb"""<!--(?:.*?-->)?+|<!\[CDATA\[(?:.*?\]\]>)?+|<\?(?:.*?\?>)?+|<!DOCTYPE|<(?:programme|channel)(?=[\s/>])|</tv\s*>""",
-    re.DOTALL,
-)
+_MARK: Final = re.compile(rb"<!--|<!\[CDATA\[|<\?|<!DOCTYPE|<(?:programme|channel)(?=[\s/>])|</tv\s*>")
+_CLOSERS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>"}
 _DOCTYPE: Final = re.compile(
     rb"""<!DOCTYPE(?:[^\[>"']|"[^"]*"|'[^']*')*+(?:\[(?:[^\]"'<]|"[^"]*"|'[^']*'|<!--.*?-->|<\?.*?\?>|<(?!!--|\?))*+\]\s*+)?>""",
     re.DOTALL,
@@ -196,22 +194,29 @@ class Splitter:
         begun: int | None = None  # where the element under way starts
         position = 0
         rest_from: int | None = None
+        unclosed: set[bytes] = set()
         while found := _MARK.search(block, position):
             mark, position = found[0], found.end()
-            if mark in (b"<!--", b"<![CDATA[", b"<?"):
-                if not last:  # its end lies in a later block
+            if closer := _CLOSERS.get(mark):
+                closed_at = -1 if mark in unclosed else block.find(closer, position)
+                if closed_at >= 0:
+                    position = closed_at + len(closer)
+                elif last:
+                    unclosed.add(
+                        mark
+                    )  # no later one is closed either: looking for each one's end would take hours
+                else:  # its end lies in a later block
                     rest_from = found.start() if begun is None else begun
                     break
                 continue
-            if mark[:2] in (b"<!", b"<?"):
-                if mark == b"<!DOCTYPE":
-                    doctype = _DOCTYPE.match(block, found.start())
-                    if doctype is None and not last:
-                        rest_from = found.start() if begun is None else begun
-                        break
-                    if doctype is not None:
-                        self._look_at_doctype(doctype[0])
-                        position = doctype.end()
+            if mark == b"<!DOCTYPE":
+                doctype = _DOCTYPE.match(block, found.start())
+                if doctype is None and not last:
+                    rest_from = found.start() if begun is None else begun
+                    break
+                if doctype is not None:
+                    self._look_at_doctype(doctype[0])
+                    position = doctype.end()
                 continue
             if begun is not None:
                 self._take(block, begun, found.start(), ids, units, channels)

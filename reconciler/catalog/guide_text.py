@@ -66,7 +66,7 @@ def attribute(value: str) -> str:
 
 
 _ENTITY: Final = re.compile(
-    rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|&(?:(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{0,30});)?",
+    rb"<!\[CDATA\[(?:.*?\]\]>|.*)|<!--(?:.*?-->|.*)|&(?:(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{0,30});)?",
     re.DOTALL,
 )
 _PREDEFINED: Final = frozenset((b"amp", b"lt", b"gt", b"quot", b"apos"))

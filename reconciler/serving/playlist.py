@@ -16,7 +16,7 @@ __all__ = ["ByteRange", "Key", "Playlist", "Segment", "Variant", "read_playlist"
 MOST_SEGMENTS: Final = 20_000
 DEFAULT_TARGET_S: Final = 6.0
 _UNCOMMON: Final = ("av01", "vp8", "vp08", "vp9", "vp09", "dvh1", "dvhe", "dav1")
-_ATTRIBUTE: Final = re.compile(r'([A-Z0-9-]+)\s*=\s*("[^"]*"|[^,]*)')
+_ATTRIBUTE: Final = re.compile(r'(?<![A-Z0-9-])([A-Z0-9-]++)\s*+=\s*+("[^"]*"|[^,]*)')
 
 
 @dataclass(frozen=True, slots=True)

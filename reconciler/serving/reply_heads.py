@@ -14,7 +14,7 @@ _BLANK: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(
     rb"(?:ICY|HTTP(?:/(\d\.\d))?) +(\d{3})(?: +([^\x00-\x08\x0a-\x1f]*))?", re.IGNORECASE
 )
-_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:[ \t]*+([^\x00-\x08\x0a-\x1f\x7f]*+)")
 _SINGLE: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 
