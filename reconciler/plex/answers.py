@@ -281,17 +281,16 @@ def _xml_node(element: etree._Element) -> Node:
 
 def _from_json(body: bytes) -> Node:
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)  # Any: JSON as it comes
     except (ValueError, RecursionError):
         raise ValueError("bad JSON") from None
-    match document:
-        case {"MediaContainer": {**content}}:  # whatever may stand beside it
-            return _json_node("MediaContainer", content)
-        case {**members} if len(members) == 1:
-            name, content = next(iter(members.items()))
-            if isinstance(content, dict):
-                return _json_node(str(name), content)
-    raise ValueError("JSON without one outermost object")
+    members = document if isinstance(document, dict) else {}
+    # whatever may stand beside it
+    name = "MediaContainer" if "MediaContainer" in members else next(iter(members), "")
+    content = members.get(name)
+    if not isinstance(content, dict) or (name != "MediaContainer" and len(members) > 1):
+        raise ValueError("JSON without one outermost object")
+    return _json_node(name, content)
 
 
 def _json_node(name: str, content: dict[str, Any]) -> Node:  # Any: JSON as it comes
