@@ -202,9 +202,8 @@ class Splitter:
                 if closed_at >= 0:
                     position = closed_at + len(closer)
                 elif last:
-                    unclosed.add(
-                        mark
-                    )  # no later one is closed either: looking for each one's end would take hours
+                    # no later one is closed either: looking for each one's end would take hours
+                    unclosed.add(mark)
                 else:  # its end lies in a later block
                     rest_from = found.start() if begun is None else begun
                     break
