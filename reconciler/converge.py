@@ -7,6 +7,7 @@ status: it gives values, and the caller's `consent` decides.
 
 import json
 import secrets
+import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -50,13 +51,14 @@ FAILED: Final = 1
 class Orders:
     """How this run shall go.
 
-    `saved` is a plan file's plan: refused when the world moved. `skip_blocked`: go on with what is not blocked.
+    `saved` is the plan of the file `saved_as`: refused when the world moved. `skip_blocked`: go on with what is not blocked.
     `consent` is shown the plan and says whether to go on. `command` is what the journal names the run.
     """
 
     consent: Callable[[Plan], Awaitable[bool]]
     command: str
     saved: Plan | None = None
+    saved_as: str = "FILE"
     skip_blocked: bool = False
     content_only: bool = False
     """Only what keeps DVRs that are ours showing what they should: files, guide loads, channel maps."""
@@ -84,9 +86,7 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         if orders.saved is not None:
             moved = staleness(orders.saved, plan)
             if moved:
-                raise StalePlan(
-                    "this plan is stale: " + "; ".join(moved), moved=moved, next_step="ptctl plan --out FILE"
-                )
+                raise _stale(orders, orders.saved, moved)
         blocked = bool(plan.blocks) or any(change.blocks for change in plan.changes)
         if blocked and not orders.skip_blocked:
             return Settled(plan, why="blocked")
@@ -110,6 +110,15 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
                 raise
             journal.finish(0 if settled.converged else ApplyIncomplete.code)
             return settled
+
+
+def _stale(orders: Orders, saved: Plan, moved: tuple[str, ...]) -> StalePlan:
+    made = f"{saved.made[:16].replace('T', ' ')} against ledger serial {saved.ledger_serial}"
+    return StalePlan(
+        f"this plan, made {made}, is stale, and nothing was changed: {'; '.join(moved)}",
+        moved=moved,
+        next_step=f"ptctl plan --out {shlex.quote(orders.saved_as)}",
+    )
 
 
 def _by_signal(error: BaseException) -> bool:

@@ -125,6 +125,7 @@ def apply(
             loaded,
             request,
             saved=saved,
+            saved_as=spec or "FILE",
             asked=asked,
             skip_blocked=skip_blocked,
             content_only=content_only,
@@ -173,6 +174,7 @@ def settle(
     skip_blocked: bool = False,
     content_only: bool = False,
     command: str = "apply",
+    saved_as: str = "FILE",
 ) -> Settled:
     """One run with everything it shows, also how to go on with one that was interrupted. The caller holds the lock."""
     resume: list[str] = []
@@ -188,6 +190,7 @@ def settle(
                 skip_blocked=skip_blocked,
                 content_only=content_only,
                 command=command,
+                saved_as=saved_as,
                 resume=resume.append,
             )
         )
@@ -207,6 +210,7 @@ async def run_once(
     skip_blocked: bool = False,
     content_only: bool = False,
     command: str = "apply",
+    saved_as: str = "FILE",
     resume: Callable[[str], None] = lambda _: None,
 ) -> Settled:
     """`converge` with progress shown and, unless `asked`, a question. `resume` is told what goes on with a run that begins."""
@@ -234,6 +238,7 @@ async def run_once(
             consent=consent,
             command=command,
             saved=saved,
+            saved_as=saved_as,
             skip_blocked=skip_blocked,
             content_only=content_only,
             begun=begun,

@@ -9,7 +9,7 @@ rules are in `safety` and `changes`.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.model import Block, DvrTarget
@@ -43,9 +43,11 @@ from reconciler.planning.warnings import (
     unused_words,
 )
 from reconciler.plex.model import DatabaseView, Device, Dvr, Observed, Server, Unknown
-from reconciler.wording import plural
+from reconciler.wording import plural, some
 
 __all__ = ["Planned", "compose", "summary"]
+
+EXAMPLES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ def compose(inputs: PlanInputs) -> Planned:
     warnings += [*ended_warnings(inputs), *damage_warnings(inputs)]
     if isinstance(world.observed, Unknown) and world.database is None:
         warnings.append(PlanWarning("W303", f"Plex could not be read: {world.observed.why}", "ptctl doctor"))
-    if observed is not None and (other := _other_server(world, observed)):
-        every = {name: _unkeyed(target) for name, target in every.items()}
-        warnings.append(other)
+    if observed is not None and (strange := _of_other_server(every, observed)):
+        every = {name: _unkeyed(t) if name in strange else t for name, t in every.items()}
+        warnings.append(_other_server(strange, every))
     if world.database is not None and observed is None:
         staying = _from_database(inputs, every, world.database)
         warnings.append(
@@ -439,18 +441,23 @@ def _device_ids(inputs: PlanInputs) -> set[str]:
     return {record.device_id for ledger in ledgers for record in ledger.dvrs.values()}
 
 
-def _other_server(world: World, observed: Observed) -> PlanWarning | None:
+def _of_other_server(every: Mapping[str, Target], observed: Observed) -> frozenset[str]:
+    """The DVRs whose keys are another server's: after a move that `--only` did in part, some and not all."""
     if isinstance(observed.server, Unknown):
-        return None
-    known = {r.machine for r in world.ledger.dvrs.values() if r.machine}
-    if not known or observed.server.machine in known:
-        return None
-    text = "the ledger knows its DVRs from another Plex server; here they are looked for by DeviceID alone"
+        return frozenset()
+    here = {"", observed.server.machine}
+    return frozenset(name for name, target in every.items() if target.record.machine not in here)
+
+
+def _other_server(strange: frozenset[str], every: Mapping[str, Target]) -> PlanWarning:
+    named = "its DVRs" if strange == every.keys() else some(sorted(strange), EXAMPLES)
+    which = "they are" if named == "its DVRs" or len(strange) > 1 else "it is"
+    text = f"the ledger knows {named} from another Plex server; here {which} looked for by DeviceID alone"
     return PlanWarning("W312", text, "check plex.url")
 
 
 def _unkeyed(target: Target) -> Target:
-    record = replace(target.record, device_key="", dvr_key="", dvr_uuid="", applied=None)
+    record = replace(target.record, device_key="", dvr_key="", dvr_uuid="", title_refused="", applied=None)
     return replace(target, record=record)
 
 

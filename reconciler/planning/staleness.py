@@ -55,18 +55,21 @@ def staleness(saved: Plan, fresh: Plan) -> tuple[str, ...]:
     elif saved.ledger_serial != fresh.ledger_serial:
         moved.append(f"ledger serial {saved.ledger_serial} -> {fresh.ledger_serial}")
     if saved.digests.spec != fresh.digests.spec:
-        moved.append(f"spec {_short(saved.digests.spec)} -> {_short(fresh.digests.spec)}")
+        moved.append(f"the spec was edited ({_short(saved.digests.spec)} -> {_short(fresh.digests.spec)})")
     if saved.digests.selection != fresh.digests.selection:
         moved.append(
-            f"selection of channels {_short(saved.digests.selection)} -> {_short(fresh.digests.selection)}"
+            "the sources give another selection of channels "
+            f"({_short(saved.digests.selection)} -> {_short(fresh.digests.selection)})"
         )
     if saved.digests.arguments != fresh.digests.arguments:
         moved.append("the arguments are not those of the plan")
     for name in sorted({*saved.digests.plex, *fresh.digests.plex}):
         was, now = saved.digests.plex.get(name, ""), fresh.digests.plex.get(name, "")
         if was != now:
-            what = "DVRs that are not ours" if name == FOREIGN else f"{name} in Plex"
-            moved.append(f"{what} {_short(was)} -> {_short(now)}")
+            what = "DVRs that are not ours were changed in Plex"
+            if name != FOREIGN:
+                what = f"{name} was changed in Plex"
+            moved.append(f"{what} ({_short(was)} -> {_short(now)})")
     if not moved and _intent(saved) != _intent(fresh):
         moved.append("the actions are not those of the plan")
     return tuple(moved)

@@ -25,7 +25,8 @@ async def refused(home: World, guard: Guard, says: str, *, env: dict[str, str] |
     shown = await home.ptctl("apply", "saved.json", env=env)
     assert shown.code == STALE, shown.text
     assert says in shown.err, shown.text
-    assert "Next:  ptctl plan" in shown.err, shown.text
+    assert "is stale, and nothing was changed: " in shown.err, shown.text
+    assert "Next:  ptctl plan --out saved.json\n" in shown.err, shown.text
     assert [] == guard.writes()
     assert files == home.files()
 
@@ -49,7 +50,7 @@ def test_a_saved_plan_is_refused_after_each_change(run: Run[None], tmp_path: Pat
             for words in (("--allow", "shrink:all"), ("--only", "rest"), ("--skip", "rest")):
                 assert 64 == (await home.ptctl("apply", "saved.json", *words)).code
             home.write_spec(SPEC.replace("  rest: {{}}\n", "  rest: {{tuners: 3}}\n"))
-            await refused(home, guard, "spec ")
+            await refused(home, guard, "the spec was edited (")
             home.write_spec()
             home.provider.replace(panel)
             await refused(home, guard, "selection of channels")
@@ -62,7 +63,7 @@ def test_a_saved_plan_is_refused_after_each_change(run: Run[None], tmp_path: Pat
             own = next(d["device_id"] for d in ledger["dvrs"] if d["name"] == "locals")
             maps = home.plex.device(own).mappings
             home.plex.set_map(own, [Mapping(m.device, m.lineup, m.key, enabled=False) for m in maps])
-            await refused(home, guard, "locals in Plex")
+            await refused(home, guard, "locals was changed in Plex (")
             home.plex.set_map(own, maps)
             applied = await home.ptctl("apply", "saved.json")
             assert applied.code == 0, applied.text

@@ -325,6 +325,12 @@ def test_another_server_is_said() -> None:
     planned = replace(home, changes={"observed": other}).planned()
     assert "W312" in {w.code for w in planned.plan.warnings}
     assert planned.ledger.dvrs["news"].machine == "other"
+    # A move that --only did in part: the rest is still another server's, and no drift is told of it.
+    part = replace(home, records={"sport": {"machine": "old", "dvr_key": "999"}}).planned()
+    (warning,) = [w for w in part.plan.warnings if w.code == "W312"]
+    assert "knows sport from another Plex server; here it is looked for by DeviceID" in warning.message
+    assert () == part.plan.drift
+    assert part.ledger.dvrs["sport"].machine == part.ledger.dvrs["news"].machine != "old"
 
 
 def test_artifacts_only() -> None:
@@ -437,11 +443,11 @@ def test_staleness_names_what_moved() -> None:
     later = replace(home, changes={"now": "2026-03-01T05:00:00Z"}).planned().plan
     assert staleness(saved, later) == ()
     spec = replace(home, spec={"digest": "spec-2"}).planned().plan
-    assert any(m.startswith("spec ") for m in staleness(saved, spec))
+    assert any(m.startswith("the spec was edited ") for m in staleness(saved, spec))
     other = replace(home, after={**TWO, "news": {**TWO["news"], 1003: "ZDF"}}).planned().plan
-    assert any(m.startswith("selection ") for m in staleness(saved, other))
+    assert any(m.startswith("the sources give another selection ") for m in staleness(saved, other))
     drifted = replace(home, devices={"sport": {"pairs": pairs([1600])}}).planned().plan
-    assert any(m.startswith("sport in Plex ") for m in staleness(saved, drifted))
+    assert any(m.startswith("sport was changed in Plex ") for m in staleness(saved, drifted))
     ledger = replace(home, changes={"ledger": replace(home.ledger(), serial=8)}).planned().plan
     assert "ledger serial 7 -> 8" in staleness(saved, ledger)
     server = (

@@ -31,13 +31,13 @@ def test_each_move_is_named_alone() -> None:
     """One sentence for what moved, with the first digits of both digests; "none" where there was nothing."""
     aaaa, bbbb = "a" * 64, "b" * 64
     for was, now, expected in (
-        (digests(spec=aaaa), digests(spec=bbbb), "spec aaaa… -> bbbb…"),
-        (digests(selection=aaaa), digests(selection=bbbb), "selection of channels aaaa… -> bbbb…"),
+        (digests(spec=aaaa), digests(spec=bbbb), "the spec was edited (aaaa… -> bbbb…)"),
+        (digests(selection=aaaa), digests(selection=bbbb), "the sources give another selection of channels (aaaa… -> bbbb…)"),
         (digests(arguments=aaaa), digests(arguments=bbbb), "the arguments are not those of the plan"),
-        (digests(plex={"news": aaaa}), digests(plex={"news": bbbb}), "news in Plex aaaa… -> bbbb…"),
-        (digests(plex={}), digests(plex={"news": bbbb}), "news in Plex none -> bbbb…"),
-        (digests(plex={"news": aaaa}), digests(plex={}), "news in Plex aaaa… -> none"),
-        (digests(plex={FOREIGN: aaaa}), digests(plex={FOREIGN: bbbb}), "DVRs that are not ours aaaa… -> bbbb…"),
+        (digests(plex={"news": aaaa}), digests(plex={"news": bbbb}), "news was changed in Plex (aaaa… -> bbbb…)"),
+        (digests(plex={}), digests(plex={"news": bbbb}), "news was changed in Plex (none -> bbbb…)"),
+        (digests(plex={"news": aaaa}), digests(plex={}), "news was changed in Plex (aaaa… -> none)"),
+        (digests(plex={FOREIGN: aaaa}), digests(plex={FOREIGN: bbbb}), "DVRs that are not ours were changed in Plex (aaaa… -> bbbb…)"),
         (replace(PLAN, server_machine="m1"), replace(PLAN, server_machine="m2"), "the server is m2, the plan was made for m1"),
         (replace(PLAN, server_machine="m1"), replace(PLAN, server_machine=""), "the server is unknown, the plan was made for m1"),
         (replace(PLAN, ledger_serial=7), replace(PLAN, ledger_serial=6), "ledger serial 7 -> 6"),
@@ -67,12 +67,12 @@ def test_every_move_in_the_order_of_the_contract() -> None:
     words = [
         "the server",
         "ledger serial",
-        "spec",
-        "selection",
+        "the spec",
+        "the sources",
         "the arguments",
-        "a in Plex",
-        "b in Plex",
-        "news in Plex",
+        "a was",
+        "b was",
+        "news was",
         "DVRs that",
     ]
     found = [next(word for word in words if text.startswith(word)) for text in said]
