@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 from reconciler import __version__, state_db
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_times import day_window
+from reconciler.errors import ProviderError
 from reconciler.ledger import generations
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
@@ -169,7 +170,10 @@ def _kept(spec: Spec, question: Question, plan: Plan) -> dict[str, str] | None:
         _, path = guide_copy(guide, Path(spec.state) / "cache")
         if path is None or name not in reports:
             return None
-        told = guide_index(path, Path(spec.state) / "cache").notes
+        try:
+            told = guide_index(path, Path(spec.state) / "cache").notes
+        except ProviderError:
+            return None  # its copy is no guide inside, which each run has to say anew
         if reports[name].notes != told:
             return None  # something was said of fetching it, which a quiet run would not say
         reports[name] = replace(reports[name], notes=())

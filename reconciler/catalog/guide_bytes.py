@@ -8,7 +8,7 @@ import lzma
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, Self
 
@@ -66,9 +66,15 @@ class GuideBytes(Iterator[bytes]):
         self._held = self.stamp is not None
         return self._stream if self._held else None
 
-    def _read(self, stream: BinaryIO, what: str, limit_bytes: int) -> Iterator[bytes]:
+    def close(self) -> None:
+        """Read no more. The file is closed, but for one that is held."""
+        self._blocks.close()
+        if not self._held:
+            self._stream.close()
+
+    def _read(self, stream: BinaryIO, what: str, limit_bytes: int) -> Generator[bytes, None, None]:
         try:
-            head = stream.read(6)
+            head = stream.read(MAGIC_BYTES)
             stream.seek(0)
             total = 0
             blocks = self._packed(stream, what) if _packing(head) else _plain(stream)

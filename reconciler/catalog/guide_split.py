@@ -79,8 +79,16 @@ class Splitter:
         or the longest element twice.
 
         Raises ProviderError where this is no XMLTV guide at all, or where one element outgrows
-        `ELEMENT_LIMIT_BYTES`. A damaged or missing end is a note, not an error: what is whole is given.
+        `ELEMENT_LIMIT_BYTES`. A damaged or missing end is a note, not an error: what is whole is given. The guide's file
+        is closed however this ends.
         """
+        try:
+            yield from self._whole_blocks()
+        finally:
+            if isinstance(self._chunks, GuideBytes):
+                self._chunks.close()
+
+    def _whole_blocks(self) -> Iterator[Block]:
         _keep_memory()
         rest = b""
         offset = 0

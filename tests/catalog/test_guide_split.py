@@ -2,6 +2,9 @@
 
 import tracemalloc
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from reconciler.catalog.guide_block import Block
+from reconciler.catalog.guide_bytes import open_guide
 from reconciler.catalog.guide_split import ELEMENT_LIMIT_BYTES, Splitter
 from reconciler.errors import ProviderError
 from tests.catalog.wild_guides import calm_guides, guides, infoset
@@ -147,6 +151,23 @@ def test_encodings(encoding: str, declared: str | None, text: str) -> None:
         blocks = list(Splitter(chopped(data, size)).blocks())
         assert [text.encode()] == [xmltv_id for block in blocks for xmltv_id in block.ids]
         assert text.encode() in blocks[0].text
+
+
+def test_a_guide_is_closed_however_reading_ends(tmp_path: Path) -> None:
+    """At its end, with an error, and where nobody wants more."""
+    path = tmp_path / "guide.xml"
+    whole = b"<tv>" + HOUR.format(1, 2, "a", "A").encode() + b"</tv>"
+    for data, wanted in ((whole, 9), (whole, 0), (b"<tv><programme>" + b"x" * (ELEMENT_LIMIT_BYTES + 9), 9)):
+        path.write_bytes(data)
+        opened = open_guide(path)
+        blocks = Splitter(opened).blocks()
+        with suppress(ProviderError):
+            list(islice(blocks, wanted))
+        del blocks
+        if not wanted:
+            opened.close()
+        with pytest.raises(ValueError, match="closed"):
+            _ = opened.stamp
 
 
 @pytest.mark.parametrize(

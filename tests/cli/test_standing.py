@@ -234,6 +234,11 @@ def test_it_ends_as_a_full_run_does(run: Run[None], tmp_path: Path) -> None:
                 full = await refreshed(home, "-f", form)
                 assert (full.code, timeless(full.out)) == (short.code, timeless(short.out))
                 assert full.err == short.err
+            # a guide that cannot be used is no fact to build on
+            (home.directory / "guide.xml").write_text(GUIDE.replace(">One<", f">{'x' * (9 << 20)}<"))
+            for _ in range(2):
+                assert 0 == (await refreshed(home)).code
+                assert not (home.state / "cache" / module.MEMORY).exists()
 
     run(main)
 
