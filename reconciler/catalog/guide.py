@@ -1,6 +1,6 @@
 """Reading a guide's table of contents in one pass: its channels, and how much it says of each.
 
-    open_guide(path) -> iterator of plain bytes            (gzip, xz, zip; limited)
+    open_guide(path) -> iterator of plain bytes            (gzip, xz, bzip2, zip; limited)
     index(chunks) -> GuideIndex                            channels, counts, damage
     coverage(chunks, questions) -> name -> id -> Coverage  programmes between two times, for `prune`
 

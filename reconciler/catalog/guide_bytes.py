@@ -4,6 +4,7 @@ gzip goes through ISA-L, at three times zlib's speed (performance.md 2), and thr
 wheel of it. This module refuses to look at XML and to trust a size that a file states about itself.
 """
 
+import bz2
 import lzma
 import os
 import zipfile
@@ -29,6 +30,8 @@ RATIO_LIMIT: Final = 250
 """Real guides pack 6 to 9 times, made-up ones 40 times; a bomb packs 1,000 times and more."""
 _RATIO_FLOOR: Final = 64 << 20  # below this size a high ratio does no harm
 _XZ_MEMORY: Final = 128 << 20
+MAGIC_BYTES: Final = 10
+"""The longest beginning that tells a packing (bzip2's)."""
 
 
 class GuideBytes(Iterator[bytes]):
@@ -51,7 +54,7 @@ class GuideBytes(Iterator[bytes]):
     @property
     def stamp(self) -> Stamp | None:
         """Which file this is, if its bytes are the guide's bytes. To be asked before reading."""
-        head = self._stream.read(6)
+        head = self._stream.read(MAGIC_BYTES)
         self._stream.seek(0)
         if _packing(head):
             return None
@@ -96,30 +99,33 @@ class GuideBytes(Iterator[bytes]):
                 stream.close()
 
     def _packed(self, stream: BinaryIO, what: str) -> Iterator[bytes]:
-        head = stream.read(6)
+        head = stream.read(MAGIC_BYTES)
         stream.seek(0)
         packing = _packing(head)
         try:
             if packing == "zip":
                 yield from _unzipped(stream, what)
                 return
-            yield from self._inflated(stream, packing)
+            yield from self._inflated(_plain(stream), packing)
         except _DAMAGE as error:
             # What came before is whole; the caller decides what a damaged tail means.
             self.damage = f"{what} is damaged ({packing}): {error}"
 
-    def _inflated(self, stream: BinaryIO, packing: str) -> Iterator[bytes]:
+    def _inflated(self, packed: Iterator[bytes], packing: str) -> Iterator[bytes]:
         unpack = _unpacker(packing)
         begun = False
-        data = b""
-        while data := data or stream.read(BLOCK_BYTES):
-            begun = True
-            yield from _drained(unpack, data)
-            data = b""
-            if unpack.eof:
+        for block in packed:
+            data = block
+            while data:
+                begun = True
+                yield from _drained(unpack, data)
+                if not unpack.eof:
+                    break
                 # Several members in one file are legal; what else follows the end is padding or rubbish.
                 data = unpack.unused_data.lstrip(b"\0")
                 unpack, begun = _unpacker(packing), False
+                if data and len(data) < MAGIC_BYTES:
+                    data += next(packed, b"")  # the next member's beginning is cut in two
                 if data and not _packing(data):
                     return
         if begun:
@@ -127,7 +133,7 @@ class GuideBytes(Iterator[bytes]):
 
 
 def open_guide(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> GuideBytes:
-    """The plain bytes of the guide at `path`: gzip, xz and zip are known by their first bytes.
+    """The plain bytes of the guide at `path`: gzip, xz, bzip2 and zip are known by their first bytes.
 
     The file is closed when the iterator ends. Costs about 2 MiB of memory. Raises ProviderError while being read
     when the content outgrows `limit_bytes` or `RATIO_LIMIT`; a packed file that ends early or is broken gives what is
@@ -137,7 +143,7 @@ def open_guide(path: Path, *, limit_bytes: int = LIMIT_BYTES) -> GuideBytes:
 
 
 class _Unpacker(Protocol):
-    """What the decompressors of zlib, isal and lzma share."""
+    """What the decompressors of zlib, isal, lzma and bz2 share."""
 
     @property
     def eof(self) -> bool: ...
@@ -152,7 +158,9 @@ def _drained(unpack: _Unpacker, data: bytes) -> Iterator[bytes]:
         block = unpack.decompress(data, BLOCK_BYTES)
         if block:
             yield block
-        data = getattr(unpack, "unconsumed_tail", b"")  # zlib hands back what it did not read, lzma keeps it
+        data = getattr(
+            unpack, "unconsumed_tail", b""
+        )  # zlib hands back what it did not read, lzma and bz2 keep it
         if unpack.eof or (not data and len(block) < BLOCK_BYTES):
             return
 
@@ -164,10 +172,37 @@ def _packing(head: bytes) -> str:
         return "xz"
     if head.startswith(b"PK\x03\x04"):
         return "zip"
+    if head[:3] == b"BZh" and head[4:MAGIC_BYTES] == b"1AY&SY":
+        return "bzip2"
     return ""
 
 
+class _Bunzip2:
+    """bzip2's decompressor, which calls broken data an error of the operating system."""
+
+    __slots__ = ("_unpack",)
+
+    def __init__(self) -> None:
+        self._unpack = bz2.BZ2Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return self._unpack.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._unpack.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        try:
+            return self._unpack.decompress(data, max_length)
+        except OSError as error:
+            raise EOFError(str(error).lower()) from None
+
+
 def _unpacker(packing: str) -> _Unpacker:
+    if packing == "bzip2":
+        return _Bunzip2()
     if packing == "xz":
         return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
     return gzip.decompressobj(31)

@@ -33,7 +33,7 @@ OTHER_AGENT: Final = (
 """Some panels let browsers pass where players are refused, and the other way round (iptv-streams.md B4)."""
 AGENT_CAUSES: Final = frozenset({"denied", "missing", "challenge"})
 """What a filter for user agents looks like from outside."""
-_PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00")
+_PACKED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00", b"BZh")
 
 
 def status_of_file(path: Path) -> os.stat_result:
@@ -61,7 +61,7 @@ class Spooled:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
-        """The content unpacked (gzip, xz, zip, also twice). Raises FetchFailed where it is a bomb or ends early."""
+        """The content unpacked (gzip, xz, bzip2, zip, also twice). Raises FetchFailed where it is a bomb or ends early."""
         with self.path.open("rb") as file:  # closed also where a reader stops early
             blocks = GuideBytes(file, self.what, self._limit_bytes)
             try:

@@ -32,12 +32,12 @@ __all__ = ["ListFetched", "fetch_list", "list_identity", "read_list_file"]
 READ_BYTES: Final = 1 << 20
 MISSING: Final = "the file cannot be read"
 _PACKED: Final = {
-    b"BZh": "with bzip2",
     b"7z\xbc\xaf": "with 7-Zip",
     b"Rar!": "with RAR",
     b"\x28\xb5\x2f\xfd": "with zstd",
     b"\x1f\x8b": "twice",
     b"\xfd7zXZ": "twice",
+    b"BZh": "twice",
     b"PK\x03\x04": "twice",
 }
 """How files begin that are not read as they are; what is packed once has been unpacked before anybody looks here."""

@@ -1,5 +1,6 @@
 """Opening guides: by first bytes, bounded, damaged tails kept as far as they are whole."""
 
+import bz2
 import gzip
 import io
 import lzma
@@ -7,11 +8,12 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from reconciler.catalog.guide_bytes import RATIO_LIMIT, open_guide
+from reconciler.catalog.guide_bytes import BLOCK_BYTES, MAGIC_BYTES, RATIO_LIMIT, open_guide
 from reconciler.errors import ProviderError
 
 TEXT = b"".join(b"<programme start='%d'/>" % n for n in range(60_000))
@@ -33,9 +35,11 @@ def zipped(data: bytes) -> bytes:
         gzip.compress,
         lzma.compress,
         zipped,
+        bz2.compress,
         lambda data: gzip.compress(data[:999]) + gzip.compress(data[999:]),
+        lambda data: bz2.compress(data[:999]) + bz2.compress(data[999:]),
     ],
-    ids=["plain", "gzip", "xz", "zip", "two members"],
+    ids=["plain", "gzip", "xz", "zip", "bzip2", "two members", "two streams"],
 )
 def test_known_by_first_bytes(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     """The name plays no part, and the pieces make the whole."""
@@ -79,7 +83,19 @@ def test_padding_behind_gzip_is_ignored(tmp_path: Path) -> None:
         assert TEXT == b"".join(open_guide(path))
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress], ids=["gzip", "xz"])
+@pytest.mark.parametrize("at", range(1, MAGIC_BYTES))
+def test_a_member_may_begin_in_two_blocks(tmp_path: Path, at: int) -> None:
+    """Where the end of a block cuts the beginning of the next member in two, nothing is lost."""
+    first = gzip.compress(b"x" * 999, mtime=0)
+    padding = b"\0" * (BLOCK_BYTES - at - len(first))
+    path = tmp_path / "guide"
+    path.write_bytes(first + padding + gzip.compress(TEXT))
+    opened = open_guide(path)
+    assert b"x" * 999 + TEXT == b"".join(opened)
+    assert opened.damage == ""
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress], ids=["gzip", "xz", "bzip2"])
 def test_a_truncated_file_gives_what_is_whole(tmp_path: Path, pack: object) -> None:
     """Half a file gives the beginning and says that the end is missing."""
     packed = pack(TEXT)  # type: ignore[operator]
@@ -92,9 +108,12 @@ def test_a_truncated_file_gives_what_is_whole(tmp_path: Path, pack: object) -> N
     assert "ends early" in opened.damage
 
 
-def test_a_broken_file_gives_what_came_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, partial(bz2.compress, compresslevel=1)], ids=["gzip", "bzip2"]
+)
+def test_a_broken_file_gives_what_came_before(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     """A flipped byte in the middle is damage, not an exception."""
-    packed = bytearray(gzip.compress(TEXT))
+    packed = bytearray(pack(TEXT))
     packed[len(packed) // 2] ^= 0xFF
     path = tmp_path / "guide"
     path.write_bytes(packed)
