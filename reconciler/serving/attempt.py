@@ -33,6 +33,11 @@ HEADER: Final = b"#EXTM3U"
 GATHER_S: Final = 0.3
 """After the first bytes: so long for enough to judge something that is no transport stream."""
 LIMIT_CAUSES: Final = frozenset({"limit", "denied"})
+SEATED: Final = frozenset(
+    {"timeout", "reset", "empty", "short", "not-ts", "muxer", "encrypted", "no-segment", "empty-segment"}
+)
+"""Of whom this is said, the provider had let in, and may count for a while."""
+AGAIN_S: Final = 1.0
 
 
 class AttemptFailed(Exception):
@@ -73,34 +78,29 @@ class Attempt:
     credentials: CredentialReader
     blocks: Blocks
 
-    async def make(self, way: Way, terms: Terms, *, yield_up: Callable[[Lease], None] | None = None) -> Won:
+    async def make(self, way: Way, terms: Terms, *, held: Callable[[Lease], None] | None = None) -> Won:
         """Try a way. Raises AttemptFailed; cancelling frees lease and connection.
 
-        Where the account refuses and one of its connections was closed a moment ago, it is asked once more: panels
-        notice late (iptv-streams.md B4).
+        Where the account refuses and one of its connections was closed a moment ago, it is asked again: panels notice
+        late (iptv-streams.md B4). `held` is told of the lease before anything is asked with it.
         """
-        limits = terms.limits
-        lease = await self._lease(way, limits)
-        if yield_up is not None:
-            lease.yield_up = lambda: yield_up(lease)
+        lease = await self._lease(way, terms.limits)
+        if held is not None:
+            held(lease)
+        asked = False
         try:
-            try:
-                upstream = await self._open(way, lease.account, terms)
-            except AttemptFailed as error:
-                account = next(a for a in way.accounts if a.key == lease.account)
-                if error.cause == "limit":
-                    self.pool.learn(account, error.allowed)
-                if error.cause not in LIMIT_CAUSES or not self.pool.cooling(lease.account):
-                    raise
-                upstream = await self._again(way, lease.account, terms, error)
+            # Whoever zaps is refused once, not once a channel: who asks on and on is banned (iptv-streams.md B4).
+            await trio.sleep(self.pool.held_off_s(lease.account))
+            asked = True
+            upstream = await self._patiently(way, lease.account, terms)
             self.pool.served(lease.account)
         except AttemptFailed as error:
             if error.cause == "limit" and error.wait_s is not None and way.source.credentials:
                 self.pool.rest(lease.account, error.wait_s)
-            self.pool.release(lease, served=False)
+            self.pool.release(lease, served=error.connected and error.cause in SEATED)
             raise
         except BaseException:
-            self.pool.release(lease, served=False)
+            self.pool.release(lease, served=asked)
             raise
         return Won(way, upstream, lease)
 
@@ -115,19 +115,25 @@ class Attempt:
         except PoolFull as error:
             raise AttemptFailed("pool", str(error), connected=False) from error
 
-    async def _again(self, way: Way, account: str, terms: Terms, first: AttemptFailed) -> Upstream:
-        """While the account cools, once a second, or when the provider says; not at all where that is too long."""
-        wait_s = terms.limits.slot_s
-        with trio.move_on_after(wait_s):
-            while first.wait_s is None or first.wait_s < wait_s:
-                await trio.sleep(first.wait_s or min(1.0, wait_s / 3))
-                try:
-                    return await self._open(way, account, terms)
-                except AttemptFailed as error:
-                    if error.cause not in LIMIT_CAUSES:
-                        raise
-                    first = error
-        raise first
+    async def _patiently(self, way: Way, key: str, terms: Terms) -> Upstream:
+        """Ask; while the account cools again once a second, or when the provider says, unless that is too long."""
+        slot_s = terms.limits.slot_s
+        until = trio.current_time() + slot_s
+        told = False
+        while True:
+            try:
+                return await self._open(way, key, terms)
+            except AttemptFailed as error:
+                if error.cause == "limit" and not told:
+                    told = True
+                    self.pool.learn(next(a for a in way.accounts if a.key == key), error.allowed)
+                pause_s = error.wait_s or min(AGAIN_S, slot_s / 3)
+                if error.cause not in LIMIT_CAUSES or pause_s >= slot_s or not self.pool.cooling(key):
+                    raise
+                self.pool.hold_off(key, pause_s)
+                if trio.current_time() + pause_s >= until:
+                    raise
+            await trio.sleep(pause_s)
 
     async def _open(self, way: Way, account: str, terms: Terms) -> Upstream:
         limits = terms.limits

@@ -50,6 +50,7 @@ class Lease:
     idle: bool = False
     """Held by an upstream that nobody watches at the moment."""
     asked: bool = False
+    given_back: bool = False
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class _Book:
     rests: int = 0
     """How often in a row it was told to rest."""
     rested_until: float = 0.0
+    held_off_until: float = 0.0
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -169,11 +171,12 @@ class Pool:
         raise PoolFull(f"no free connection of {', '.join(a.key for a in accounts)}")
 
     def release(self, lease: Lease, *, served: bool = True) -> None:
-        """Give a slot back. Harmless twice. `served` False: the provider never took the connection."""
+        """Give a slot back. Harmless twice. `served` False: the provider certainly never took the connection."""
         book = self._book(lease.account)
         if lease not in book.leases:
             return
         book.leases.discard(lease)
+        lease.given_back = True
         if served:
             book.released_at = trio.current_time()
         self._changed.set()
@@ -209,6 +212,14 @@ class Pool:
     def resting_s(self, key: str) -> float:
         """How long it still rests; 0 where it does not."""
         return max(0.0, self._book(key).rested_until - trio.current_time())
+
+    def hold_off(self, key: str, wait_s: float) -> None:
+        """It was refused a moment ago, perhaps for a connection that was just closed: the next asks after so long."""
+        self._book(key).held_off_until = trio.current_time() + wait_s
+
+    def held_off_s(self, key: str) -> float:
+        """How long whoever asks next has to wait first; mostly 0."""
+        return max(0.0, self._book(key).held_off_until - trio.current_time())
 
     def served(self, key: str) -> None:
         """The provider gave a stream: the next rest is a first one again."""

@@ -49,17 +49,19 @@ async def race(
     within_s: float,
     race_s: float,
     told: Callable[[Way, AttemptFailed | None], None],
-    yield_up: Callable[[Lease], None],
+    held: Callable[[Lease], None],
 ) -> Won:
-    """The first way that plays. Raises AllFailed when none does within the limit. `told` hears of each outcome."""
+    """The first way that plays. Raises AllFailed when none does within the limit. `told` hears of each outcome, `held`
+    of each connection.
+    """
     failures: list[AttemptFailed] = []
     won: Won | None = None
     with trio.move_on_after(within_s) as whole:
         if ways:
             # The best way is alone, and needs no task of its own: this is what every good tune waits for.
-            won = await _one(attempt, ways[0], terms, told, yield_up, failures)
+            won = await _one(attempt, ways[0], terms, told, held, failures)
         if won is None and len(ways) > 1:
-            won = await _several(attempt, ways[1:], terms, told, yield_up, failures, race_s)
+            won = await _several(attempt, ways[1:], terms, told, held, failures, race_s)
     if won is not None:
         return won
     if whole.cancelled_caught:
@@ -72,11 +74,11 @@ async def _one(
     way: Way,
     terms: Callable[[Way], Terms],
     told: Callable[[Way, AttemptFailed | None], None],
-    yield_up: Callable[[Lease], None],
+    held: Callable[[Lease], None],
     failures: list[AttemptFailed],
 ) -> Won | None:
     try:
-        won = await attempt.make(way, terms(way), yield_up=yield_up)
+        won = await attempt.make(way, terms(way), held=held)
     except AttemptFailed as error:
         told(way, error)
         failures.append(error)
@@ -90,7 +92,7 @@ async def _several(
     ways: Sequence[Way],
     terms: Callable[[Way], Terms],
     told: Callable[[Way, AttemptFailed | None], None],
-    yield_up: Callable[[Lease], None],
+    held: Callable[[Lease], None],
     failures: list[AttemptFailed],
     race_s: float,
 ) -> Won | None:
@@ -99,7 +101,7 @@ async def _several(
         async with trio.open_nursery() as nursery:
 
             async def run(way: Way, ended: trio.Event) -> None:
-                won = await _one(attempt, way, terms, told, yield_up, failures)
+                won = await _one(attempt, way, terms, told, held, failures)
                 ended.set()
                 if won is None:
                     return

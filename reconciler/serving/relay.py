@@ -201,7 +201,7 @@ class Relay:
     def _session(self, tuner: Tuner, number: str) -> Session:
         channel_id = tuner.dvr.channels[number]
         session = self.sessions.get(channel_id)
-        if session is not None and not session.ended:
+        if session is not None and not session.over:
             return session
         generation = self._live.generation
         assert generation is not None

@@ -106,6 +106,8 @@ class Session:
         self.switches = 0
         self.rate_bps = 0.0
         self.won: Won | None = None
+        self._asking: list[Lease] = []
+        """The connections of attempts under way, given back meanwhile or not."""
         self._attempt = attempt
         self._health = health
         self._events = events
@@ -170,15 +172,18 @@ class Session:
     async def _race(self, ways: Sequence[Way], within_s: float | None) -> Won:
         limits = (self.plan.terms(ways[0]) if ways else Terms()).limits
         self._tune_s = limits.tune_s
-        return await race(
-            self._attempt,
-            ways,
-            partial(self._terms, alone=len(ways) < 2),
-            within_s=limits.tune_s if within_s is None else within_s,
-            race_s=limits.race_s,
-            told=self._told,
-            yield_up=self._yield_up,
-        )
+        try:
+            return await race(
+                self._attempt,
+                ways,
+                partial(self._terms, alone=len(ways) < 2),
+                within_s=limits.tune_s if within_s is None else within_s,
+                race_s=limits.race_s,
+                told=self._told,
+                held=self._held,
+            )
+        finally:
+            self._asking.clear()
 
     def _terms(self, way: Way, *, alone: bool) -> Terms:
         terms = replace(self.plan.terms(way), alone=alone)
@@ -306,8 +311,16 @@ class Session:
         idle = not self.channel.viewers and not self.waiting
         self.channel.held_for_first = self.waiting > 0
         self._idle_since = (self._idle_since or trio.current_time()) if idle else None
-        if self.won is not None:
-            self._attempt.pool.set_idle(self.won.lease, idle=idle)
+        leases = [self.won.lease] if self.won is not None else [a for a in self._asking if not a.given_back]
+        for lease in leases:
+            self._attempt.pool.set_idle(lease, idle=idle)
+        if idle and not leases:
+            self._scope.cancel()  # it only waits for a connection, before others who are still there
+
+    def _held(self, lease: Lease) -> None:
+        """An attempt of ours has a connection."""
+        lease.yield_up = partial(self._yield_up, lease)
+        self._asking.append(lease)
 
     def _yield_up(self, lease: Lease) -> None:
         """A viewer of another channel needs the slot: only given while nobody watches."""
@@ -315,6 +328,11 @@ class Session:
             self._scope.cancel()
         else:
             lease.asked = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended, or is about to: nobody is to join it."""
+        return self.ended or self._scope.cancel_called
 
     def end(self) -> None:
         """End it now, whoever watches."""

@@ -121,6 +121,32 @@ def test_zapping_with_one_connection(run: Run[None], tmp_path: Path, clips: Path
     run(main)
 
 
+@pytest.mark.accepts("STR-5")
+def test_zapping_in_a_hurry(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """Viewers who left while their channel was being tuned stand in nobody's way, and do not multiply the refusals."""
+
+    async def main() -> None:
+        manners = Manners(notice=1.0)
+        async with provided(clips, limited(1), manners=manners) as handle:
+            stage = panel_stage(tmp_path, handle, source={"connections": 1})
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+                async with watching(place, "/auto/v1000") as one:
+                    await one.read(50_000)
+                for n in range(1, 7):
+                    with trio.move_on_after(0.25):
+                        async with watching(place, f"/auto/v{1000 + n}"):
+                            pass
+                async with watching(place, "/auto/v1007") as last:
+                    assert 200 == last.status
+                    await last.read(50_000)
+                assert 1 == handle.peak()
+                assert handle.refusals() <= 4
+
+    run(main)
+
+
 @pytest.mark.parametrize("status", [429, 458])
 def test_a_provider_says_when_to_come_back(run: Run[None], tmp_path: Path, clips: Path, status: int) -> None:
     """Until then the account is not asked with, on no host; afterwards it is."""

@@ -55,7 +55,7 @@ def test_a_winner_that_is_cancelled_gives_everything_back(
                     within_s=9,
                     race_s=1,
                     told=hear,
-                    yield_up=lambda _: None,
+                    held=lambda _: None,
                 )
                 assert moment == "after", "a cancelled race returned a winner whom nobody would give back"
                 won.upstream.close()
