@@ -191,7 +191,8 @@ def _where(spec: Spec, serving: Serving) -> str:
     host, port = serving.hub
     lines = [f"hub      http://{host}:{port}/"]
     lines += [f"{name:<8} http://{address[0]}:{address[1]}" for name, address in serving.dvrs.items()]
-    if not serving.live.ready:
+    lines += [f"{name:<8} {what}" for name, what in serving.live.problems.items() if name]
+    if serving.live.generation is None:
         lines.append(
             "no artifacts yet: tuners answer 503 until  ptctl apply  or  ptctl refresh  has published them"
         )

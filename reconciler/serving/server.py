@@ -112,8 +112,9 @@ async def serve(
 ) -> None:
     """Serve `<state>/artifacts/current` until cancelled or drained. `task_status` gets the `Serving` once all listen.
 
-    `only` serves these DVRs alone. Raises OperatorError when a port is taken at the start: it names port and DVR. Later
-    a taken port is logged, reported by /readyz and tried again. Cancelling closes everything at once.
+    `only` serves these DVRs alone. Raises OperatorError when the hub's port is taken. A DVR's port that is taken, now or
+    later, is logged, reported by /readyz, the page and `doctor`, and tried again: the other DVRs are served meanwhile.
+    Cancelling closes everything at once.
     """
     live = Live()
     measures = Measures()
@@ -156,7 +157,7 @@ async def serve(
             follower.look()
             if live.generation is not None and needs_muxer(live.generation):
                 find_ffmpeg()
-            await doors.settle(nursery, first=True)
+            await doors.settle(nursery)
         except OperatorError as error:
             taken = error  # raised below, outside the nursery, so that it arrives alone and not in a group
             nursery.cancel_scope.cancel()
@@ -222,8 +223,8 @@ class _Doors:
         places = [] if dvr.port is None else [(host, dvr.port)]
         return places + [parse_address(text, host) for text in dvr.also]
 
-    async def settle(self, nursery: trio.Nursery, *, first: bool = False) -> None:
-        """Open and close listeners so that they fit. At the start a taken port is an error, later it is waited for."""
+    async def settle(self, nursery: trio.Nursery) -> None:
+        """Open and close listeners so that they fit. A taken port is a problem of its DVR alone, and waited for."""
         wanted = self.wanted()
         for name, (bound, scope) in list(self._open.items()):
             if name and list(bound) != wanted.get(name):
@@ -241,10 +242,8 @@ class _Doors:
                 await self._listen(nursery, name, places, f"dvr '{name}'")
                 problems.pop(name, None)
             except OperatorError as error:
-                if first:
-                    raise
                 if name not in problems:
-                    log.warning("%s", error.message)
+                    log.warning("%s; tried again every %.0f s", error.message, RETRY_BIND_S)
                 problems[name] = error.message
 
     async def _listen(

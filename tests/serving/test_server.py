@@ -373,18 +373,22 @@ def test_broken_generation_is_passed_over(run: Run[None], tmp_path: Path) -> Non
 
 
 def test_port_taken(run: Run[None], tmp_path: Path) -> None:
-    """A taken port at the start is an error that names port and DVR."""
+    """A taken port at the start is its DVR's problem, until it is free; the hub's is an error that names it."""
 
     async def main() -> None:
         with socket.create_server((LOOPBACK, 0)) as taken:
             port = taken.getsockname()[1]
             stage = Stage(tmp_path, changes={"news": {"port": port}})
             stage.publish()
-            with pytest.raises(OperatorError, match=f"port {port} on 127.0.0.1 is not free for dvr 'news'"):
-                await serve(stage.state, stage.settings())
             hub = replace(stage.settings(), listen=(LOOPBACK, port))
             with pytest.raises(OperatorError, match=f"port {port} .* the hub"):
                 await serve(stage.state, hub)
+            async with served(stage) as serving:
+                assert f"port {port} on 127.0.0.1 is not free for dvr 'news'" in serving.live.problems["news"]
+                assert "news" not in serving.dvrs
+                taken.close()
+                await until(lambda: "news" in serving.dvrs)
+                assert not serving.live.problems
 
     run(main)
 
