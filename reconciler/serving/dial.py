@@ -29,7 +29,8 @@ __all__ = ["DialFailed", "Dialler", "Guard", "Link", "Names", "Reply"]
 READ_BYTES: Final = 64 * 1024
 ROOMY_BYTES: Final = 512 * 1024
 HEAD_LIMIT_BYTES: Final = 64 * 1024
-MOST_REDIRECTS: Final = 5
+MOST_REDIRECTS: Final = 8
+"""As many as ffmpeg follows."""
 NAME_KEPT_S: Final = 60.0
 NAMES_KEPT: Final = 512
 NEXT_ADDRESS_S: Final = 0.25
