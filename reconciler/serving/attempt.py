@@ -95,7 +95,7 @@ class Attempt:
             upstream = await self._patiently(way, lease.account, terms)
             self.pool.served(lease.account)
         except AttemptFailed as error:
-            if error.cause == "limit" and error.wait_s is not None and way.source.credentials:
+            if error.cause == "limit" and error.wait_s is not None and way.is_of_an_account:
                 self.pool.rest(lease.account, error.wait_s)
             self.pool.release(lease, served=error.connected and error.cause in SEATED)
             raise
@@ -126,7 +126,9 @@ class Attempt:
             except AttemptFailed as error:
                 if error.cause == "limit" and not told:
                     told = True
-                    self.pool.learn(next(a for a in way.accounts if a.key == key), error.allowed)
+                    self.pool.count_refusal(key)
+                    if way.is_of_an_account:
+                        self.pool.learn(next(a for a in way.accounts if a.key == key), error.allowed)
                 pause_s = error.wait_s or min(AGAIN_S, slot_s / 3)
                 if error.cause not in LIMIT_CAUSES or pause_s >= slot_s or not self.pool.cooling(key):
                     raise

@@ -189,13 +189,16 @@ class Pool:
             self._changed = trio.Event()
         lease.idle = idle
 
+    def count_refusal(self, key: str) -> None:
+        """The provider refused a connection as one too many."""
+        self._book(key).refused += 1
+
     def learn(self, account: Account, allowed: int | None = None) -> None:
         """The provider says that there are too many connections while ours were as many as they are now.
 
         `allowed` is the number in its words: others than this process may hold some, so what is less counts.
         """
         book = self._book(account.key)
-        book.refused += 1
         others = self._held(account.key) - 1
         known = [number for number in (others, allowed) if number and number > 0]
         if known:

@@ -268,7 +268,7 @@ class Session:
 
     def _rest(self, way: Way, account: str, cause: str, wait_s: float) -> None:
         """A provider said when to come back: the account rests, or the host where it is not the account's limit."""
-        if _is_accounts(way, cause):
+        if cause == "limit" and way.is_of_an_account:
             self._attempt.pool.rest(account, wait_s)
         else:
             self._health.rest(way.host_key, wait_s)
@@ -291,7 +291,7 @@ class Session:
             self._health.worked(way.stream_key)
             return
         self._events.failed(way, error)
-        if error.wait_s is not None and not _is_accounts(way, error.cause):
+        if error.wait_s is not None and not (error.cause == "limit" and way.is_of_an_account):
             self._health.rest(way.host_key, error.wait_s)
         if error.cause in {"pool", "limit", "credentials", "muxer"}:
             return  # says nothing about host or stream
@@ -475,11 +475,6 @@ class Session:
         self.channel.learn_psi()
         if self.channel.psi is not None:
             self._begin_splice()
-
-
-def _is_accounts(way: Way, cause: str) -> bool:
-    """Whether a refusal is about an account. A list without credentials has none, and its hosts have nothing in common."""
-    return cause == "limit" and bool(way.source.credentials)
 
 
 class _Sink:

@@ -55,6 +55,11 @@ class Way:
         return accounts_of(self.source)
 
     @property
+    def is_of_an_account(self) -> bool:
+        """Whether a refusal says something about other ways: a list without credentials names hosts that have nothing in common."""
+        return bool(self.source.credentials)
+
+    @property
     def private(self) -> bool:
         """Whether addresses of the private network are in order: the source's own host is one, or it is a file."""
         own = self.source.hosts or ((self.source.base,) if "://" in self.source.base else ())

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from reconciler.lineups.manifest import Alternative
 from reconciler.serving.settings import TimeLimits
 from tests.conftest import Run
 from tests.serving.origin import Asked, Page, answer, numbers, origin, playlist, segment, stage_of
@@ -39,6 +40,34 @@ def test_a_segment_that_never_comes(run: Run[None], tmp_path: Path, status: str)
                 assert [8, 9, 10, 11, 13, 14, 15] == found[:7]
                 assert 0 == serving.relay.sessions["main/1"].switches
                 assert 3 == len(provider.paths("/12.ts"))
+
+    run(main)
+
+
+def test_a_refusal_of_one_of_many_hosts(run: Run[None], tmp_path: Path) -> None:
+    """A list without credentials has no account: that a host allows no second stream says nothing about the others."""
+
+    async def main() -> None:
+        async with origin() as provider, origin() as full:
+            provider.segments()
+            provider.live("/live.m3u8")
+            full.pages["/live.m3u8?2"] = answer(status="458 Too many connections")
+            provider.pages["/live.m3u8?3"] = provider.pages["/live.m3u8"]
+            urls = [
+                f"{one.url}/live.m3u8{end}" for one, end in ((provider, ""), (full, "?2"), (provider, "?3"))
+            ]
+            stage = stage_of(tmp_path, *urls)
+            stage.lineups = {"news": {f"100{n}": f"main/{n}" for n in range(3)}}
+            stage.channels = {f"main/{n}": (Alternative("list", url=url),) for n, url in enumerate(urls)}
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+                async with watching(place, "/auto/v1000") as one:
+                    await one.read(50_000)
+                    async with watching(place, "/auto/v1001") as two:
+                        assert "809 Playback Connection Limit" == two.headers["x-hdhomerun-error"]
+                    async with watching(place, "/auto/v1002") as three:
+                        assert 200 == three.status
 
     run(main)
 
