@@ -298,6 +298,8 @@ class HlsUpstream:
             raise UpstreamEnded("muxer", error.why) from error
         except (BodyBroken, OSError) as error:
             raise UpstreamEnded("reset", "a segment broke off") from error
+        except trio.TooSlowError as error:  # asked for anew, because its token may have died
+            raise UpstreamEnded("stall", "the provider took too long to answer") from error
 
     @property
     def place(self) -> Window | None:
@@ -530,5 +532,10 @@ class HlsUpstream:
     async def _head_of(self, segment: Segment) -> bytes:
         wanted = (segment.map_url, segment.map_part)
         if self._head is None or self._head[0] != wanted:
-            self._head = wanted, await self._segments.map(segment)
+            try:
+                # Before the first segment has begun nothing else ends a map that never comes (see `tick`).
+                with trio.fail_after(self._limits.connect_s + self._limits.first_byte_s):
+                    self._head = wanted, await self._segments.map(segment)
+            except trio.TooSlowError:
+                raise UpstreamEnded("stall", "the map of a segment did not come in time") from None
         return self._head[1]

@@ -17,7 +17,18 @@ from reconciler.lineups.manifest import Alternative, SourceRoute
 from reconciler.serving.packets import ElementaryStream, Psi, psi_packets
 from tests.serving.stage import Stage
 
-__all__ = ["Origin", "answer", "chunked", "numbers", "origin", "playlist", "segment", "stage_of"]
+__all__ = [
+    "Asked",
+    "Origin",
+    "Page",
+    "answer",
+    "chunked",
+    "numbers",
+    "origin",
+    "playlist",
+    "segment",
+    "stage_of",
+]
 
 PACKET = 188
 VIDEO = 0x100

@@ -14,6 +14,7 @@ from tests.conftest import Run
 from tests.serving.origin import (
     EACH,
     Asked,
+    Page,
     answer,
     chunked,
     numbers,
@@ -274,13 +275,20 @@ def test_segments_that_trickle_in(run: Run[None], tmp_path: Path) -> None:
     run(main)
 
 
+async def never(_: Asked) -> None:
+    """A page that does not come."""
+    await trio.sleep(60)
+
+
 @pytest.mark.accepts("HLS-3", "STR-3")
-def test_a_map_that_is_not_there(run: Run[None], tmp_path: Path) -> None:
-    """Tables that stand apart and are missing end the way; where they are there, they come before the first packet."""
+@pytest.mark.parametrize("page", [answer(status="404 Not Found"), never], ids=["missing", "silent"])
+def test_a_map_that_is_not_there(run: Run[None], tmp_path: Path, page: Page) -> None:
+    """Tables that stand apart and do not come end the way; where they are there, they come before the first packet."""
 
     async def main() -> None:
         async with origin() as provider:
             provider.segments()
+            provider.pages["/none.ts"] = page
             provider.live("/bad.m3u8", '#EXT-X-MAP:URI="none.ts"\n{}.ts'.format)
             provider.live("/good.m3u8", '#EXT-X-MAP:URI="39.ts",BYTERANGE="376@0"\n{}.ts'.format)
             stage = stage_of(tmp_path, provider.url + "/bad.m3u8", provider.url + "/good.m3u8")
@@ -312,6 +320,31 @@ def test_a_stream_that_comes_back_of_another_make(run: Run[None], tmp_path: Path
                 provider.pages["/live.m3u8"] = master((HIGH + ',AUDIO="a"', "one.m3u8"), media=media)
                 provider.pages["/one.m3u8"] = answer(status="403 Forbidden")
                 await until(lambda: len(provider.paths("spare")) > 0)
+                have = len(viewer.data)
+                await viewer.read(have + 20_000)
+                assert not viewer.ended
+
+    run(main)
+
+
+@pytest.mark.accepts("STR-3")
+def test_a_provider_that_denies_and_then_says_nothing(run: Run[None], tmp_path: Path) -> None:
+    """Segments are refused and the address they came from is silent: the next way goes on for the same viewer."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            provider.live("/one.m3u8")
+            provider.live("/spare.m3u8", "spare/{}.ts".format)
+            provider.pages |= {f"/spare/{n}.ts": answer(segment(n)) for n in range(40)}
+            provider.pages["/live.m3u8"] = master((HIGH, "one.m3u8"))
+            stage = stage_of(tmp_path, provider.url + "/live.m3u8", provider.url + "/spare.m3u8")
+            stage.publish()
+            async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
+                await viewer.read(20_000)
+                provider.pages |= {f"/{n}.ts": answer(status="403 Forbidden") for n in range(40)}
+                provider.pages["/live.m3u8"] = never
+                await until(lambda: len(provider.paths("spare/")) > 0)
                 have = len(viewer.data)
                 await viewer.read(have + 20_000)
                 assert not viewer.ended
