@@ -12,12 +12,15 @@ from typing import Any, Final
 
 from reconciler.serving.answers import Answer, json_answer
 
-__all__ = ["FETCHES_PATH", "GuideFetch", "GuideFetches"]
+__all__ = ["FETCHES_PATH", "GuideFetch", "GuideFetches", "product"]
 
 FETCHES_PATH: Final = "/api/v1/guide-fetches"
 """At the hub for all, below a tuner for that one: of several processes only the one that serves a DVR knows."""
 
 KEPT: Final = 1000
+AGENTS_KEPT: Final = 256
+"""Products that are counted by name, over all DVRs: whoever gives another name each time is one of the others."""
+OTHERS: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,11 @@ class GuideFetch:
     generation: str
 
 
+def product(user_agent: str) -> str:
+    """The first word of a user agent, what stands before its version: at most 32 characters."""
+    return user_agent.partition("/")[0][:32]
+
+
 class GuideFetches:
     """The log, oldest first."""
 
@@ -46,7 +54,9 @@ class GuideFetches:
     def note(self, fetch: GuideFetch) -> None:
         """Remember one."""
         self._kept.append(fetch)
-        self.by_agent[(fetch.dvr, fetch.user_agent.partition("/")[0][:32])] += 1
+        agent = fetch.dvr, product(fetch.user_agent)
+        known = agent in self.by_agent or len(self.by_agent) < AGENTS_KEPT
+        self.by_agent[agent if known else (fetch.dvr, OTHERS)] += 1
 
     def answer(self, since: str, dvrs: Sequence[str], *, only: str = "") -> Answer:
         """What is asked at `/api/v1/guide-fetches?since=`: all, or those of DVR `only`. `dvrs`: whom this process serves."""

@@ -93,7 +93,6 @@ class Acceptor:
     def __init__(self, most: int) -> None:
         self._most = most
         self.open = 0
-        self.turned_away = 0
         self._peers: Counter[str] = Counter()
         self._all: dict[Wire, trio.CancelScope] = {}
 
@@ -126,7 +125,6 @@ class Acceptor:
             peer = str(address[0])
             full = self.open >= self._most
             if (full or self._peers[peer] >= self._most // 2) and not self._make_room("" if full else peer):
-                self.turned_away += 1
                 client.close()
                 continue
             client.settimeout(0)
@@ -140,7 +138,6 @@ class Acceptor:
         """End the oldest silent connection (of `peer`, or of anybody). False: all of them are at work."""
         for wire, scope in self._all.items():
             if wire.silent and (not peer or wire.peer == peer):
-                self.turned_away += 1
                 scope.cancel()
                 self._leave(wire)
                 return True

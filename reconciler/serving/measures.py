@@ -33,15 +33,13 @@ class Measures:
         self.endings[why] += 1
         self.sent_bytes += sent_bytes
 
-    def tuned(self, channel: str, seconds: float) -> None:
+    def tuned(self, seconds: float) -> None:
         """An upstream gave its first packets so long after it was wanted."""
-        del channel  # a label per channel would be thousands of series
         self.first_byte[bisect_left(FIRST_BYTE_BOUNDS_S, seconds)] += 1
         self.first_byte_sum_s += seconds
 
-    def switched(self, channel: str, cause: str) -> None:
+    def switched(self, cause: str) -> None:
         """A running stream went to another way."""
-        del channel
         self.switches[cause or "unknown"] += 1
 
     def attempt_failed(self, source: str, cause: str) -> None:

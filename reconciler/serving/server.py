@@ -9,6 +9,7 @@ import gc
 import logging
 import socket
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -154,7 +155,7 @@ async def serve(
         nursery.start_soon(pool.run)
         try:
             await doors.open_hub(nursery)
-            follower.look()
+            await follower.look()
             if live.generation is not None and needs_muxer(live.generation):
                 find_ffmpeg()
             await doors.settle(nursery)
@@ -295,17 +296,23 @@ class _Follower:
         retry_at = 0.0
         while True:
             await trio.sleep(CURRENT_POLL_S)
-            if self.look() or (self._live.problems and trio.current_time() >= retry_at):
+            if await self.look() or (self._live.problems and trio.current_time() >= retry_at):
                 await self._doors.settle(nursery)
                 retry_at = trio.current_time() + RETRY_BIND_S
 
-    def look(self) -> bool:
-        """Take in what is published now. True if it is another generation or other routes."""
+    async def look(self) -> bool:
+        """Take in what is published now. True if it is another generation or other routes.
+
+        Read in a worker thread: the routes of a hundred thousand films take seconds, in which every stream would stand
+        still and be taken for dead. Cancelling leaves the old generation in place.
+        """
         stamp = current_stamp(self._state)
         if stamp is None or stamp == self._seen:
             return False
         try:
-            generation = load_generation(self._state, stamp, only=self._only)
+            generation = await trio.to_thread.run_sync(
+                partial(load_generation, self._state, stamp, only=self._only), abandon_on_cancel=True
+            )
         except (StateError, TypeError, KeyError, ValueError) as error:
             # The old generation stays: half a generation is worse than an old one.
             if self._live.problems.get("") != str(error):

@@ -82,8 +82,8 @@ class Events:
     """What sessions tell the process: for metrics and pages."""
 
     failed: Callable[[Way, AttemptFailed], None]
-    started: Callable[[str, float], None]
-    switched: Callable[[str, str], None]
+    started: Callable[[float], None]
+    switched: Callable[[str], None]
 
 
 class Session:
@@ -236,7 +236,7 @@ class Session:
             return None
         self.began_at = trio.current_time()
         self.switches += 1
-        self._events.switched(self.plan.channel, cause)
+        self._events.switched(cause)
         self._begin_splice()
         return won
 
@@ -413,7 +413,7 @@ class Session:
         if out:
             self.channel.publish(out, then_room=True)
         if not self.ready.is_set():
-            self._events.started(self.plan.channel, trio.current_time() - began)
+            self._events.started(trio.current_time() - began)
             self.ready.set()
 
     def is_foreign(self, pieces: Sequence[Piece]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from reconciler.serving.packets import (
+    NULL_PID,
     PACKET_BYTES,
     ElementaryStream,
     Psi,
@@ -29,7 +30,6 @@ __all__ = ["Incompatible", "Splice", "plays_on"]
 MOST_HELD_BYTES: Final = 2 << 20
 MOST_LED_BYTES: Final = 4 << 20
 """So far into the second stream PIDs of the first are waited for: tables about services come every few seconds."""
-NULL_PID: Final = 0x1FFF
 
 Piece = bytes | memoryview
 

@@ -18,7 +18,7 @@ from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.lineups.manifest import SourceRoute
 from reconciler.serving.blocked import Blocked
 from reconciler.serving.drift import DriftSeen
-from reconciler.serving.fetches import GuideFetches
+from reconciler.serving.fetches import GuideFetches, product
 from reconciler.serving.generations import Generation, Live, Tuner
 from reconciler.serving.health import Health
 from reconciler.serving.programmes import Programme
@@ -27,7 +27,7 @@ from reconciler.serving.relay import Relay
 from reconciler.serving.streams import stream_rows
 from reconciler.serving.suspending import Suspensions
 from reconciler.serving.suspension import Suspension
-from reconciler.serving.ways import Way
+from reconciler.serving.ways import accounts_of
 
 __all__ = [
     "AccountUse",
@@ -210,7 +210,7 @@ class LastFetches:
         for row in self._fetches.since(self._seen_until):
             self._seen_until = max(self._seen_until, row["at"])
             if row["complete"]:
-                self._last[row["dvr"]] = (int(row["at"]), row["user_agent"].partition("/")[0][:32])
+                self._last[row["dvr"]] = (int(row["at"]), product(row["user_agent"]))
         return self._last
 
 
@@ -391,7 +391,7 @@ def _accounts(
     source: SourceRoute, relay: Relay, use: Mapping[str, Mapping[str, int]]
 ) -> tuple[AccountUse, ...]:
     found = []
-    for account in Way("", source, 0, "", "").accounts:
+    for account in accounts_of(source):
         row = use.get(account.key, {})
         used = sum(row.get(what, 0) for what in ("viewer", "probe", "refresh", "idle", "elsewhere"))
         found.append(AccountUse(used, relay.pool.limit(account), row.get("refused", 0), row.get("idle", 0)))

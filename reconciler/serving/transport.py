@@ -35,12 +35,12 @@ class NotTransport(Exception):
 
 
 class Packets:
-    """Cuts one body. `lost_bytes` counts what belonged to no packet.
+    """Cuts one body.
 
     What it keeps between calls is copied, so that a view given to `feed` is held by the returned pieces alone.
     """
 
-    __slots__ = ("_grid", "_rest", "_skip", "lost_bytes")
+    __slots__ = ("_grid", "_rest", "_skip")
 
     def __init__(self) -> None:
         self._rest = b""
@@ -48,7 +48,6 @@ class Packets:
         """Packet length on the wire; 0: not known (any more)."""
         self._skip = 0
         """So many bytes are still to come between two packets."""
-        self.lost_bytes = 0
 
     @property
     def begun(self) -> bytes | None:
@@ -130,7 +129,6 @@ class Packets:
         spacing, offset = find_grid(held)
         if spacing:
             self._grid = spacing
-            self.lost_bytes += offset
             return held[offset:]
         page = _page_in(held)
         if len(held) >= LOST_LIMIT_BYTES or page >= 0:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from reconciler.catalog.address import PASSWORD, USERNAME, fill, host_of
@@ -20,11 +20,10 @@ from reconciler.serving.health import Health
 from reconciler.serving.pool import Account as PoolAccount
 from reconciler.sources.credentials import account, resolve
 from reconciler.sources.reach import reach_of
+from reconciler.sources.stream_addresses import addresses
 from reconciler.spec.model import Credentials
 
 __all__ = ["CredentialReader", "Target", "Way", "accounts_of", "ways_of"]
-
-FOLDERS: Final[Mapping[str, str]] = {"live": "live", "vod": "movie", "series": "series"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +94,12 @@ def ways_of(channel: str, routes: Routes, health: Health) -> list[Way]:
 
 
 def _ways(channel: str, source: SourceRoute, alternative: Alternative, place: int) -> list[Way]:
-    urls = [url for url in (alternative.url, *alternative.more_urls) if url]
-    if alternative.key and source.hosts:
-        urls = [_panel_url(host, source, alternative) for host in _pinned_first(source)]
+    urls = addresses(source, alternative)
     pin = host_of(source.pin) if source.pin else ""
     return [
         Way(channel, source, place, host_of(url), url, alternative.headers, bool(pin) and host_of(url) == pin)
         for url in urls
     ]
-
-
-def _pinned_first(source: SourceRoute) -> list[str]:
-    if not source.pin:
-        return list(source.hosts)
-    if source.pin_mode == "strict":
-        return [source.pin]
-    return [source.pin, *(host for host in source.hosts if host_of(host) != host_of(source.pin))]
-
-
-def _panel_url(host: str, source: SourceRoute, alternative: Alternative) -> str:
-    folder = FOLDERS.get(alternative.kind, "live")
-    extension = alternative.extension or ("m3u8" if source.format == "hls" else "ts")
-    if folder == "live":
-        extension = "m3u8" if source.format == "hls" else "ts"
-    return f"{host.rstrip('/')}/{folder}/{USERNAME}/{PASSWORD}/{alternative.key}.{extension}"
 
 
 def _account_key(refs: Mapping[str, str]) -> str:

@@ -51,9 +51,9 @@ def exposition() -> str:
     measures = Measures()
     measures.refused(805)
     measures.left("viewer left", 1_000)
-    measures.tuned("news/1000", 0.3)
-    measures.tuned("news/1001", 20.0)
-    measures.switched("news/1000", "stall")
+    measures.tuned(0.3)
+    measures.tuned(20.0)
+    measures.switched("stall")
     measures.attempt_failed("main", 'a "quoted"\ncause\\')
     fetches = GuideFetches()
     fetches.note(
