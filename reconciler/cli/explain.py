@@ -11,9 +11,10 @@ import click
 import trio
 
 from reconciler.catalog.entry import SourceReport
+from reconciler.cli.console import Console
 from reconciler.cli.planning import check_addresses, request_from
 from reconciler.cli.specs import console_of, load_or_fail, spec_options
-from reconciler.errors import UsageError
+from reconciler.errors import ProviderError, UsageError
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.lineups.explain import Explained
 from reconciler.lineups.explain import explain as explained
@@ -22,6 +23,7 @@ from reconciler.pipeline.verdicts import desired_state
 from reconciler.rendering.explain_text import render_channel, render_dvr, render_unbucketed
 from reconciler.sources.progress import silent
 from reconciler.spec.model import Spec
+from reconciler.spec.suggest import closest
 
 __all__ = ["explain"]
 
@@ -58,6 +60,7 @@ def explain(
         raise UsageError(f"which {what}?", next_step=f'ptctl explain {what} "NAME"')
     request = request_from(env=env, cached=True, plex=False, allow_exec=allow_exec, progress=silent)
     seen = trio.run(partial(gather, spec, request))
+    _some_list(console, seen.catalog.reports)
     today = datetime.fromtimestamp(request.now, UTC).date()
     # what probes, lists and empty guides say counts here as it does in a plan
     computed = desired_state(spec, request, seen, today=today)
@@ -66,7 +69,7 @@ def explain(
             name, spec, seen.catalog, seen.guides, seen.ledger, today=today, verdicts=computed.verdicts
         )
         if not found:
-            why = _left_out(name, seen.catalog.reports)
+            why = _left_out(name, seen.catalog.reports) or _meant(name, seen)
             raise UsageError(
                 f'no channel "{name}" in the last fetch{why}',
                 next_step="ptctl catalog says what lists hold and what was left out; ptctl refresh asks them again",
@@ -123,6 +126,26 @@ def explain(
                 color=console.color_out,
             )
         )
+
+
+def _some_list(console: Console, reports: Mapping[str, SourceReport]) -> None:
+    """Explains nothing by lists that nobody has: raises ProviderError where there is none, and names those that lack."""
+    absent = [
+        name for name, report in reports.items() if report.kind != "xmltv" and report.fetched == "absent"
+    ]
+    if absent and len(absent) == sum(report.kind != "xmltv" for report in reports.values()):
+        raise ProviderError(
+            f"there is no copy of {', '.join(absent)} that could be read; explain asks no provider",
+            next_step="ptctl refresh",
+        )
+    if absent:
+        console.note(f"not counted, because there is no copy: {', '.join(absent)}")
+
+
+def _meant(name: str, seen: Gathered) -> str:
+    """The name of a channel that was probably meant."""
+    near = closest(name, (entry.name for entry in seen.catalog.entries))
+    return f'; did you mean "{near}"?' if near else ""
 
 
 def _failed(state: Path, dvr: str) -> list[tuple[int, str]]:

@@ -108,6 +108,10 @@ def _spec(provider: Provider, environment: _Environment, base: Path) -> Spec:
         guides["extra"] = Guide(
             "extra", url=str(environment.ref(Secret(provider.guide))), match=("id", "name")
         )
+    if provider.guide_path:
+        guides["extra"] = Guide(
+            "extra", path=str((base / provider.guide_path).absolute()), match=("id", "name")
+        )
     return Spec(
         name="draft",
         sources={name: source},

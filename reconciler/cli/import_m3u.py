@@ -38,7 +38,7 @@ MANY: int = 15
 @click.option(
     "--m3u-env", metavar="NAME", help="The variable that holds the address, if it holds a password."
 )
-@click.option("--guide", metavar="URL", help="A further XMLTV guide.")
+@click.option("--guide", metavar="URL|FILE", help="A further XMLTV guide.")
 @click.option("--keep-numbers", is_flag=True, help="Keep the list's own channel numbers (tvg-chno).")
 @click.option("--name", help="The installation's name; the folder's if left out.")
 @out_options

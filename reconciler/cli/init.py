@@ -30,6 +30,7 @@ from reconciler.cli.provider_input import (
 )
 from reconciler.cli.specs import console_of
 from reconciler.drafting.addresses import host_and_port
+from reconciler.drafting.bounds import LIMIT
 from reconciler.drafting.draft import Vault, slug
 from reconciler.drafting.first import first_draft, tidying
 from reconciler.drafting.proposal import Counted, Group, proposed
@@ -140,7 +141,7 @@ def init(
             env,
             len(draft.secrets),
             (),
-            (plural(len(buckets), "DVR"), plural(sum(c.entries for c in buckets), "channel")),
+            _kept(buckets),
             (command("plan", out), command("catalog", out)),
             more={
                 "dvrs": [c.name for c in buckets],
@@ -195,6 +196,11 @@ def _offer(live: list[GroupCount], found: Look, console: Console) -> list[str]:
             for g in shown
         ),
         f"{plural(total, 'channel')} in {plural(len(live), 'group')}, {share} in a guide{host}{limit}{more}",
+        *(
+            ()
+            if listed
+            else ("No guide lists them: give an XMLTV guide with --guide URL|FILE, or later in the spec.",)
+        ),
     ]
 
 
@@ -209,13 +215,19 @@ def _proposal(buckets: tuple[Counted, ...], console: Console) -> list[str]:
     ]
 
 
+def _kept(buckets: tuple[Counted, ...]) -> tuple[str, ...]:
+    """What was written: a count of channels alone where all of them find room."""
+    entries = sum(c.entries for c in buckets)
+    if entries <= LIMIT:
+        return plural(len(buckets), "DVR"), plural(entries, "channel")
+    return (f"{plural(len(buckets), 'DVR')} for {plural(entries, 'channel')}, at most {LIMIT} in each",)
+
+
 def _plex_line(seen: Observed, plex: PlexInput) -> str:
     server = seen.server
     assert isinstance(server, Server)  # without it the look would have failed
-    there = (
-        f"{plural(len(seen.dvrs), 'DVR')} there, left alone"
-        if isinstance(seen.dvrs, tuple)
-        else "DVRs unknown"
-    )
+    there = "DVRs unknown"
+    if isinstance(seen.dvrs, tuple):
+        there = f"{plural(len(seen.dvrs), 'DVR')} there, left alone" if seen.dvrs else "no DVR there yet"
     adopt = "   to keep them: ptctl import plex" if isinstance(seen.dvrs, tuple) and seen.dvrs else ""
     return f'Plex "{server.name or plex.url}" {server.version}: {there}{adopt}\n'

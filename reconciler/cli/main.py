@@ -15,6 +15,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.console import Console
 from reconciler.cli.endings import asks_for_json, ended
+from reconciler.cli.exits import Exit
 from reconciler.errors import UsageError
 
 __all__ = ["COMMANDS", "root", "run"]
@@ -131,6 +132,11 @@ def run(arguments: Sequence[str]) -> int:
             return exit_.exit_code
         except click.Abort:
             raise KeyboardInterrupt from None
+        except (
+            click.exceptions.NoArgsIsHelpError
+        ) as error:  # nothing was asked: the whole help, and no error to read first
+            console.note(error.format_message())
+            return Exit.USAGE
         except click.ClickException as error:
             raise _usage(error) from None
 

@@ -61,7 +61,7 @@ def provider_options(function: F) -> F:
             metavar="NAME",
             help="The variable that holds the playlist's address, or a get.php line.",
         ),
-        click.option("--guide", metavar="URL", help="A further XMLTV guide."),
+        click.option("--guide", metavar="URL|FILE", help="A further XMLTV guide."),
     )
     for option in reversed(options):
         function = option(function)
@@ -121,7 +121,10 @@ def provider_input(
         missing.append("--username-env or --username-file")
     if found.hosts and found.password is None:
         missing.append("--password-env or --password-file")
-    return replace(found, guide=flags["guide"] or ""), missing
+    guide: str = flags["guide"] or ""
+    if guide and not is_web(guide):
+        return replace(found, guide_path=_inside(guide, base, "the guide's")), missing
+    return replace(found, guide=guide), missing
 
 
 def plex_input(
@@ -178,20 +181,23 @@ def _asked(base: Path) -> Provider:
 
 def _playlist(given: str, base: Path, *, on_command_line: bool) -> Provider:
     if not is_web(given):
-        path = Path(given).expanduser()
-        if not path.is_file():
-            raise UsageError(f'there is no file "{given}"', next_step="give the playlist's path or address")
-        absolute = path.absolute()
-        inside = (
-            absolute.relative_to(base.absolute()) if absolute.is_relative_to(base.absolute()) else absolute
-        )
-        return Provider(path=inside.as_posix())
+        return Provider(path=_inside(given, base, "the playlist's"))
     if on_command_line and panel_of(given) is not None:
         raise UsageError(
             "this address holds a password, and the command line is no place for one",
             next_step="put it into a variable and give --m3u-env NAME",
         )
     return provider_from(Secret(given.strip()))
+
+
+def _inside(given: str, base: Path, whose: str) -> str:
+    """The path of a file as the spec in `base` says it: relative where it lies below. Raises UsageError for none."""
+    path = Path(given).expanduser()
+    if not path.is_file():
+        raise UsageError(f'there is no file "{given}"', next_step=f"give {whose} path or address")
+    absolute = path.absolute()
+    inside = absolute.relative_to(base.absolute()) if absolute.is_relative_to(base.absolute()) else absolute
+    return inside.as_posix()
 
 
 def _host(text: str) -> str:

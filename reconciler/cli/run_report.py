@@ -15,7 +15,7 @@ from reconciler.errors import ApplyIncomplete, PlexUnreachable
 from reconciler.lineups.model import Block
 from reconciler.planning import commands
 from reconciler.planning.model import Plan
-from reconciler.rendering import error_json, run_text
+from reconciler.rendering import error_json, plan_text, run_text
 
 __all__ = ["report"]
 
@@ -29,6 +29,9 @@ def report(console: Console, settled: Settled, *, skip_blocked: bool, format_: s
         console.data(run_text.summary(settled.result, color=console.color_out, run=settled.run))
         for line in _proof(settled):
             console.data(line)
+        if settled.blocked:
+            for line in plan_text.left_alone(settled.plan, color=console.color_out):
+                console.data(line)
     elif settled.why == "declined":
         console.note("nothing was changed")
     else:

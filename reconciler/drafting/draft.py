@@ -6,6 +6,7 @@ spec; they leave through `environment` alone. This module refuses to know where 
 """
 
 import shlex
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -100,10 +101,15 @@ class Vault:
 
 
 def slug(text: str, fallback: str = "main") -> str:
-    """A name that the spec accepts: lower-case letters and digits with single hyphens between, at most 40 long."""
+    """A name that the spec accepts: lower-case letters and digits with single hyphens between, at most 40 long.
+
+    Letters with accents lose them: `Müller` becomes `muller`.
+    """
     words: list[str] = []
     current = ""
-    for character in text.casefold():
+    for character in unicodedata.normalize("NFKD", text).casefold():
+        if unicodedata.combining(character):
+            continue
         if character.isascii() and character.isalnum():
             current += character
         elif current:

@@ -21,7 +21,7 @@ Given = Secret | SecretRef
 class Provider:
     """Where channels come from. With `hosts` an Xtream panel, else an M3U at `url` or in the file `path`.
 
-    `guide` is the address of a further XMLTV guide, "" for none; `own_guide`: the source brings one. An account of an M3U is
+    `guide` is the address of a further XMLTV guide, or `guide_path` its file, "" for none; `own_guide`: the source brings one. An account of an M3U is
     what the addresses in the list hold: it becomes placeholders.
     """
 
@@ -32,6 +32,7 @@ class Provider:
     url: Given | None = None
     path: str = ""
     guide: str = ""
+    guide_path: str = ""
     own_guide: bool = True
 
 
@@ -86,6 +87,8 @@ def sections(provider: Provider, vault: Vault) -> Sections:
             provider.guide if is_public(provider.guide) else vault.keep("guide-url", Secret(provider.guide))
         )
         guides["extra"] = {"url": kept, "match": ["id", "name"]}
+    if provider.guide_path:
+        guides["extra"] = {"path": provider.guide_path, "match": ["id", "name"]}
     return Sections(credentials, {name: source}, guides)
 
 

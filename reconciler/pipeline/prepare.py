@@ -150,18 +150,20 @@ def arguments_of(request: Request) -> str:
 def _some_source(spec: Spec, gathered: Gathered, *, cached: bool) -> None:
     reports = [gathered.catalog.reports[name] for name in spec.sources]
     age = _age(gathered)
-    absent = {r.name: r.failure or "no answer" for r in reports if r.fetched == "absent"}
+    # without a failure nobody asked: it was to be done with copies alone
+    absent = {r.name: r.failure or "it was not fetched yet" for r in reports if r.fetched == "absent"}
+    first = "ptctl refresh" if cached else "ptctl doctor"
     if len(absent) == 1:
         ((name, why),) = absent.items()
         raise ProviderError(
             f'source "{name}" cannot be had and there is no copy of it: {why}; {age}',
-            next_step="ptctl doctor, or take the source out of the spec",
+            next_step=f"{first}, or take the source out of the spec",
         )
     if absent:
         each = "; ".join(f'"{name}" ({why})' for name, why in absent.items())
         raise ProviderError(
             f"{len(absent)} sources cannot be had and there is no copy of them: {each}; {age}",
-            next_step="ptctl doctor, or take the sources out of the spec",
+            next_step=f"{first}, or take the sources out of the spec",
         )
     if reports and not cached and all(r.fetched == "cached" for r in reports):
         why = "; ".join(note for r in reports for note in r.notes)

@@ -16,7 +16,7 @@ from reconciler.rendering.plan_rows import EXAMPLES, details, loss, table
 from reconciler.rendering.plan_seen import outside, sources
 from reconciler.wording import number, plural, span
 
-__all__ = ["Saved", "render", "summary_line"]
+__all__ = ["Saved", "left_alone", "render", "summary_line"]
 
 _KIND_WORDS: Final = (
     ("add", "to add"),
@@ -178,12 +178,19 @@ _NO_WORD: Final = {
 """What to do about a block that no word lifts."""
 
 
-def _blocked(plan: Plan, *, color: bool) -> Iterator[str]:
+def left_alone(plan: Plan, *, color: bool) -> Iterator[str]:
+    """What a run left as it was because it is blocked, and the word that lifts it."""
+    yield from _blocked(plan, color=color, head="Blocked - left as it was:")
+
+
+def _blocked(
+    plan: Plan, *, color: bool, head: str = "Blocked - nothing is applied until each is decided:"
+) -> Iterator[str]:
     blocks = [(c.dvr, b, c) for c in plan.changes for b in c.blocks]
     everywhere = [b for b in plan.blocks if all(b != other for _, other, _ in blocks)]
     if not blocks and not everywhere:
         return
-    yield paint("Blocked - nothing is applied until each is decided:", "blocked", color=color)
+    yield paint(head, "blocked", color=color)
     width = max(10, *(len(d) for d, _, _ in blocks)) if blocks else 10
     word = "renumber" if renumbered(plan) else "plan"
     for dvr, block, change in blocks:

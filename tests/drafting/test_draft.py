@@ -102,6 +102,7 @@ def test_a_slug_is_a_name(text: str) -> None:
     assert made[0].isalnum()
     assert all(c.isascii() and (c.isalnum() or c == "-") for c in made)
     assert made == made.lower()
+    assert "muller-live-tv" == slug("Müller: Live TV")
 
 
 def test_equal_losses_are_said_once() -> None:

@@ -1,0 +1,88 @@
+"""What somebody meets in the first hour with a list and a guide in files, and no server at all."""
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import run
+
+LIST = '#EXTM3U\n#EXTINF:-1 tvg-id="one" group-title="News",One News\nhttp://192.0.2.1/1.ts\n'
+GUIDE = (
+    '<tv><channel id="one"><display-name>One News</display-name></channel>'
+    '<programme channel="one" start="20300101000000 +0000" stop="20300101010000 +0000"><title>A</title></programme></tv>'
+)
+SPEC = (
+    "version: 1\nname: home\nsources: {main: {kind: m3u, path: list.m3u}}\n"
+    "buckets: [{name: news, match: {}}]\ndvrs: {news: {}}\n"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with blanks and an umlaut in its name, a list and a guide in it; the working directory."""
+    folder = tmp_path / "Müller Live TV"
+    folder.mkdir()
+    (folder / "list.m3u").write_text(LIST, "utf-8")
+    (folder / "guide.xml").write_text(GUIDE, "utf-8")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize("words", [[], ["import"]])
+def test_no_command_shows_the_help_and_no_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """`ptctl` alone: all commands, on stderr, with the status of a wrong command line."""
+    assert 64 == run(words)
+    shown = capsys.readouterr()
+    assert "" == shown.out
+    assert shown.err.startswith("Usage: ptctl")
+    assert "error[" not in shown.err
+
+
+def test_a_guide_may_be_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--guide guide.xml` becomes `path`; without a guide init says what is missing, and a wrong path is named."""
+    assert 64 == run(["init", "--m3u", "list.m3u", "--guide", "gude.xml", "--no-plex", "--yes"])
+    assert 'there is no file "gude.xml"\nNext:  give the guide\'s path or address' in capsys.readouterr().err
+    assert 0 == run(["init", "--m3u", "list.m3u", "--no-plex", "--yes"])
+    assert "0 % in a guide\nNo guide lists them: give an XMLTV guide with --guide" in capsys.readouterr().out
+    with_guide = ["init", "--m3u", "list.m3u", "--guide", "guide.xml", "--no-plex", "--yes", "--overwrite"]
+    assert 0 == run(with_guide)
+    shown = capsys.readouterr().out
+    assert "1 channel in 1 group, 100 % in a guide\n\nProposed" in shown
+    assert "Wrote ptctl.yaml   1 DVR, 1 channel\n" in shown
+    spec = (home / "ptctl.yaml").read_text("utf-8")
+    assert "\nname: muller-live-tv\n" in spec
+    assert "  extra: {path: guide.xml, match: [id, name]}\n" in spec
+
+
+def test_nothing_is_explained_by_a_list_that_nobody_has(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first fetch explain does not say that every channel fits; after it a near name is proposed."""
+    (home / "ptctl.yaml").write_text(SPEC, "utf-8")
+    for words in (["unbucketed"], ["dvr", "news"], ["channel", "One"]):
+        assert 1 == run(["explain", *words])
+        said = capsys.readouterr()
+        assert "" == said.out
+        assert "error[P300]: there is no copy of main that could be read" in said.err
+        assert "Next:  ptctl refresh\n" in said.err
+    assert 1 == run(["plan", "--cached"])
+    assert (
+        "no copy of it: it was not fetched yet; nothing is published yet\nNext:  ptctl refresh"
+        in capsys.readouterr().err
+    )
+    assert 0 == run(["refresh"])
+    capsys.readouterr()
+    assert 64 == run(["explain", "channel", "One Nws"])
+    assert 'no channel "One Nws" in the last fetch; did you mean "One News"?' in capsys.readouterr().err
+
+
+def test_a_refresh_says_what_it_left_as_it_was(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 4 with a word about why, when something else was done in the same run."""
+    (home / "ptctl.yaml").write_text(SPEC, "utf-8")
+    assert 0 == run(["refresh"])
+    (home / "ptctl.yaml").write_text(SPEC.replace("news", "other"), "utf-8")
+    capsys.readouterr()
+    assert 4 == run(["refresh"])
+    shown = capsys.readouterr().out
+    assert "Done: " in shown
+    assert "Blocked - left as it was:\n  news       S201  plan again with  --allow delete:news\n" in shown
