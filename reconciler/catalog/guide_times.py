@@ -48,8 +48,11 @@ ZONES: Final[dict[str, int]] = {
 }
 
 _WILD: Final = re.compile(
-    r"\s*+(\d{4})[-/.]?(\d\d)?[-/.]?(\d\d)?(?:[T\s]?(\d\d):?(\d\d)?:?(\d\d?)?(?:\.\d++)?)?\s*+(?:([+-])\s?(\d\d?):?(\d\d)?|([A-Za-z]*+))\s*+"
+    r"\s*+(\d{4})[-/.]?(\d\d)?[-/.]?(\d\d)?(?:[T\s]?(\d\d):?(\d\d)?:?(\d\d?)?(?:\.\d++)?)?\s*+(?:(?:UTC|GMT)?([+-])\s?(\d\d?):?(\d\d)?|([A-Za-z]*+))\s*+"
 )
+
+# Seconds or milliseconds since 1970, until 2033: read as digits of a date they would lie before the year 2000.
+_EPOCH: Final = re.compile(r"\s*+(1\d{9})(?:\d{3})?(?:\.\d++)?\s*+", re.ASCII)
 
 
 @lru_cache(maxsize=32768)
@@ -57,8 +60,11 @@ def time_value(text: str) -> int | None:
     """Seconds since 1970 UTC, or None where the text is no time. Without a zone, or with an unknown name, UTC.
 
     Reads leading parts of `YYYYMMDDhhmmss`, with `+hhmm`, `+hh:mm`, `+hh`, `Z` or a name from `ZONES` behind it, with or
-    without a blank, and the ISO forms with dashes, `T` and colons. Hour 24 and second 60 mean the next day and minute.
+    without a blank, `UTC+1` and `GMT+0100`, the ISO forms with dashes, `T` and colons, and seconds or milliseconds since
+    1970. Hour 24 and second 60 mean the next day and minute.
     """
+    if epoch := _EPOCH.fullmatch(text):
+        return int(epoch[1])
     found = _WILD.fullmatch(text)
     if found is None:
         return None

@@ -76,9 +76,9 @@ def test_a_web_page_is_no_guide() -> None:
 @pytest.mark.accepts("EPG-1")
 def test_a_guide_whose_times_cannot_be_read_says_so() -> None:
     """Its channels are listed, and it never counts against one; a single odd time among others is nothing to tell."""
-    odd = re.sub(r'start="[^"]*"', 'start="1796036400"', GUIDE)
+    odd = re.sub(r'start="[^"]*"', 'start="30.11.2026 14:00"', GUIDE)
     found = index([odd.encode()])
-    assert ("the times of its programmes cannot be read (1796036400)",) == found.notes
+    assert ("the times of its programmes cannot be read (30.11.2026 14:00)",) == found.notes
     assert ({"a.uk": 3, "undeclared": 1}, False) == (found.programmes, good_guide(found, fresh=True))
     assert () == index([GUIDE.replace("20260822100000 +0000", "soon", 1).encode()]).notes
 

@@ -40,6 +40,10 @@ NOON_MINUTE = seconds(2026, 8, 22, 12, 30)
         (NOON, "2026-08-22T12:30:15Z"),
         (NOON, "2026-08-22 14:30:15 +0200"),
         (NOON, "2026-08-22T12:30:15.250Z"),
+        (NOON, "20260822143015 GMT+0200"),
+        (NOON, "20260822113015 UTC-1"),
+        (NOON, str(NOON)),  # seconds and milliseconds since 1970
+        (NOON, f"{NOON}250"),
         (NOON_MINUTE, "202608221230"),
         (NOON_MINUTE, "202608221430 +0200"),
         (NOON_MINUTE, "2026082212301"),  # 13 digits: one in 475,400
