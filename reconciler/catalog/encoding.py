@@ -1,13 +1,14 @@
 """A guide's or a playlist's text as UTF-8, whatever it was written in.
 
 Of 200 guides 16 said Latin-1, 17 said nothing and 9 had a byte order mark (iptv-streams.md D2). A playlist declares
-nothing, so that only its byte order mark counts. This module refuses
-Python's "encodings" that unpack data, and to judge single bytes: `guide_text` mends those.
+nothing, so that only its byte order mark counts, or its first signs. What says Latin-1 and is UTF-8 is read as UTF-8. This
+module refuses Python's "encodings" that unpack data, and to judge single bytes: `guide_text` mends those.
 """
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import chain, islice
 from typing import Final
 
 __all__ = ["Utf8"]
@@ -20,6 +21,8 @@ _TEXT_ENCODINGS: Final = re.compile(
 )
 # Guides that say Latin-1 mean what Windows means by it: C1 controls are never wanted.
 _MEANT: Final = {"iso8859-1": "cp1252", "ascii": "utf-8"}
+# What is written for UTF-8 by mistake: half the templates for grabbers begin with it.
+_WESTERN: Final = frozenset(("cp1252", "iso8859-15"))
 
 
 class Utf8:
@@ -49,9 +52,16 @@ class Utf8:
             yield from source
             return
         self.untouched = False
+        chunks = chain((head,), source)
+        if name in _WESTERN:
+            head = yield from _ascii_head(chunks)
+            if _is_utf8(head):
+                yield head
+                yield from chunks
+                return
+            chunks = chain((head,), chunks)
         decoder = codecs.getincrementaldecoder(name)("replace")
-        yield decoder.decode(head).encode()
-        for chunk in source:
+        for chunk in chunks:
             yield decoder.decode(chunk).encode()
         yield decoder.decode(b"", final=True).encode()
 
@@ -59,8 +69,8 @@ class Utf8:
         """Python's name of the encoding."""
         if head.startswith(_UTF16_MARKS):
             return "utf-16"
-        if head[:4] in (b"<\0?\0", b"\0<\0?"):
-            return "utf-16-le" if head[:1] == b"<" else "utf-16-be"
+        if head[:4] in (b"<\0?\0", b"\0<\0?", b"#\0E\0", b"\0#\0E"):
+            return "utf-16-be" if head[:1] == b"\0" else "utf-16-le"
         declared = _DECLARED.match(head[:1024])
         encoding = declared[1].decode() if declared else "utf-8"
         try:
@@ -72,3 +82,20 @@ class Utf8:
             self._note(f"unknown encoding {encoding!r}: read as UTF-8")
             return "utf-8"
         return name
+
+
+def _ascii_head(chunks: Iterator[bytes]) -> Generator[bytes, None, bytes]:
+    """Hands on what is ASCII; returns the first chunk that is not with a few more: a character may be cut in pieces."""
+    for chunk in chunks:
+        if not chunk.isascii():
+            return chunk + b"".join(islice(chunks, 3))
+        yield chunk
+    return b""
+
+
+def _is_utf8(data: bytes) -> bool:
+    """Whether the bytes, whose end may be cut off, hold characters of UTF-8: those of Latin-1 text form none."""
+    try:
+        return not codecs.getincrementaldecoder("utf-8")().decode(data).isascii()
+    except UnicodeDecodeError:
+        return False

@@ -138,6 +138,8 @@ def test_a_truncated_guide_keeps_what_is_whole(rows: list[tuple[str, int]], more
         ("utf-16", "UTF-16", "Zoé"),
         ("utf-16-le", "UTF-16", "Zoé"),
         ("utf-8", "UTF-16", "Zoé"),  # says one thing and is another
+        ("utf-8", "ISO-8859-1", "Zoé\u2019s"),
+        ("utf-8", "windows-1252", "Łódź"),
         ("iso-8859-2", "ISO-8859-2", "Łódź"),
         ("utf-8", "no-such-thing", "Zoé"),
         ("utf-8", "zlib", "Zoé"),  # a codec of Python, and no encoding of text
