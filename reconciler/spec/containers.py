@@ -95,6 +95,8 @@ class Listed(Shape):
         if not isinstance(node, Mapping) or not node.pairs or not self.noun:
             return ()
         first = node.pairs[0].key.text
+        if first.startswith("-"):
+            return (f"write a space after each dash: - {first.lstrip('-')}",)
         named = isinstance(node.pairs[0].value, Mapping) and first != "name"
         return (
             f"begin each with a dash: - {{name: {first}, …}}" if named else "begin each with a dash: - …",

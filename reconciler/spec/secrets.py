@@ -185,13 +185,17 @@ def search(root: Node, texts: Mapping[str, str], findings: Findings, *, mode: in
     return Secrets(frozenset(nodes), spans, values)
 
 
+_COMMON_WORDS: Final = frozenset(("password", "secret", "secrets", "token", "username"))
+
+
 def _letters(text: str, kind: str) -> Iterator[str]:
     """What to hide wherever it occurs: the value, and what of it is a secret by itself (`Bearer …`, `sid=…`).
 
-    A user name of letters alone is hidden where it stands: it may stand elsewhere for something else.
+    A user name of letters alone is hidden where it stands: it may stand elsewhere for something else. So does a password
+    that is a word of our own sentences.
     """
     text = text.strip()
-    if len(text) < _SHORTEST or (kind.startswith("user") and text.isalpha()):
+    if len(text) < _SHORTEST or text.lower() in _COMMON_WORDS or (kind.startswith("user") and text.isalpha()):
         return
     yield text
     for part in re.split(r"[\s/?&=:;@,]+", text):

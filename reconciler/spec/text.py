@@ -28,10 +28,12 @@ DEEPEST: Final = 60
 
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 _BREAK: Final = "\r\n|[\r\n\x85\u2028\u2029]"
-_TIGHT: Final = re.compile(r"\s*([a-z_]+):([^\s:/]+)")
+_TIGHT: Final = re.compile(r"\s*(?:- +)*([a-z_]+):([^\s:/]+)")
 """`version:1`: YAML reads it as one text."""
 # a text, because only a mistake needs it compiled
 _KEY_LINE: Final = r"[ -]*(?P<key>[A-Za-z_][\w-]*):(?= |$)"
+# what web pages indent with; further to the right one may belong to a name
+_ODD_SPACE: Final = r"(?m)^[ -]*(?:[A-Za-z_][\w-]*:)?([\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000])"
 _BRACES: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)[^}\s]*\}?")
 _CURLY: Final = ("\u201c\u201e\u201f\u2018\u201a\u201b", "\u201d\u201c\u201f\u2019\u2018")
 """Quotes that word processors and web pages make of straight ones, by where they stand."""
@@ -90,6 +92,15 @@ def decode(file: str, data: bytes, findings: Findings, *, left: int = LARGEST_BY
             Span(file, line, column, line, column + 1),
             f"a control character (U+{ord(found[0]):04X}) stands here",
             hints=("delete the character",),
+        )
+        return None
+    if not text.isascii() and (found := re.search(_ODD_SPACE, text)):
+        line, column = _place(text, found.start(1))
+        findings.error(
+            "V105",
+            Span(file, line, column, line, column + 1),
+            f"a space of another kind (U+{ord(found[1]):04X}) stands here, which YAML takes for a letter",
+            hints=("replace it with a plain space: text copied from a web page has such ones",),
         )
         return None
     return text
@@ -417,11 +428,12 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             f'in double quotes "\\{row[column : column + 1]}" means nothing',
             hints=("put the text in single quotes: there a backslash is a backslash",),
         )
-    elif context in ("while scanning an alias", "while scanning an anchor"):
+    elif context in ("while scanning an alias", "while scanning an anchor", "while scanning a tag"):
+        mark_of = {"an alias": "*", "an anchor": "&", "a tag": "!"}
         findings.error(
             "V100",
             begin,
-            f'a value cannot begin with "{"*" if "alias" in context else "&"}" without quotes: YAML has a use for it',
+            f'a value cannot begin with "{mark_of[context[15:]]}" without quotes: YAML has a use for it',
             hints=("put the value in quotes",),
         )
     elif "quoted scalar" in context:
@@ -449,7 +461,14 @@ def _syntax(file: str, text: str, error: yaml.MarkedYAMLError, findings: Finding
             begin,
             f'this "{bracket}" is not closed, or a comma is missing before line {line}, column {column}',
             label="opened here",
-            hints=(f'close it with "{closing}", and write commas between the parts',),
+            hints=(
+                f'close it with "{closing}", and write commas between the parts',
+                *(
+                    ('what stands behind " #" is a comment: put a text that holds it in quotes',)
+                    if " #" in lines[begin.line - 1][begin.column :]
+                    else ()
+                ),
+            ),
         )
     elif "cannot start any token" in problem:
         findings.error(
