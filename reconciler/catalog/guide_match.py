@@ -80,15 +80,17 @@ def match(
 
 
 _SUFFIX: Final = re.compile(r"\.([a-z]{2,4})$")
+# iptv-org writes feeds behind ids: those of a quality are the channel itself, `@East` and `@Plus1` are not
+_QUALITY_FEED: Final = re.compile(r"@(?:sd|f?hd|uhd|4k)$")
 _QUALITY_TAIL: Final = re.compile(r"(?:u?hd|fhd|sd|4k|hevc)+$")
 
 
 def normalise_id(text: str) -> str:
-    """A guide id without case, punctuation and quality: `BBC1.uk`, `bbc-1.uk` and `bbc1hd.uk` are equal.
+    """A guide id without case, punctuation and quality: `BBC1.uk`, `bbc-1.uk`, `bbc1hd.uk` and `BBC1.uk@HD` are equal.
 
     The part behind the last dot stays apart when it looks like a country or domain; `bbc1.uk` and `bbc1.de` differ.
     """
-    folded = text.strip().casefold()
+    folded = _QUALITY_FEED.sub("", text.strip().casefold())
     suffix = _SUFFIX.search(folded)
     stem = folded[: suffix.start()] if suffix else folded
     stem = re.sub(r"[^\w+]|_", "", stem)

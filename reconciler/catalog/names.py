@@ -37,7 +37,7 @@ _PREFIX_WORDS: Final = frozenset(
 _QUALITY_WORDS: Final = frozenset(
     _words_of(
         """sd hd fhd uhd qhd fullhd hdr uhdr hdr10 hq lq 4k 8k hevc avc h265 h264 x265 x264 raw vip backup bkp 480p 480i 540p
-    576p 576i 720p 720i 1080p 1080i 1440p 2160p 4320p 25fps 30fps 50fps 60fps fps"""
+    576p 576i 720p 720i 1080p 1080i 1440p 2160p 3840p 4320p 25fps 30fps 50fps 60fps fps"""
     )
 )
 _NUMBER_WORDS: Final = {
@@ -49,6 +49,8 @@ _NUMBER_WORDS: Final = {
         )
     )
 }
+# Free-TV's marks: blocked abroad, not in HD, a page of YouTube
+_CIRCLED: Final = re.compile(r"\s[\u24b6-\u24e9](?=[\s\u24b6-\u24e9]*$)")
 _UNDECOMPOSED: Final = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i", "ħ": "h"}
 )
@@ -75,7 +77,7 @@ def normalise_name(text: str) -> str:
     shift stays as `+1`: that is another channel. A name made of nothing but such additions keeps them, so that only
     a text without letters and digits gives "".
     """
-    folded = unicodedata.normalize("NFKD", _GLUED_QUALITY.sub(_apart, _superscripts_apart(text)))
+    folded = unicodedata.normalize("NFKD", _GLUED_QUALITY.sub(_apart, _marks_apart(text)))
     folded = _ACCENTS.sub("", folded).casefold().translate(_UNDECOMPOSED)
     shift = _SHIFT.search(" " + folded)
     rest = (" " + folded)[: shift.start()] + " " + (" " + folded)[shift.end() :] if shift else folded
@@ -89,9 +91,9 @@ def normalise_name(text: str) -> str:
 @lru_cache(maxsize=65536)
 def quality_of(name: str) -> Quality:
     """The best picture the name claims, or "" where it claims none. `4K` and `8K` are "uhd"."""
-    folded = unicodedata.normalize("NFKD", _GLUED_QUALITY.sub(_apart, _superscripts_apart(name))).casefold()
+    folded = unicodedata.normalize("NFKD", _GLUED_QUALITY.sub(_apart, _marks_apart(name))).casefold()
     words = set(re.findall(r"[^\W_]+", folded))
-    if words & {"uhd", "uhdr", "4k", "8k", "2160p", "4320p"} or re.search(r"\bultra\s*hd\b", folded):
+    if words & {"uhd", "uhdr", "4k", "8k", "2160p", "3840p", "4320p"} or re.search(r"\bultra\s*hd\b", folded):
         return "uhd"
     if words & {"fhd", "fullhd", "1080p", "1080i"} or re.search(r"\bfull\s*hd\b", folded):
         return "fhd"
@@ -122,10 +124,11 @@ def _apart(match: re.Match[str]) -> str:
     return " " + match[0]
 
 
-def _superscripts_apart(text: str) -> str:
-    """`BBC Oneᴴᴰ` with a blank before the raised part, which NFKD would glue to the name."""
+def _marks_apart(text: str) -> str:
+    """`BBC Oneᴴᴰ` with a blank before the raised part, which NFKD would glue to the name, and `Rai 1 Ⓖ` without its mark."""
     if text.isascii():
         return text
+    text = _CIRCLED.sub("", text) or text
     parts: list[str] = []
     raised_before = False
     for character in text:

@@ -56,7 +56,11 @@ def test_only_the_ways_the_spec_allows() -> None:
 @pytest.mark.parametrize(
     ("normal", "ids"),
     [
-        ("bbc1.uk", ["bbc1.uk", "BBC1.uk", "bbc1hd.uk", "BBC-1.UK", " bbc 1 fhd.uk"]),
+        (
+            "bbc1.uk",
+            ["bbc1.uk", "BBC1.uk", "bbc1hd.uk", "BBC-1.UK", " bbc 1 fhd.uk", "BBC1.uk@HD", "bbc1.uk@sd"],
+        ),
+        ("bbc1ukeast", ["BBC1.uk@East"]),  # another feed is another channel
         ("bbc1.de", ["bbc1.de"]),
         ("bbc1", ["BBC1", "bbc1HD", "bbc_1"]),
         ("hd", ["HD"]),

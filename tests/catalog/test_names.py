@@ -32,6 +32,8 @@ from reconciler.catalog.names import is_separator, normalise_name, quality_of
                 "VIP | UK: BBC One 50fps",
                 "\uff22\uff22\uff23\u3000\uff2f\uff4e\uff45",
                 "BBC1HD",
+                "UK: BBC One ᵁᴴᴰ ³⁸⁴⁰ᴾ",
+                "BBC One Ⓖ Ⓢ",
             ],
         ),
         (
@@ -48,6 +50,7 @@ from reconciler.catalog.names import is_separator, normalise_name, quality_of
         ("4 k", ["4K", "UK: 4K"]),
         ("abc", ["ABC (WABC)", "US| ABC [backup]", "USA: ABC HEVC"]),
         ("cnn", ["CNN", "US:CNN", "(US) CNN", "EN ★ CNN"]),
+        ("m tv", ["M tv", "Ⓜ TV"]),
         ("", ["", "###", "★★"]),
     ],
 )
@@ -77,7 +80,7 @@ def test_layout_does_not_matter(words: list[str]) -> None:
         ("sd", ["BBC SD", "x 576p", "BBC [LQ]"]),
         ("hd", ["BBC HD", "BBC Oneᴴᴰ", "ESPNHD", "x 720p", "BBC|HD|"]),
         ("fhd", ["BBC FHD", "BBC Full HD", "1080p x", "BBC HD FHD"]),
-        ("uhd", ["BBC UHD", "4K: BBC", "BBC ⁴ᴷ", "BBC 8K", "BBC Ultra HD", "BBC 4K HD"]),
+        ("uhd", ["BBC UHD", "4K: BBC", "BBC ⁴ᴷ", "BBC 8K", "BBC Ultra HD", "BBC 4K HD", "BBC 3840p"]),
     ],
 )
 def test_quality(quality: str, names: list[str]) -> None:
