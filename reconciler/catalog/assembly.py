@@ -31,6 +31,8 @@ __all__ = [
 HEADS_REMEMBERED: Final = 4096
 EXAMPLES: Final = 3
 _NUMBER_KEYS: Final = ("tvg-chno", "ch-number", "channel-number", "channel-id")
+_LOGO_KEYS: Final = ("vg-logo", "ctvg-logo", "logo")
+"""Misspellings, and what Tvheadend writes."""
 _new: Final = tuple.__new__
 _CONTAINERS: Final = re.compile(
     r"(?>.*?/(movies?|vod|series)/).*\.(mkv|mp4|m4v|avi|mov|wmv|flv|mpg|mpeg|webm)(?:\?|$)", re.IGNORECASE
@@ -149,6 +151,7 @@ class Assembly:
         "_unplayable",
         "concealer",
         "panel",
+        "shift_h",
         "source",
     )
 
@@ -156,6 +159,8 @@ class Assembly:
         self.source = source
         self.concealer = concealer
         self.panel = panel
+        self.shift_h = 0.0
+        """`tvg-shift` of the list's header: for entries without one of their own, as Kodi has it."""
         self._entries: list[Entry] = []
         self._drops: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._heads: dict[str, _Head] = {}
@@ -188,16 +193,19 @@ class Assembly:
         """
         guide_id, guide_name, logo, title, rare, name = said
         number: int | None = None
-        country = language = ""
-        radio, shift_h = False, 0.0
+        country = language = station = ""
+        radio, shift_h = False, self.shift_h
         if rare:
             number = next(filter(None, (positive_number(rare.get(k, "")) for k in _NUMBER_KEYS)), None)
             country, language = rare.get("tvg-country", ""), rare.get("tvg-language", "")
-            radio, shift_h = yes(rare.get("radio", "")), shift_hours(rare.get("tvg-shift", ""))
+            radio, shift_h = yes(rare.get("radio", "")), self.shift(rare.get("tvg-shift", ""))
             guide_id = guide_id or rare.get("ttvg-id", "")
-            logo = logo or rare.get("vg-logo") or rare.get("ctvg-logo", "")
+            station = rare.get("tvc-guide-stationid", "")
+            logo = logo or next(filter(None, map(rare.get, _LOGO_KEYS)), "") or ""
             headers = (*attribute_headers(rare), *headers)
         (guide_id,) = guide_ids((guide_id,))
+        if station and not guide_id:
+            (guide_id,) = guide_ids((station,))
         name = name or guide_name or guide_id
         if not name:
             self.drop("no name", place)
@@ -270,6 +278,10 @@ class Assembly:
     def shared(self, texts: Sequence[str]) -> list[str]:
         """The same texts, one object for all entries that have the same."""
         return list(map(self._texts.setdefault, texts, texts))
+
+    def shift(self, text: str) -> float:
+        """Hours of guide shift of an entry that says so, or else of the list."""
+        return shift_hours(text) if text else self.shift_h
 
     def adult(self, group: str) -> bool:
         """`is_adult_group`, remembered."""

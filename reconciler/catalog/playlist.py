@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.catalog.address import Concealer
-from reconciler.catalog.assembly import Assembly
+from reconciler.catalog.assembly import Assembly, shift_hours
 from reconciler.catalog.directives import kodi_headers, kodi_locked, split_pipe, vlc_header
 from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Dropped, Entry
@@ -30,6 +30,8 @@ LINE_LIMIT_CHARS: Final = 1 << 20
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _NOTHING_SAID: Final = Said("", "", "", "", {}, "")
 _GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
+_BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|,\s*$")
+_COMMAS: Final = re.compile(r"[\s,]+")
 _CP1252_HOLES: Final = {0x81: 0x81, 0x8D: 0x8D, 0x8F: 0x8F, 0x90: 0x90, 0x9D: 0x9D}
 
 
@@ -110,6 +112,12 @@ def _decoded(block: bytes, reader: "_Reader") -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
+
+
+def _listed(text: str) -> list[str]:
+    """The addresses of a header's attribute. Commas, blanks and semicolons stand between whole ones, and in them too."""
+    between = _BETWEEN_ADDRESSES if "://" in text else _COMMAS
+    return [url for url in between.split(text.strip()) if url]
 
 
 class _Reader:
@@ -283,10 +291,14 @@ class _Reader:
     def _read_header(self, text: str) -> None:
         found = attributes(text)
         for key in _GUIDE_KEYS:
-            for listed in found.get(key, "").split(","):
-                url = self.assembly.concealer.conceal(listed.strip())
-                if url and url not in self.guide_urls:
+            for listed in _listed(found.get(key, "")):
+                url = self.assembly.concealer.conceal(listed)
+                if url not in self.guide_urls:
                     self.guide_urls.append(url)
+        if shift := found.get("tvg-shift"):
+            if self._address:
+                self._close()  # it came before
+            self.assembly.shift_h = shift_hours(shift)
 
     def _url(self, line: str) -> None:
         if not line.startswith(("http://", "https://")):

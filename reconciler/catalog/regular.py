@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Final
 
-from reconciler.catalog.assembly import Assembly, guide_ids, positive_number, shift_hours, yes
+from reconciler.catalog.assembly import Assembly, guide_ids, positive_number, yes
 from reconciler.catalog.extinf import has_entity
 
 __all__ = ["Columns", "Regular"]
@@ -45,6 +45,7 @@ _SLOW_KEYS: Final = frozenset(
         "ttvg-id",
         "vg-logo",
         "ctvg-logo",
+        "logo",
     ]
 )
 _NAME: Final = ","
@@ -160,6 +161,12 @@ class Regular:
         groups = list(shared("group-title"))
         if sticky_group and not all(groups):
             groups = [g or sticky_group for g in groups]
+        guide_id_column: Iterable[str] = repeat("", count)
+        if "tvg-id" in columns:
+            guide_id_column = guide_ids(list(column("tvg-id")))
+        if "tvc-guide-stationid" in columns:
+            stations = guide_ids(list(column("tvc-guide-stationid")))
+            guide_id_column = [one or other for one, other in zip(guide_id_column, stations, strict=False)]
         grown = {g: assembly.adult(g) for g in set(groups)}
         logos = column("tvg-logo")
         if "tvg-logo" in columns and assembly.concealer.touches("\n".join(columns["tvg-logo"])):
@@ -173,7 +180,7 @@ class Regular:
             places.keys,
             names,
             places.kinds,
-            guide_ids(list(column("tvg-id"))) if "tvg-id" in columns else repeat("", count),
+            guide_id_column,
             groups,
             logos,
             map(positive_number, column("tvg-chno")) if "tvg-chno" in columns else repeat(None, count),
@@ -186,7 +193,9 @@ class Regular:
             map(yes, column("radio")) if "radio" in columns else repeat(object=False, times=count),
             map(grown.__getitem__, groups),
             guide_names,
-            map(shift_hours, column("tvg-shift")) if "tvg-shift" in columns else repeat(0.0, count),
+            map(assembly.shift, column("tvg-shift"))
+            if "tvg-shift" in columns
+            else repeat(assembly.shift_h, count),
             strict=True,
         )
         assembly.extend(rows, places)

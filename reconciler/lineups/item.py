@@ -14,7 +14,7 @@ from reconciler.catalog.names import quality_of
 from reconciler.ledger.model import ChannelRecord, Retired
 from reconciler.lineups.model import Channel, GuideLink
 
-__all__ = ["Item", "channel_of"]
+__all__ = ["Item", "channel_of", "is_web_address"]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 """One for all: each `frozenset()` is an object of 216 bytes."""
@@ -36,6 +36,7 @@ class Item:
         "fixed",
         "group",
         "guide_id",
+        "icon",
         "id",
         "language",
         "link",
@@ -57,7 +58,8 @@ class Item:
         self.name = entry.name
         self.group = entry.group
         self.guide_id = entry.guide_id
-        self.logo = entry.logo
+        self.logo = entry.logo if is_web_address(entry.logo) else ""
+        self.icon = ""
         self.country = entry.country
         self.language = entry.language
         self.quality_set: str | None = None
@@ -91,6 +93,11 @@ class Item:
         return tuple(m.id for m in self.members) if self.members else (self.id,)
 
 
+def is_web_address(logo: str) -> bool:
+    """Whether clients can fetch a logo: panels also give paths and numbers of their own (iptv-streams.md D5)."""
+    return logo[:7].lower() in {"http://", "https:/"}
+
+
 def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[str] = ()) -> Channel:
     """The finished channel. Its guide's programmes are those of the first member that has any (merging may come before
     guides are asked; `merge` sees to the rest).
@@ -100,8 +107,9 @@ def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[st
     # In files a name is one line with single blanks, and a logo an address. What a plan compares with the files, and a
     # rename or an override may have made, must be what will stand in them, else the two never agree.
     name = " ".join(item.name.split())
-    logo = _IN_ADDRESS.sub(lambda found: quote(found[0]), item.logo.strip()) if item.logo else ""
     parts = item.parts
+    logo = item.logo or item.icon or next((p.icon for p in parts if p.icon), "")
+    logo = _IN_ADDRESS.sub(lambda found: quote(found[0]), logo.strip()) if logo else ""
     members = sorted(parts, key=lambda p: p.id in bad) if bad else parts
     link = item.link or next((p.link for p in parts if p.link), None)
     return Channel(

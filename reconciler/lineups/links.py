@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.catalog.guide_match import MatchInput, match
-from reconciler.lineups.item import Item
+from reconciler.lineups.item import Item, is_web_address
 from reconciler.lineups.model import GuideLink
 from reconciler.spec.model import Guide, Spec
 
@@ -21,6 +21,7 @@ class Links:
         self._guides: list[tuple[Guide, GuideIndex]] = [
             (guide, guides[name]) for name, guide in spec.guides.items() if name in guides
         ]
+        self._channels = {guide.name: index.channels for guide, index in self._guides}
         # Names are costly to normalise, so they are told only to guides that match by name.
         self._by_name = any({"name", "fuzzy"} & set(guide.match) for guide, _ in self._guides)
 
@@ -34,6 +35,7 @@ class Links:
                 if not part.linked:
                     part.linked = True
                     part.link = None
+                    part.icon = ""
                     if part.guide_id or self._by_name:
                         asked[part.id] = part
         if not asked:
@@ -45,6 +47,8 @@ class Links:
         found = match(channels, self._guides)
         for id_, hit in found.items():
             asked[id_].link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence)
+            told = self._channels[hit.guide].get(hit.xmltv_id)
+            asked[id_].icon = told.icon if told and is_web_address(told.icon) else ""
         for item in items:
             if item.link is None and item.members:
                 item.link = next((p.link for p in item.members if p.link), None)

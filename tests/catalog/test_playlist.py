@@ -133,6 +133,7 @@ def test_encodings_and_line_ends() -> None:
     for name in ("utf-16-le", "utf-16-be"):
         data = ("\ufeff" + text).encode(name)
         assert plain == read(data)
+        assert plain == read(text.encode(name))  # without a mark
         for size in (1, 3, 7):  # a piece may end within a character
             assert plain == parse([data[i : i + size] for i in range(0, len(data), size)], source="m")
 
@@ -155,6 +156,57 @@ def test_glued_lists_give_all_guides() -> None:
     )
     assert found.guide_urls == ("http://g/1.xml", "http://g/2.xml", "http://g/3.xml.gz")
     assert [e.name for e in found.entries] == ["Eins", "Zwei"]
+
+
+@pytest.mark.parametrize(
+    ("header", "guides"),
+    [
+        ('url-tvg="http://g/1.xml, http://g/2.xml;https://g/3.xml"', ("http://g/1.xml", "http://g/2.xml", "https://g/3.xml")),
+        ('x-tvg-url="http://g/1.xml http://g/2.xml,"', ("http://g/1.xml", "http://g/2.xml")),
+        ("url-tvg='http://g/1.xml?channels=1,2;3'", ("http://g/1.xml?channels=1,2;3",)),
+        ('url-tvg="one.xml,two.xml.gz"', ("one.xml", "two.xml.gz")),
+        ('url-tvg=""', ()),
+    ],
+)  # fmt: skip
+def test_several_guides_in_one_attribute(header: str, guides: tuple[str, ...]) -> None:
+    """Between whole addresses stand commas, blanks and semicolons; one of them inside an address belongs to it."""
+    assert guides == read(f"#EXTM3U {header}\n#EXTINF:-1,Eins\nhttp://h/a\n").guide_urls
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_list_moves_the_guide_of_all_its_entries(*, bulk: bool) -> None:
+    """As in Kodi: `tvg-shift` of the header holds where an entry has none of its own, up to the next header."""
+    lines = [
+        "#EXTM3U tvg-shift=-3.5",
+        *(f"#EXTINF:-1,N{n}\nhttp://h/{n}x" for n in range(30)),
+        '#EXTINF:-1 tvg-shift="0",Own\nhttp://h/own',
+        '#EXTINF:-1 tvg-shift="",None\nhttp://h/none',
+        '#EXTM3U tvg-shift="2"\n#EXTINF:-1,Later\nhttp://h/later\n',
+    ]
+    found = {e.name: e.shift_h for e in read("\n".join(lines), in_bulk=bulk).entries}
+    assert {f"N{n}": -3.5 for n in range(30)} | {"Own": 0.0, "None": -3.5, "Later": 2.0} == found
+
+
+@pytest.mark.parametrize(
+    ("guide_id", "line"),
+    [
+        ("10241", '#EXTINF:-1 channel-id="a" tvc-guide-stationid="10241",HBO'),
+        ("hbo", '#EXTINF:-1 tvg-id="hbo" tvc-guide-stationid="10241",HBO'),
+        ("10241", '#EXTINF:-1 tvg-id="None" tvc-guide-stationid="10241",HBO'),
+        ("", '#EXTINF:-1 tvc-guide-stationid="",HBO'),
+    ],
+)
+def test_a_station_id_is_a_guide_id(guide_id: str, line: str) -> None:
+    """Channels DVR's, where there is no other: in bulk as well."""
+    assert guide_id == extinf(line).guide_id
+    many = "".join(f"{line}\nhttp://h/{n}x\n" for n in range(40))
+    assert {guide_id} == {e.guide_id for e in read(many).entries}
+
+
+def test_a_logo_as_tvheadend_writes_it() -> None:
+    """`logo`, where others write `tvg-logo`."""
+    entry = extinf('#EXTINF:-1 logo="http://t/12" tvg-id="a" tvg-chno="1",Das Erste')
+    assert ("http://t/12", 1) == (entry.logo, entry.number)
 
 
 def test_what_is_left_out_is_counted() -> None:

@@ -1,6 +1,7 @@
 """When guides are asked, and what is remembered of their answers."""
 
-from reconciler.lineups.item import Item
+from reconciler.catalog.guide_index import GuideChannel, GuideIndex
+from reconciler.lineups.item import Item, channel_of
 from reconciler.lineups.links import Links
 from reconciler.spec.model import Bucket, Guide
 from tests.lineups.worlds import entry, everything, guide, simple_spec
@@ -83,3 +84,24 @@ def test_one_guide_by_id_and_one_by_name() -> None:
     some = [item(1, "Alpha"), item(2, "else", "b")]
     Links(spec, {"ids": BOTH, "names": BOTH}).ensure(some)
     assert [("names", "a"), ("ids", "b")] == [(i.link.guide, i.link.xmltv_id) for i in some if i.link]
+
+
+def test_a_guide_lends_its_logo() -> None:
+    """Where the list has none that a client could fetch; a merged channel takes that of the first that has one."""
+    pictured = GuideIndex(
+        {
+            "a": GuideChannel("a", ("A",), "http://g/a.png"),
+            "b": GuideChannel("b", ("B",), "icons/b.png"),
+        },
+        {},
+    )
+    spec = simple_spec(Bucket("all", everything), guides={"main": Guide("main", source="main")})
+    given = {"": "http://g/a.png", "http://l/1.png": "http://l/1.png", "images/1.png": "http://g/a.png"}
+    some = [Item(entry(n, "A", guide_id="a", logo=logo), f"main/{n}") for n, logo in enumerate(given)]
+    bare = item(8, "B", "b")
+    merged = item(9, "C")
+    merged.members = (merged, some[0])
+    Links(spec, {"main": pictured}).ensure([*some, bare, merged])
+    assert [*given.values(), "", "http://g/a.png"] == [
+        channel_of(i, i.id, ()).logo for i in (*some, bare, merged)
+    ]
