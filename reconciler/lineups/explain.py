@@ -5,13 +5,14 @@ This module refuses to render.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Final
 
 from reconciler.catalog.entry import Catalog
 from reconciler.catalog.guide_index import GuideIndex
+from reconciler.catalog.guide_match import How, MatchInput, match
 from reconciler.ledger.model import Ledger
 from reconciler.lineups.desired import compute
 from reconciler.lineups.filters import Event, Watch
@@ -23,6 +24,7 @@ from reconciler.spec.model import Spec
 __all__ = ["Explained", "explain"]
 
 _MOST: Final = 50
+_SURE_WAYS: Final[tuple[How, ...]] = ("id", "id-normalised", "name")
 _NO_VERDICTS: Final[Mapping[str, Verdict]] = MappingProxyType({})
 
 
@@ -73,7 +75,32 @@ def explain(
     desired = compute(spec, catalog, guides, ledger, today=today, allow=allow, verdicts=verdicts, watch=watch)
     rows = _rows(desired)
     held = {h.channel: h for h in desired.held}
-    return tuple(_explained(item, watch, rows, held, desired.ledger, verdicts) for item in items)
+    ways = [_explained(item, watch, rows, held, desired.ledger, verdicts) for item in items]
+    return tuple(
+        one if one.link or one.number is None else _without_guide(one, item, spec, guides)
+        for one, item in zip(ways, items, strict=True)
+    )
+
+
+def _without_guide(found: Explained, item: Item, spec: Spec, guides: Mapping[str, GuideIndex]) -> Explained:
+    """With a word on why no guide tells its programmes, and by which other way of `match` one would."""
+    had = [(guide, guides[name]) for name, guide in spec.guides.items() if name in guides]
+    if not had:
+        return (
+            replace(found, events=(*found.events, Event("guide", "none could be had")))
+            if spec.guides
+            else found
+        )
+    why = f'none lists "{found.guide_id}"' if found.guide_id else "it has no guide id"
+    asked = MatchInput(found.id, found.guide_id, found.name, item.entry.guide_name)
+    for guide, index in had:
+        more = tuple(how for how in _SURE_WAYS if how not in guide.match)
+        hit = match([asked], [(replace(guide, match=more), index)]).get(found.id)
+        if hit is not None:
+            ways = ", ".join((*guide.match, hit.how))
+            why += f'; "{hit.xmltv_id}" of {guide.name} looks like it: match: [{ways}] there'
+            break
+    return replace(found, events=(*found.events, Event("guide", why)))
 
 
 def _meant(query: str, items: list[Item], ledger: Ledger) -> list[Item]:

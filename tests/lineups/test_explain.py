@@ -6,6 +6,7 @@ import pytest
 
 from reconciler.catalog.guide_index import Coverage, CoverageQuestion
 from reconciler.catalog.guide_prune import PruneHistory
+from reconciler.ledger.model import Ledger
 from reconciler.lineups.explain import explain
 from reconciler.lineups.pruning import GuideSeen, pruned, questions
 from reconciler.spec.model import (
@@ -13,6 +14,7 @@ from reconciler.spec.model import (
     Drop,
     Dvr,
     Filter,
+    Guide,
     GuideOptions,
     Merge,
     Only,
@@ -77,6 +79,7 @@ def test_held_and_full_are_explained() -> None:
         NEWS,
         Bucket("rest", everything, overflow="drop"),
         dvrs={"news": Dvr("news", "news"), "rest": Dvr("rest", "rest", limit=1)},
+        guides={},
     )
     ledger = run(spec, [entry(1, "CNN", "NEWS")]).ledger
     listed = [entry(1, "CNN", "VIP"), entry(2, "A"), entry(3, "B")]
@@ -88,6 +91,26 @@ def test_held_and_full_are_explained() -> None:
     assert found.held is not None
     found = explain("B", spec, catalog(*listed), {}, ledger, today=TODAY)[0]
     assert ("room in rest", "none left: left out") == (found.events[-1].stage, found.events[-1].verdict)
+
+
+@pytest.mark.parametrize(
+    ("name", "guide_id", "why"),
+    [
+        ("A", "a", ""),
+        ("X", "x", 'none lists "x"'),
+        ("X", "", "it has no guide id"),
+        ("X", "A", 'none lists "A"; "a" of main looks like it: match: [id, id-normalised] there'),
+        ("Alpha HD", "", 'it has no guide id; "a" of main looks like it: match: [id, name] there'),
+    ],
+)
+def test_why_a_channel_has_no_guide(name: str, guide_id: str, why: str) -> None:
+    """What was asked for, and by which other word of `match` a guide would tell it."""
+    spec = simple_spec(REST, guides={"main": Guide("main", source="main")})
+    listed, guides = catalog(entry(1, name, guide_id=guide_id)), {"main": guide("a", names={"a": ("Alpha",)})}
+    (found,) = explain("main/1", spec, listed, guides, Ledger(), today=TODAY)
+    assert ([why] if why else []) == [e.verdict for e in found.events if e.stage == "guide"]
+    (found,) = explain("main/1", spec, listed, {}, Ledger(), today=TODAY)
+    assert ("guide", "none could be had") == (found.events[-1].stage, found.events[-1].verdict)
 
 
 @pytest.mark.accepts("EPG-1", "EPG-3", "EPG-4")
