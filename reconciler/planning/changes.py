@@ -40,6 +40,12 @@ __all__ = ["Comparison", "Context", "Steps", "compare"]
 
 EXAMPLES: Final = 3
 """So many channels are named in a sentence."""
+IN_DATABASE: Final = "pv:lineup of this DVR in Plex's database (plex.database); or replace it"
+WAYS_OUT: Final[Mapping[Cause, str]] = {
+    "spec": "ways out: let the old address answer as well (serve.also, or a name in advertise that can move); "
+    f"plex.guide_location: file:… from the beginning; {IN_DATABASE}",
+    "drift": f"ways out: {IN_DATABASE}",
+}
 OWN_WORDS: Final = "Plex cannot change {what} in place: DVR {key} is deleted and created again"
 
 
@@ -284,11 +290,7 @@ def _fixed_at_creation(draft: _Draft, dvr: Dvr, context: Context) -> bool:
         draft.causes.add(cause)
         draft.note_drift(guide_drift(target, dvr))
         draft.details.append(OWN_WORDS.format(what="a guide URL", key=dvr.key))
-        draft.details.append(
-            "ways out: let the old address answer as well (serve.also, or a name in advertise that can move); "
-            "plex.guide_location: file:… from the beginning; pv:lineup of this DVR in Plex's database "
-            "(plex.database); or replace it"
-        )
+        draft.details.append(WAYS_OUT[cause])
     if _renamed(target, dvr):
         draft.fields.append(FieldChange("title", dvr.title, target.title, "spec", "replace"))
         words.append("title")
@@ -428,7 +430,9 @@ def _guarded(draft: _Draft, sighting: Sighting, context: Context) -> Lifted:
     lifted = lift(draft.blocks, context.allowed)
     draft.blocks = list(lifted.blocks)
     stopped = {block.what for block in lifted.blocks}
-    if "replace" in stopped:
+    if "replace" not in stopped:
+        draft.details = [d for d in draft.details if d not in WAYS_OUT.values()]  # it is decided
+    else:
         # A guide that may be gone from where Plex looks is not loaded without need: its DVR might vanish (3.2).
         draft.steps = replace(draft.harmless, load=draft.harmless.load and draft.harmless.enable)
     if "write" in stopped:
