@@ -69,5 +69,6 @@ def _step(step: Step, *, color: bool) -> str:
     outcome = step.outcome or "unknown"
     role: Role | None = None if outcome == "done" else "danger" if outcome == "failed" else "change"
     took = f"{step.seconds:.1f} s"
-    line = f"  {pad(step.dvr or 'files', 12)} {pad(step.kind, 16)} {outcome:<11} {took:>8}  {cut(step.detail, 70)}"
+    kind, _, dvr = step.id.partition(":")  # what was never begun is known by its id alone
+    line = f"  {pad(step.dvr or dvr or 'files', 12)} {pad(step.kind or kind, 16)} {outcome:<11} {took:>8}  {cut(step.detail, 70)}"
     return paint(line, role, color=color)

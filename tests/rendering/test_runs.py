@@ -68,3 +68,10 @@ def test_status_without_serve_tells_the_last_run(run: dict[str, Any] | None, sai
     assert ([] if said is None else [said]) == told
     assert "  published   generation none" in lines
     assert "Next:  ptctl serve" == lines[-1]
+
+
+def test_what_was_never_begun_has_a_name_too() -> None:
+    """A step that was skipped is known by its id alone: the row says which step of which DVR it is."""
+    skipped = Step("create-dvr:news", "", "", NOON, NOON, "skipped", "needs set-device:news", 0.0)
+    shown = render_run(Run(4, NOON, "apply", {}, (skipped,), (), NOON, 6), color=False)
+    assert ["news", "create-dvr", "skipped"] == shown.splitlines()[2].split()[:3]

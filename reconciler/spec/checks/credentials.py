@@ -177,10 +177,12 @@ def _mode(subject: Subject, value: Val, reference: SecretRef) -> None:
         path = given.newest(given.base, reference.place)
     mode = given.mode_of(path) if path is not None else None
     if path is not None and mode is not None and mode & _OTHERS_READ:
+        import shlex  # only this finding needs it
+
         who = "everybody" if mode & 0o004 else "its group"
         subject.findings.warning(
             "V308",
             value.node,
             f'"{path.name}" holds a secret and is readable by {who} ({mode:04o})',
-            hints=(f"chmod 600 {path}",),
+            hints=(f"chmod 600 {shlex.quote(str(path))}",),
         )
