@@ -151,6 +151,28 @@ def test_what_is_not_run_is_a_command_nevertheless(path: Path) -> None:
 
 @pytest.mark.accepts("DOC-3")
 @pytest.mark.parametrize("path", ALL, ids=name)
+def test_nothing_escapes_by_its_spelling(path: Path) -> None:
+    """Every fence is a block of a language that some test reads, and a command in a sentence exists with its options."""
+    text = path.read_text("utf-8")
+    found = blocks(path)
+    assert 2 * len(found) == len(re.findall(r"^ *(?:```|~~~)", text, re.MULTILINE))
+    assert {block.language for block in found} <= {"sh", "yaml", "text", "xml"}
+    if path.parent.name == "reference":  # written from the commands themselves
+        return
+    for line in re.findall(r"`ptctl ([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        try:
+            parses(shlex.split(line.replace("…", "x")))
+        except click.exceptions.Exit:  # --version, --help
+            continue
+        except click.UsageError as error:
+            # a sentence may leave out what a command line must have, and name a file that is only an example
+            left_out = isinstance(error, click.MissingParameter | click.exceptions.NoArgsIsHelpError)
+            if not left_out and not re.search(r"FILE|COMMAND", line):
+                pytest.fail(f"{name(path)}: {line}: {error.format_message()}")
+
+
+@pytest.mark.accepts("DOC-3")
+@pytest.mark.parametrize("path", ALL, ids=name)
 def test_every_yaml_block_is_valid(path: Path, tmp_path: Path) -> None:
     """A whole spec loads without an error or a warning; a part of one is YAML with keys of the language."""
     for block in blocks(path):
