@@ -23,7 +23,7 @@ from reconciler.serving.settings import Terms, TimeLimits
 from reconciler.serving.transport import Container, NotTransport, Packets, Whole
 from reconciler.serving.upstream import TsUpstream, Upstream, UpstreamEnded
 from reconciler.serving.ways import CredentialReader, Target, Way
-from reconciler.sources.classify import ENOUGH_BYTES, classify_response, packed_sound
+from reconciler.sources.classify import ENOUGH_BYTES, classify_response, sound_alone
 
 __all__ = ["Attempt", "AttemptFailed", "Won", "first_bytes"]
 
@@ -208,7 +208,7 @@ async def _open_stream(
         if verdict.kind == "hls":
             restart_clock()
             return await _open_hls(dialler, url, replace(reply, first=first), terms, blocks)
-        sound = packed_sound(first) if verdict.cause in {"not-ts", "text"} else None
+        sound = sound_alone(verdict, first)
         if verdict.kind == "ts" or ((verdict.kind == "fmp4" or sound) and raw):
             cutter = Packets() if verdict.kind == "ts" else Whole()
             plain = TsUpstream(reply, dialler, first, blocks, terms.limits.silence_s, packets=cutter)

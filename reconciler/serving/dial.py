@@ -21,7 +21,7 @@ import trio
 from reconciler.serving.blocks import Blocks
 from reconciler.serving.body import Body, BodyBroken, Piece
 from reconciler.serving.reply_heads import mended
-from reconciler.sources.reach import reach_of
+from reconciler.sources.reach import MOST_REDIRECTS, reach_of
 from reconciler.tls import fault_of, trusted
 
 __all__ = ["DialFailed", "Dialler", "Guard", "Link", "Names", "Reply"]
@@ -29,8 +29,6 @@ __all__ = ["DialFailed", "Dialler", "Guard", "Link", "Names", "Reply"]
 READ_BYTES: Final = 64 * 1024
 ROOMY_BYTES: Final = 512 * 1024
 HEAD_LIMIT_BYTES: Final = 64 * 1024
-MOST_REDIRECTS: Final = 8
-"""As many as ffmpeg follows."""
 NAME_KEPT_S: Final = 60.0
 NAMES_KEPT: Final = 512
 NEXT_ADDRESS_S: Final = 0.25

@@ -22,11 +22,12 @@ __all__ = [
     "classify_segment",
     "find_grid",
     "inconclusive",
-    "packed_sound",
     "packet_grid",
     "retry_after_s",
+    "sound_alone",
 ]
 
+Sound = Literal["aac", "mp3", "ac3"]
 Kind = Literal["hls", "ts", "fmp4", "aac", "mp3", "ac3", "dash", "bad"]
 Cause = Literal[
     "",
@@ -295,12 +296,17 @@ def classify_segment(
         return Verdict("bad", "empty-segment", "the first segment has no bytes")
     if verdict.kind == "hls":
         return Verdict("bad", "not-ts", "a playlist instead of a segment")
-    sound = packed_sound(first_bytes) if verdict.cause in {"not-ts", "text"} else None
+    sound = sound_alone(verdict, first_bytes)
     return Verdict(sound) if sound else verdict
 
 
-def packed_sound(data: bytes) -> Literal["aac", "mp3", "ac3"] | None:
-    """The codec of sound that is in no container: frames, or an ID3 tag and frames (RFC 8216 3.4); else None."""
+def sound_alone(verdict: Verdict, data: bytes) -> Sound | None:
+    """The codec of sound in no container, in what `verdict` takes for no stream; else None. Playable with `remux` alone."""
+    return _packed_sound(data) if verdict.cause in {"not-ts", "text"} else None
+
+
+def _packed_sound(data: bytes) -> Sound | None:
+    """Frames, or an ID3 tag and frames (RFC 8216 3.4)."""
     tagged = data[:3] == b"ID3" and len(data) >= 10
     if tagged:
         size = data[6] << 21 | data[7] << 14 | data[8] << 7 | data[9]
@@ -309,7 +315,10 @@ def packed_sound(data: bytes) -> Literal["aac", "mp3", "ac3"] | None:
         return "ac3"
     if len(data) < 7 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
         return None
-    if data[1] & 0x06:
+    layer = data[1] & 0x06
+    if layer == 0x06:  # layer I is long gone, and two such bytes begin a text in UTF-16
+        return None
+    if layer:
         return "mp3" if tagged or data[1] & 0x18 != 0x08 else None
     length = (data[3] & 0x03) << 11 | data[4] << 3 | data[5] >> 5
     follows = data[length : length + 2]

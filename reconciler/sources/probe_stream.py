@@ -1,6 +1,6 @@
 """Trying one address of a stream: does it begin to play, and if not, does that say anything about the stream?
 
-Good is TS with packets in a row, or an HLS playlist with a segment whose own first bytes are TS or fMP4 (SMK-1); mode
+Good is TS with packets in a row, sound in frames, or an HLS playlist with a segment whose own first bytes are such or fMP4 (SMK-1); mode
 `deep` also hands what was read to ffprobe through a pipe, so that no address stands in a process list (PVL-4 says what
 happens without ffprobe). This module refuses to try twice and to decide about channels.
 """
@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urljoin
 
@@ -25,6 +25,7 @@ from reconciler.sources.classify import (
     classify_response,
     classify_segment,
     inconclusive,
+    sound_alone,
 )
 from reconciler.sources.probe_outcome import Tried
 from reconciler.sources.sample import Sampled, sampled
@@ -69,6 +70,9 @@ async def try_address(client: httpx.AsyncClient, url: Secret, look: Look) -> Tri
     if verdict.kind == "dash":
         # what the relay says of it as well: to keep such a channel is to promise what no tuner can do
         return _tried(Verdict("bad", "not-ts", "a DASH manifest, which cannot be relayed"))
+    sound = sound_alone(verdict, answer.data)
+    if sound:  # radio, whatever the list says; the profile `remux` plays it
+        look, verdict = replace(look, radio=True), Verdict(sound)
     if verdict.good and look.ffprobe:
         return await _deep(look, answer.data)
     return _tried(verdict)

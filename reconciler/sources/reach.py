@@ -7,10 +7,12 @@ cloud's metadata service. One judgement for downloads, probes and streams. Pure;
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, Literal
 
-__all__ = ["EVERYWHERE", "Reach", "reach_of", "reaches_of"]
+__all__ = ["EVERYWHERE", "MOST_REDIRECTS", "Reach", "reach_of", "reaches_of"]
 
 Reach = Literal["public", "private", "never"]
 
+MOST_REDIRECTS: Final = 8
+"""So often a stream may be handed on, as ffmpeg allows."""
 EVERYWHERE: Final[frozenset[Reach]] = frozenset({"public", "private", "never"})
 
 # Services that hand out a machine's credentials at addresses that are not link-local: AWS and Google over IPv6, Alibaba, Oracle.

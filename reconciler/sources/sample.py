@@ -15,7 +15,7 @@ import trio
 
 from reconciler.secret import Secret
 from reconciler.sources.classify import Cause
-from reconciler.sources.reach import reaches_of
+from reconciler.sources.reach import MOST_REDIRECTS, reaches_of
 from reconciler.sources.sockets import Inside, may_reach
 from reconciler.sources.web import FetchFailed, broken_off, failure_of, next_address, refuse_inside
 
@@ -45,14 +45,13 @@ async def sampled(
     enough: Callable[[bytes], bool],
     limit_s: float,
     private_ok: bool,
-    redirects: int = 5,
 ) -> Sampled:
     """Read until `enough`, the end, or `limit_s`; never raises for what a server does. Cancelling closes the connection."""
     kept: list[bytes] = []
     try:
         with trio.move_on_after(limit_s):
             return await _read(
-                client, url.reveal(), headers, enough, kept, private_ok=private_ok, left=redirects
+                client, url.reveal(), headers, enough, kept, private_ok=private_ok, left=MOST_REDIRECTS
             )
     except FetchFailed as failure:
         return Sampled(failure.status, {}, Secret(""), b"", failure.cause, failure.detail)

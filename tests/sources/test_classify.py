@@ -114,6 +114,7 @@ ID3 = b"ID3\x04\0\0\0\0\0\x05abcde"
         (ID3 + bytes(400), "bad"),
         (b"ID3", "bad"),
         (bytes(range(1, 255)) * 4, "bad"),
+        ("<p>Bitte zahlen: ä</p>".encode("utf-16"), "bad"),
     ],
 )
 def test_segments_of_sound_alone(data: bytes, kind: str) -> None:

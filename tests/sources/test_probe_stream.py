@@ -63,6 +63,21 @@ def test_a_variant_that_is_missing(run: Run[None]) -> None:
 
 
 @pytest.mark.accepts("E20-2")
+def test_bare_sound_is_a_stream(run: Run[None]) -> None:
+    """Radio as web players take it, without a container: the relay plays it with `remux`, so it is not dead."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            frame = bytes((0xFF, 0xF1, 0x50, 0x80, 0x02, 0x1F, 0xFC)) + bytes(9)
+            provider.pages["/radio.aac"] = answer(frame * 2000)
+            assert ("good", "") == await tried(provider, "/radio.aac")
+            provider.pages["/radio.aac"] = answer(bytes(range(256)) * 100)
+            assert ("bad", "not-ts") == await tried(provider, "/radio.aac")
+
+    run(main)
+
+
+@pytest.mark.accepts("E20-2")
 def test_dash_is_no_stream(run: Run[None]) -> None:
     """The relay cannot pass it on, so the probe does not keep it."""
 
