@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.serving.body import Body, BodyBroken
@@ -14,6 +14,17 @@ from reconciler.serving.playlist import ByteRange, Playlist, Segment, read_playl
 from reconciler.serving.sealed import Opener
 from reconciler.serving.window import Window
 
+TAGS = [
+    "#EXTINF:4,",
+    "#EXTINF:2.5,name",
+    "#EXT-X-BYTERANGE:100",
+    "#EXT-X-BYTERANGE:50@700",
+    "#EXT-X-DISCONTINUITY",
+    "#EXT-X-GAP",
+    '#EXT-X-KEY:METHOD=AES-128,URI="k",IV=0x01',
+    "#EXT-X-KEY:METHOD=NONE",
+    '#EXT-X-MAP:URI="m.ts",BYTERANGE="10@0"',
+]
 BASE = "http://edge.example.net:8080/live/one/index.m3u8?token=1"
 
 
@@ -115,6 +126,22 @@ last.ts
     assert [False, False, True] == [s.discontinuity for s in said.segments]
     assert said.segments[0].map_url.endswith("/psi.ts")
     assert 4.004 == said.segments[0].duration_s
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(TAGS), max_size=60), st.lists(st.sampled_from(TAGS), max_size=60))
+def test_only_the_end_of_a_long_live_list(first: list[str], last: list[str]) -> None:
+    """What is passed over leaves no trace: numbers, ranges, keys, maps and breaks of the rest are as if all were read."""
+    between = [*first, *["#EXTINF:4,"] * 180, *last]
+    text = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n" + "".join(
+        f"{tag}\n" + (f"a{n // 9}.ts\n" if tag.startswith("#EXTINF") else "") for n, tag in enumerate(between)
+    )
+    live, whole = read_playlist(text, BASE), read_playlist(text + "#EXT-X-ENDLIST\n", BASE)
+    assert len(live.segments) <= 200
+    assert live.segments == whole.segments[len(whole.segments) - len(live.segments) :]
+    assert live.sequence == whole.sequence
+    if len(whole.segments) > 200:
+        assert len(live.segments) > 0
 
 
 def test_a_master_playlist() -> None:
