@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.catalog.entry import Catalog, SourceReport
+from reconciler.errors import StateError
 from reconciler.lineups import artifacts
 from reconciler.lineups.manifest import (
     manifest_bytes,
@@ -265,3 +266,21 @@ def test_a_manifest_with_addresses_of_its_own_is_read() -> None:
         **json.loads(manifest_bytes(now)),
     }
     assert now == read_manifest(json.dumps(written).encode())
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "broken"),
+        (b"[]", "broken"),
+        (b'{"generation": "a"}', "'format'"),
+        (b'{"format": "ptctl-routes/2"}', "upgrade ptctl"),
+        (b'{"format": "ptctl-routes/1", "generation": 1, "sources": {}, "channels": {}}', "`str`"),
+        (b'{"format": "ptctl-routes/1", "generation": "a", "sources": {}, "channels": {"m/1": [{}]}}', "`source`"),
+    ],
+)  # fmt: skip
+def test_routes_that_are_none_say_so(data: bytes, said: str) -> None:
+    """A broken or newer file is one error with what is wrong, never half of the routes."""
+    with pytest.raises(StateError) as caught:
+        read_routes(data)
+    assert said in f"{caught.value.message} {caught.value.next_step}"
