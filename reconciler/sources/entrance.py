@@ -19,7 +19,7 @@ from reconciler.sources.accounts import Account
 from reconciler.sources.errand import Errand
 from reconciler.sources.hosts import HostOutcome, label
 from reconciler.sources.progress import Step
-from reconciler.sources.web import FetchFailed
+from reconciler.sources.web import FetchFailed, is_private_host
 from reconciler.spec.model import Source
 
 __all__ = ["Entrance", "enter", "look_around", "panel_address", "xtream_hosts"]
@@ -75,14 +75,19 @@ def panel_address(host: str, call: str, account: Account, **extra: str) -> Secre
     return Secret(f"{host}/{call}?username={user}&password={password}{more}")
 
 
-async def _log_in(errand: Errand, host: str, account: Account, index: int) -> tuple[Login, bool]:
-    """One host's answer to one account and whether it came through Cloudflare. Raises FetchFailed."""
+async def _log_in(
+    errand: Errand, host: str, account: Account, index: int, *, private_ok: bool | None = None
+) -> tuple[Login, bool]:
+    """One host's answer to one account and whether it came through Cloudflare. `private_ok` as for `Web.get`. Raises
+    FetchFailed.
+    """
     errand.tell(Step(errand.name, "login", index + 1))
     answer = await errand.asked(
         lambda headers: errand.web.get(
             panel_address(host, "player_api.php", account),
             headers=headers,
             whole_s=errand.web.limits.login_s,
+            private_ok=private_ok,
         )
     )
     told = login(answer.body, now=errand.now)
@@ -233,8 +238,10 @@ async def _look_at_base(errand: Errand, source: Source, entrance: Entrance) -> N
     if urlsplit(entrance.hosts[entrance.host]).scheme == "https" and urlsplit(told.base).scheme == "http":
         errand.note("the panel's own address is not used: it would send the password without TLS")
         return
+    # The panel names it and not the spec: from the internet it may not lead into the home (SEC-1).
+    private_ok = await is_private_host(urlsplit(entrance.hosts[entrance.host]).hostname or "")
     try:
-        answer, cloudflare = await _log_in(errand, told.base, entrance.account, -1)
+        answer, cloudflare = await _log_in(errand, told.base, entrance.account, -1, private_ok=private_ok)
     except FetchFailed as failure:
         errand.note(f"the panel's own address is not used: {failure.detail}")
         return

@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 import trio
 
+from reconciler.catalog.xtream import login
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.manners import Manners
 from reconciler.sandbox.panel import Account
-from reconciler.secret import SecretRef
+from reconciler.secret import Secret, SecretRef
+from reconciler.sources.accounts import Account as Login
+from reconciler.sources.accounts import concealer
+from reconciler.sources.entrance import Entrance, look_around
+from reconciler.sources.errand import Errand
+from reconciler.sources.hosts import HostOutcome
+from reconciler.sources.progress import silent
+from reconciler.sources.web import open_web
 from reconciler.spec.model import Credentials, Source, StreamOptions
 from tests.conftest import Run
 from tests.sources.panels import ENVIRON, PANEL, PASSWORD, QUICK, USER, a_spec, load, panel_source, provider
@@ -180,5 +188,31 @@ def test_a_whole_line_is_an_account(run: Run[Any], tmp_path: Path) -> None:
             handle.faults.switch_on(Fault("status", status=500))
             report = (await load(spec, tmp_path, environ=environ)).reports["main"]
             assert not any("127.0.0.1" in note for note in report.notes)
+
+    run(main)
+
+
+@pytest.mark.accepts("SEC-1", "XTR-4")
+def test_a_panel_of_the_internet_leads_nowhere_inside(run: Run[Any], tmp_path: Path) -> None:
+    """An own address in the home network, named by a panel on the internet, is told and never asked."""
+
+    async def main() -> None:
+        async with provider(tmp_path, hosts=1) as handle, open_web(QUICK) as web:
+            account = Login("provider", Secret(USER), Secret(PASSWORD))
+            errand = Errand("main", web, tmp_path, {}, concealer([account]), silent, 0.0)
+            entrance = Entrance(
+                ("http://panel.invalid",),
+                named=True,
+                host=0,
+                account=account,
+                logins=[login(b'{"user_info": {"auth": 1}}', now=0.0)],
+                outcomes={0: HostOutcome(0, worked=True, cloudflare=True)},
+            )
+            entrance.logins = [replace(told, base=handle.urls[0]) for told in entrance.logins if told]
+            await look_around(errand, panel_source("http://panel.invalid"), entrance)
+            assert ("", 0) == (entrance.base, len(handle.journal.visits))
+            assert errand.notes == [
+                "the panel's own address is not used: leads to an address of a private network"
+            ]
 
     run(main)
