@@ -5,6 +5,7 @@ for; private addresses are refused where the source is on the internet (SEC-1). 
 enough is known. This module refuses to judge.
 """
 
+import zlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
@@ -17,12 +18,52 @@ from reconciler.secret import Secret
 from reconciler.sources.classify import Cause
 from reconciler.sources.reach import MOST_REDIRECTS, reaches_of
 from reconciler.sources.sockets import Inside, may_reach
-from reconciler.sources.web import FetchFailed, broken_off, failure_of, next_address, refuse_inside
+from reconciler.sources.web import (
+    FetchFailed,
+    broken_off,
+    failure_of,
+    headers_for,
+    next_address,
+    refuse_inside,
+)
 
 __all__ = ["Sampled", "sampled"]
 
 PLAIN: Final = {"Accept-Encoding": "identity"}
 """As the relay asks: a stream is no page, and what is judged are its own bytes."""
+
+
+_PACKED: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_ZLIB_OR_GZIP_BITS: Final = 47
+UNPACKED_BYTES: Final = 16 << 20
+"""What one piece may unpack to, as in the relay: more is no playlist and no stream, but what is made to fill memory."""
+
+
+class _Plain:
+    """Takes a body's content coding off, a piece at a time: object stores give gzip however they were asked.
+
+    Believed when the first bytes say so too, as in the relay.
+    """
+
+    def __init__(self, coding: str) -> None:
+        self._claimed = coding.strip().lower() in _PACKED
+        self._unpack: zlib._Decompress | None = None
+
+    def of(self, data: bytes) -> bytes:
+        """The next piece as it is meant. Raises FetchFailed where it cannot be unpacked, or not within bounds."""
+        if self._claimed and data:
+            self._claimed = False
+            if data[:2] == b"\x1f\x8b" or (data[0] & 0x0F == 8 and int.from_bytes(data[:2], "big") % 31 == 0):
+                self._unpack = zlib.decompressobj(_ZLIB_OR_GZIP_BITS)
+        if self._unpack is None:
+            return data
+        try:
+            plain = self._unpack.decompress(data, UNPACKED_BYTES)
+        except zlib.error:
+            raise FetchFailed("not-ts", "a packed body that cannot be unpacked") from None
+        if self._unpack.unconsumed_tail:
+            raise FetchFailed("too-large", f"a packed body of more than {UNPACKED_BYTES >> 20} MiB")
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +115,10 @@ async def _read(
     private_ok: bool,
     left: int,
 ) -> Sampled:
-    first_host = urlsplit(at).netloc
+    first = at
     while True:
         await refuse_inside(urlsplit(at).hostname or "", private_ok=private_ok)
-        own = urlsplit(at).netloc == first_host
-        sent = {
-            k: v.reveal() if isinstance(v, Secret) else v
-            for k, v in headers.items()
-            if own or not isinstance(v, Secret)
-        }
+        sent = headers_for(at, headers, first=first)
         sent = {k: v for k, v in sent.items() if k.lower() != "accept-encoding"} | PLAIN
         request = client.build_request("GET", at, headers=sent)
         with may_reach(reaches_of(private_ok=private_ok)):
@@ -92,11 +128,11 @@ async def _read(
             if reply.status_code in {301, 302, 303, 307, 308} and location and left > 0:
                 at, left = next_address(at, location), left - 1
                 continue
-            # Unpacked: object stores give a playlist in gzip however it was asked for.
-            chunks = cast("AsyncGenerator[bytes, None]", reply.aiter_bytes())
+            chunks = cast("AsyncGenerator[bytes, None]", reply.aiter_raw())
+            plain = _Plain(reply.headers.get("content-encoding", ""))
             try:
                 async for chunk in chunks:
-                    kept.append(chunk)
+                    kept.append(plain.of(chunk))
                     if enough(b"".join(kept)):
                         break
             finally:

@@ -37,6 +37,7 @@ __all__ = [
     "Web",
     "broken_off",
     "failure_of",
+    "headers_for",
     "is_private_host",
     "next_address",
     "open_web",
@@ -165,14 +166,9 @@ class Web:
         raise FetchFailed("timeout", f"no whole answer within {whole_s:g} s")
 
     async def _followed(self, at: str, wish: "_Wish", scope: trio.CancelScope, *, private_ok: bool) -> Answer:
-        first_host = urlsplit(at).netloc
+        first = at
         for _ in range(self.limits.redirects + 1):
-            own = urlsplit(at).netloc == first_host
-            sent = {
-                k: v.reveal() if isinstance(v, Secret) else v
-                for k, v in wish.headers.items()
-                if own or not isinstance(v, Secret)
-            }
+            sent = headers_for(at, wish.headers, first=first)
             if at != wish.own:  # what the spec itself names, its author may
                 await refuse_inside(urlsplit(at).hostname or "", private_ok=private_ok)
             allowed = EVERYWHERE if at == wish.own and private_ok else reaches_of(private_ok=private_ok)
@@ -316,6 +312,19 @@ def _peer(reply: httpx.Response) -> str:
     stream = reply.extensions.get("network_stream")
     address = stream.get_extra_info("server_addr") if stream is not None else None
     return str(address[0]) if address else ""
+
+
+def headers_for(at: str, headers: Mapping[str, str | Secret], *, first: str) -> dict[str, str]:
+    """The headers to send to `at`, where a redirect from `first` led: secret ones to the same host alone, and not without
+    TLS where they were meant for TLS.
+    """
+    asked, now = urlsplit(first), urlsplit(at)
+    own = asked.netloc == now.netloc and now.scheme in {asked.scheme, "https"}
+    return {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in headers.items()
+        if own or not isinstance(value, Secret)
+    }
 
 
 def next_address(at: str, location: str) -> str:

@@ -43,6 +43,22 @@ def test_a_packed_playlist_is_a_playlist(run: Run[None], *, asked_for: bool) -> 
     run(main)
 
 
+@pytest.mark.accepts("SEC-3")
+def test_a_packed_answer_without_bounds(run: Run[None]) -> None:
+    """What unpacks to more than any playlist is bad, and is not unpacked; what only says that it is packed is judged."""
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.segments()
+            coding = ("Content-Encoding", "gzip")
+            provider.pages["/bomb.ts"] = answer(zipped(bytes(64 << 20)), "200 OK", coding)
+            provider.pages["/live.m3u8"] = answer(playlist(1, ["1.ts"]), "200 OK", coding)
+            assert ("bad", "too-large") == await tried(provider, "/bomb.ts")
+            assert ("good", "") == await tried(provider, "/live.m3u8")
+
+    run(main)
+
+
 @pytest.mark.accepts("E20-2")
 def test_a_variant_that_is_missing(run: Run[None]) -> None:
     """The next variant decides, as in the relay; where none is there the first one's fault is told."""
