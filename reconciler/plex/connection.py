@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
+import trio
 
 from reconciler.errors import PlexDenied, PlexRefused, PlexUnreachable
 from reconciler.plex.requests import Request
@@ -70,7 +71,14 @@ class Connection:
             extensions={"target": (self._prefix + request.target).encode("ascii")},
         )
         try:
-            answer = await self._client.send(sent)
+            answer = await self._client.send(sent, stream=True)
+            # httpx counts from one piece to the next: an answer that trickles in would be waited for for ever.
+            with trio.fail_after(request.timeout_s):
+                await answer.aread()
+        except trio.TooSlowError:
+            raise PlexUnreachable(
+                f"{name}: no whole answer within {request.timeout_s:g} s", next_step="ptctl doctor"
+            ) from None
         except httpx.TimeoutException as error:
             kind = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
             limit = CONNECT_S if kind == "connection" else request.timeout_s

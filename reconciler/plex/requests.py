@@ -1,4 +1,4 @@
-"""What is said to Plex, as data: method, target, how long it may take, and whether it starts a guide load.
+"""What is said to Plex, as data: method, target, and how long it may take.
 
 Targets are finished text: the connection puts them on the wire as they are, because a query library would encode the
 brackets of a channel map and so cost 8 bytes per channel of a request line that ends at 32 KiB (plex-livetv.md 7.1).
@@ -59,12 +59,11 @@ _MAP_FIXED: Final = len("channelsEnabled=") - 1  # the first channel brings no c
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `starts_load`: Plex begins to load a guide because of it (5)."""
+    """One request. `timeout_s` bounds the wait for the beginning of its answer, and again for the whole of it."""
 
     method: str
     target: str
     timeout_s: float = READ_S
-    starts_load: bool = False
 
     @property
     def path(self) -> str:
@@ -132,12 +131,12 @@ def set_device(key: str, *, title: str, enabled: bool = True) -> Request:
 def create_dvr(device_uuid: str, lineup: str, *, language: str = "eng") -> Request:
     """A DVR of one device (its uuid without brackets) and one guide (3.2). It begins to load the guide itself."""
     query = f"language={language}&device={_value(device_uuid)}&lineup={_value(lineup)}"
-    return Request("POST", f"/livetv/dvrs?{query}", CREATE_S, starts_load=True)
+    return Request("POST", f"/livetv/dvrs?{query}", CREATE_S)
 
 
 def reload_guide(dvr_key: str) -> Request:
     """Fetch guide and lineup again; answers without a body (3.9)."""
-    return Request("POST", f"/livetv/dvrs/{_part(dvr_key)}/reloadGuide", RELOAD_S, starts_load=True)
+    return Request("POST", f"/livetv/dvrs/{_part(dvr_key)}/reloadGuide", RELOAD_S)
 
 
 def scan_device(key: str) -> Request:
@@ -150,7 +149,7 @@ def put_channel_map(device_key: str, pairs: Sequence[ChannelPair]) -> Request:
 
     An empty map is refused with ValueError: sent, it would clear the device.
     """
-    return Request("PUT", channel_map_target(device_key, pairs), MAP_S, starts_load=True)
+    return Request("PUT", channel_map_target(device_key, pairs), MAP_S)
 
 
 def delete_dvr(key: str) -> Request:

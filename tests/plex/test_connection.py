@@ -3,6 +3,7 @@
 import shutil
 import ssl
 import subprocess
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import trio
 from reconciler.errors import PlexUnreachable
 from reconciler.plex.connection import connected
 from reconciler.plex.reader import read_server
+from reconciler.plex.requests import Request
 from reconciler.secret import Secret
 from tests.conftest import Run
 
@@ -76,5 +78,29 @@ def test_nobody_there(run: Run[None]) -> None:
 
     async def main() -> None:
         assert "no connection to plex.url" in (await refusal("http://127.0.0.1:1")).message
+
+    run(main)
+
+
+def test_an_answer_that_trickles_in(run: Run[None]) -> None:
+    """A byte now and then is no answer: the limit is for the whole of it."""
+
+    async def trickle(stream: trio.abc.Stream) -> None:
+        with suppress(trio.BrokenResourceError):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while True:
+                await stream.send_all(b"<")
+                await trio.sleep(0.02)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            (listener,) = await nursery.start(partial(trio.serve_tcp, trickle, 0, host="127.0.0.1"))
+            port = listener.socket.getsockname()[1]
+            async with connected(
+                f"http://127.0.0.1:{port}", Secret("t"), client_id="ptctl-test"
+            ) as connection:
+                with trio.fail_after(5), pytest.raises(PlexUnreachable, match="no whole answer within"):
+                    await connection.send(Request("GET", "/identity", 0.2))
+            nursery.cancel_scope.cancel()
 
     run(main)
