@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,9 @@ from typing import Any, Final, NamedTuple
 from reconciler import __version__, state_db
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.catalog.guide_times import day_window
-from reconciler.errors import ProviderError
+from reconciler.errors import ProviderError, StateError
 from reconciler.ledger import generations
+from reconciler.ledger.atomic import replace_file
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
 from reconciler.sources.catalogue import fetch_catalog
@@ -147,14 +149,11 @@ def remember(spec: Spec, question: Question, plan: Plan | None) -> None:
     state = Path(spec.state)
     path = state / "cache" / MEMORY
     kept = _kept(spec, question, plan) if plan is not None else None
-    try:
+    with suppress(OSError, StateError):  # else the next run is a full one
         if kept is None:
             path.unlink(missing_ok=True)
-            return
-        path.with_suffix(".new").write_text(json.dumps(kept), "utf-8")
-        path.with_suffix(".new").replace(path)
-    except OSError:
-        return  # the next run is a full one
+        else:
+            replace_file(path, json.dumps(kept).encode())
 
 
 def _kept(spec: Spec, question: Question, plan: Plan) -> dict[str, str] | None:

@@ -95,6 +95,7 @@ RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
             "sources",
             "catalog.entry",
             "catalog.guide_times",
+            "ledger.atomic",
             "ledger.generations",
             "planning.document",
             "planning.model",

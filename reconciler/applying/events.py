@@ -23,7 +23,7 @@ class Progress:
     action: str
     kind: str
     dvr: str
-    state: Literal["running", "done", "failed", "not-started", "interrupted"]
+    state: State | Literal["running"]
     text: str
     seconds: float = 0.0
     done: int = 0

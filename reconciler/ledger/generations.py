@@ -54,7 +54,6 @@ _ARTIFACTS: Final = "artifacts"
 _CURRENT: Final = "current"
 _HELD: Final = "held"
 _STAGING: Final = "staging-"
-_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,11 +323,8 @@ def _flush(directory: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_id(name: str) -> bool:

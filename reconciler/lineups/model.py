@@ -46,7 +46,8 @@ class Channel:
     """A channel with its id, after filters and merge. `members` are its alternatives, the preferred one first.
 
     `id` is the ledger's for any member, else the preferred member's; `aliases` are all other member ids, sorted.
-    `number` is the provider's, `wanted` an override's. `minted` ids belong to lists without stream ids.
+    `number` is the provider's, `wanted` an override's.
+    For lists without stream ids `path` is the hash that finds the channel again.
     """
 
     id: str

@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 
 MEMORY: Final = "built.json"
 SCRATCH: Final = "scratch"
-CHUNK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +154,8 @@ def _opener(path: Path) -> Callable[[], Iterable[bytes]]:
 
 
 def _digest(path: Path) -> str:
-    total = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            total.update(chunk)
-    return total.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _key(

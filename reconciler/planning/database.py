@@ -12,11 +12,10 @@ from reconciler.lineups.model import Block
 from reconciler.planning.addresses import same_address
 from reconciler.planning.model import Action, Change, Counts, FieldChange
 from reconciler.planning.targets import Target
-from reconciler.plex.model import DatabaseRow, DatabaseView, Dvr
+from reconciler.plex.model import DEVICE, HARVESTER, PROVIDER, DatabaseRow, DatabaseView, Dvr
 
 __all__ = ["DatabaseComparison", "compare_database"]
 
-HARVESTER, PROVIDER, DEVICE = 1, 3, 4
 NOTE: Final = "Plex is stopped: from its database"
 
 

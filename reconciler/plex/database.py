@@ -18,7 +18,15 @@ from lxml import etree
 
 from reconciler.errors import PlexError, PlexRefused, PlexUnreachable
 from reconciler.plex.extra_data import pairs_of
-from reconciler.plex.model import DatabaseRow, DatabaseView, Server, Unknown
+from reconciler.plex.model import (
+    DEVICE,
+    HARVESTER,
+    PROVIDER,
+    DatabaseRow,
+    DatabaseView,
+    Server,
+    Unknown,
+)
 
 __all__ = [
     "COLUMNS",
@@ -50,7 +58,6 @@ COLUMNS: Final = frozenset(
 )
 LOCK_S: Final = 1.0
 CONNECT_S: Final = 3.0
-HARVESTER, PROVIDER, DEVICE = 1, 3, 4
 
 
 async def refuses_connections(url: str) -> bool | Unknown:
@@ -127,7 +134,8 @@ def read_database(data: Path) -> DatabaseView:
     with exclusive(library_path(data)) as connection:
         rows = connection.execute(
             "SELECT id, parent_id, type, identifier, uri, uuid, extra_data FROM media_provider_resources"
-            " WHERE type IN (1, 3, 4) ORDER BY id"
+            " WHERE type IN (?, ?, ?) ORDER BY id",
+            (HARVESTER, PROVIDER, DEVICE),
         ).fetchall()
     found = []
     for row in rows:

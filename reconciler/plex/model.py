@@ -25,6 +25,8 @@ __all__ = [
 
 XMLTV_PROVIDER: Final = "tv.plex.providers.epg.xmltv"
 GUIDE_LOAD: Final = "provider.epg.load"
+HARVESTER, PROVIDER, DEVICE = 1, 3, 4
+"""Types of rows in Plex's database: a DVR, its guide's provider, a tuner (8.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server's identity. `pass_` is `myPlexSubscription` where it was told."""
+    """The server's identity. `name` "": it was not told."""
 
     machine: str
     version: str

@@ -6,7 +6,7 @@ what did not come is replaced by its copy, and the report says how old that is. 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final, cast
+from typing import Final
 
 from reconciler.catalog.entry import Entry, Fetched, Kind, SourceReport
 from reconciler.sources.copies import Copies, Head
@@ -19,6 +19,7 @@ from reconciler.wording import span
 __all__ = ["Came", "Outcome", "PanelSeen"]
 
 _RANK: Final[dict[Fetched, int]] = {"fresh": 0, "unchanged": 1, "cached": 2, "absent": 3}
+_NOTHING: Final[tuple[Head | None, Fetched]] = (None, "absent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,15 @@ class Outcome:
 
     def _told(self, came: Came, *, read: bool) -> tuple[SourceReport, tuple[Entry, ...]]:
         """One report over all lists of the source: the worst of them decides."""
-        source, used, states, notes = self.source, [], [], []
+        source = self.source
+        used: list[Head] = []
+        states: list[Fetched] = []
+        notes: list[str] = []
         found: list[Entry] = []
         count = 0
         oldest = self.now
         for name, of, kind in self.lists():
-            head, state = came.heads.get(name, (None, "absent"))
+            head, state = came.heads.get(name, _NOTHING)
             own = came.entries.get(name)
             if head is None:
                 head = self.copies.head(name, of)
@@ -144,7 +148,7 @@ class Outcome:
             count += len(own)
             if read:
                 found.extend(own)
-        worst = cast("Fetched", max(states, key=lambda s: _RANK[cast("Fetched", s)]))
+        worst = max(states, key=_RANK.__getitem__)
         if worst == "absent" and used:
             worst = "cached"  # a part is there: the note says which part is not
         age = max(0.0, self.now - oldest) if used else 0.0

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import trio
 
@@ -345,7 +346,7 @@ class _Run:
             own = route.hosts or ((route.base,) if "://" in route.base else ())
             private = not own
             for host in own:
-                private = private or await is_private_host(host_of(host).rpartition(":")[0] or host_of(host))
+                private = private or await is_private_host(urlsplit(host).hostname or "")
             self._private[route.name] = private
         return self._private[route.name]
 
