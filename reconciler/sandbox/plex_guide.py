@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS metadata_items (id INTEGER PRIMARY KEY, library_secti
 CREATE TABLE IF NOT EXISTS media_items (id INTEGER PRIMARY KEY, metadata_item_id integer, begins_at integer,
  ends_at integer, channel_id integer, extra_data varchar(255));
 CREATE INDEX IF NOT EXISTS index_media_items_on_channel ON media_items (channel_id, begins_at);
+CREATE INDEX IF NOT EXISTS index_media_items_on_grid_key ON media_items (json_extract(extra_data, '$."at:gridKey"'));
 CREATE TABLE IF NOT EXISTS tags (id INTEGER PRIMARY KEY, tag varchar(255), tag_type integer, extra_data text);
 """
 CHANNEL_TAG: Final = 310
