@@ -8,17 +8,19 @@ secret: a reference works just as well. This module refuses to fetch.
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from reconciler.catalog.address import panel_path
 from reconciler.secret import Secret
 
-__all__ = ["Panel", "host_and_port", "is_public", "is_web", "panel_of", "stream_account"]
+__all__ = ["Panel", "host_and_port", "is_public", "is_public_query", "is_web", "panel_of", "stream_account"]
 
 _CALL: Final = re.compile(r"/(?:get|player_api|panel_api|xmltv)\.php$")
 # XUI's short form of get.php
 _PLAYLIST: Final = re.compile(r"(?P<base>.*)/playlist/(?P<user>[^/]+)/(?P<password>[^/]+)/m3u[^/]*")
 _TOKEN: Final = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=-]{16,}")
+_TELLING: Final = re.compile(r"key|token|pass|user|auth|secret|sig|hash|code|login", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"[A-Za-z_.,:-]{0,40}|\d{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,14 @@ def is_public(address: str) -> bool:
     if any(s.lower() in {"live", "get", "playlist", "xmltv", "epg"} for s in segments[:-2]):
         return False
     return not any(_TOKEN.fullmatch(s.rpartition(".")[0] or s) for s in segments)
+
+
+def is_public_query(query: str) -> bool:
+    """Whether a query certainly holds no secret: words and small numbers, under names that sound like none."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return bool(pairs) and not any(
+        _TELLING.search(name) or not _PLAIN.fullmatch(value) for name, value in pairs
+    )
 
 
 def host_and_port(address: str) -> tuple[str, int | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-from reconciler.drafting.addresses import host_and_port
+from reconciler.drafting.addresses import host_and_port, is_public_query
 from reconciler.drafting.bounds import MOST_TUNERS, channel_number, free_name, open_name
 from reconciler.drafting.channels import NumberedChannel
 from reconciler.drafting.draft import Loss, exactly, slug
@@ -213,9 +213,16 @@ def _guide(one: Adoptable, losses: list[Loss]) -> dict[str, Value]:
                 f"let {place} lead to ptctl, or plan replaces it",
             )
         )
-    path = urlsplit(guide).path or "/"
-    if urlsplit(guide).query:
+    parts = urlsplit(guide)
+    path = parts.path or "/"
+    if is_public_query(parts.query):
+        path += f"?{parts.query}"  # what the other program made of it is nothing to us, but Plex compares it
+    elif parts.query:
         losses.append(
-            Loss(one.name, "its guide's address has a query", "ptctl serves plain paths: plan replaces it")
+            Loss(
+                one.name,
+                "its guide's address has a query that may hold a secret, which no spec may",
+                "plan replaces it",
+            )
         )
     return {"guide_path": path} if path != SERVED_GUIDE else {}

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from reconciler.catalog.guide_write import GuideWanted
 from reconciler.ledger.model import DvrRecord
@@ -32,6 +32,8 @@ __all__ = [
 
 _NO_MANIFESTS: Final[Mapping[str, DvrManifest]] = MappingProxyType({})
 _HD: Final = frozenset({"hd", "fhd", "uhd"})
+_IN_ADDRESS: Final = "/?&=,:@%"
+"""What stands for itself in an address, a percent sign too: an adopted path may be encoded already."""
 
 
 def hub_url(spec: Spec, *, viewers: bool = False) -> str:
@@ -77,7 +79,7 @@ def lineup_json(lineup: Lineup, base: str) -> bytes:
 def playlist(spec: Spec, target: DvrTarget) -> bytes:
     """`playlist.m3u` of one DVR, with the viewers' address."""
     base = base_url(spec, target.record, viewers=True)
-    guide = f"{base}/{target.record.guide_path.lstrip('/')}"
+    guide = f"{base}/{quote(target.record.guide_path.lstrip('/'), safe=_IN_ADDRESS)}"
     return playlist_m3u(target.lineup.rows, base, guide, spec.serve.url_tvg)
 
 

@@ -112,7 +112,7 @@ def _tuner(directory: Path, dvr: DvrManifest) -> Tuner:
     files = {
         "guide.xml": guide,
         "xmltv/threadfin.xml": guide,
-        dvr.guide_path.lstrip("/"): guide,
+        dvr.guide_path.lstrip("/").partition("?")[0]: guide,  # a query is Plex's to send and nothing to us
         "playlist.m3u": (directory / "playlist.m3u", M3U),
     }
     names = {str(row["GuideNumber"]): str(row.get("GuideName", "")) for row in rows if "GuideNumber" in row}

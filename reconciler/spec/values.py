@@ -357,7 +357,7 @@ GUIDE_LOCATION: Final = Format(
     r"^(http|file:/\S.*)$",
     examples=("http", "file:/livetv/current"),
 )
-DEVICE_PATH: Final = Format('a path that begins with "/"', r"^/\S*$", examples=("/guide.xml",))
+DEVICE_PATH: Final = Format('a path that begins with "/"', r"^/[^\t\r\n#]*$", examples=("/guide.xml",))
 
 _WORDS: Final = (
     "shrink",

@@ -144,6 +144,21 @@ def test_what_cannot_be_kept_is_said() -> None:
     assert "numbers" not in built.dvrs["b"]
 
 
+def test_a_guide_path_is_kept_with_its_query() -> None:
+    """Dispatcharr's guide has one, and Plex compares the whole address; what may be a secret stays out of the spec."""
+    place = "http%3A%2F%2Ftf.lan%3A9191%2Foutput%2FK%C3%A4se epg%3F{}"
+    plain = dvr(
+        "1", "A", device("1", 9191, ("1000",)), guide=place.format("tvg_id_source%3Dgracenote%26days%3D7")
+    )
+    telling = dvr("2", "B", device("2", 9192, ("2000",)), guide=place.format("stream_key%3Dabc"))
+    long = dvr("3", "C", device("3", 9193, ("3000",)), guide=place.format("p%3D0123456789abcdef"))
+    built = made(plain, telling, long)
+    assert "/output/Käse epg?tvg_id_source=gracenote&days=7" == built.dvrs["a"]["guide_path"]
+    assert ["/output/Käse epg"] * 2 == [built.dvrs[name]["guide_path"] for name in ("b", "c")]
+    secret = "its guide's address has a query that may hold a secret, which no spec may"
+    assert ["b", "c"] == [loss.where for loss in built.losses if loss.what == secret]
+
+
 def test_odd_numbers_and_second_tuners_are_said() -> None:
     """Numbers that are not whole get new ones; of several tuners the first is adopted."""
     first = device("1", 1, ("5.1", "7"))

@@ -140,12 +140,12 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
             tmp_path,
             {"news": {"1000": "main/1"}, "quiet": {"2000": "main/1"}},
             guide=b"<tv>" + b"x" * 3_000_000 + b"</tv>",
-            changes={"news": {"guide_path": "old/epg.xml"}},
+            changes={"news": {"guide_path": "old/Käse Guide.xml?days=7"}},
         )
         generation = stage.publish()
         async with served(stage) as serving:
             place = serving.dvrs["news"]
-            for path in ("/guide.xml", "/xmltv/threadfin.xml", "/old/epg.xml"):
+            for path in ("/guide.xml", "/xmltv/threadfin.xml", "/old/K%C3%A4se%20Guide.xml?days=7"):
                 got = await ask(place, path, headers=[("User-Agent", "PlexMediaServer/1.43")])
                 assert stage.guide == got.body
                 assert "application/xml" == got.headers["content-type"]

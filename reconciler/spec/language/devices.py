@@ -86,7 +86,11 @@ DVR: Final = Record(
         Key("stream", STREAM, "How its streams are fetched; wins over the source."),
         Key("device_id", Text(), "The DeviceID of an adopted tuner."),
         Key("also", Listed(Text()), "Further addresses an adopted tuner answers at."),
-        Key("guide_path", Formatted(DEVICE_PATH), "The guide's path of an adopted tuner."),
+        Key(
+            "guide_path",
+            Formatted(DEVICE_PATH),
+            "The guide's path of an adopted tuner, with its query where it has one.",
+        ),
     ),
     doc="One HDHomeRun device and one Plex DVR.",
 )
