@@ -13,6 +13,15 @@ import trio
 from reconciler.applying.context import Run
 from reconciler.applying.database import database_update
 from reconciler.applying.done import Done
+from reconciler.applying.looks import (
+    device_of,
+    dvr_of,
+    dvr_with,
+    empty_dvrs,
+    forgotten,
+    listed_dvrs,
+    needed_device,
+)
 from reconciler.applying.pairs import pairs_of, shown
 from reconciler.errors import PlexRefused, PlexUnreachable
 from reconciler.planning.addresses import same_address
@@ -22,11 +31,7 @@ from reconciler.planning.numbers import ranges
 from reconciler.planning.sight import company
 from reconciler.planning.targets import Target
 from reconciler.plex.model import Device, Dvr, Unknown
-from reconciler.plex.reader import (
-    read_device,
-    read_dvr,
-    read_dvrs,
-)
+from reconciler.plex.reader import read_dvr
 from reconciler.plex.writer import IN_USE
 from reconciler.wording import plural
 
@@ -39,9 +44,9 @@ Handler = Callable[[Run, Action], Awaitable[Done]]
 async def register_device(run: Run, action: Action) -> Done:
     """Make Plex probe the tuner (plex-livetv.md 2.4). Already there at the right address: nothing is sent."""
     target = run.targets[action.dvr]
-    device = await _device(run, target)
+    device = await device_of(run, action, target.device_id)
     if device is None or not same_address(device.uri, target.uri):
-        device = await _registered(run, target)
+        device = await _registered(run, action, target)
     run.keep(action.dvr, device_key=device.key, machine=run.planned.plan.server_machine)
     return Done(f"tuner registered: device {device.key}")
 
@@ -49,12 +54,12 @@ async def register_device(run: Run, action: Action) -> Done:
 async def repair_address(run: Run, action: Action) -> Done:
     """Renew address and tuner count in place: the same DeviceID registered again keeps the DVR (2.5)."""
     target = run.targets[action.dvr]
-    before = await _device(run, target)
+    before = await device_of(run, action, target.device_id)
     if before is None:
         raise PlexRefused("the tuner is gone from Plex", status=404, next_step="ptctl plan")
-    empty = await _empty_dvrs(run)
-    device = await _registered(run, target)
-    left = sorted(await _empty_dvrs(run) - empty)
+    empty = await empty_dvrs(run)
+    device = await _registered(run, action, target)
+    left = sorted(await empty_dvrs(run) - empty)
     if before.parent and device.parent != before.parent:
         raise PlexRefused(
             f"the tuner was in DVR {before.parent} and is in {device.parent or 'none'} now",
@@ -85,14 +90,14 @@ async def set_device(run: Run, action: Action) -> Done:
     """
     target = run.targets[action.dvr]
     title = (action.args or {})["title"]
-    device = await _needed_device(run, target)
+    device = await needed_device(run, action, target)
     if device.title != title or device.state == "disabled":
         async with run.writing(action.dvr) as writer:
             await writer.set_device(device.key, title=title)
-        device = await _needed_device(run, target)
+        device = await needed_device(run, action, target)
         if device.title != title:  # noted as refused below, so not on the word of a list that lags
             await trio.sleep(run.timing.poll_s)
-            device = await _needed_device(run, target)
+            device = await needed_device(run, action, target)
     if device.state == "disabled":
         raise PlexRefused(
             "the tuner is still disabled after it was switched on", status=200, next_step="ptctl plan"
@@ -109,7 +114,7 @@ async def set_device(run: Run, action: Action) -> Done:
 async def create_dvr(run: Run, action: Action) -> Done:
     """A DVR for the tuner, and its guide loaded: by the create itself, else by one reload (design.md 4)."""
     target = run.targets[action.dvr]
-    device = await _needed_device(run, target)
+    device = await needed_device(run, action, target)
     began = trio.current_time()
     since = await _moment(run, target)
     made = device.parent == ""
@@ -134,10 +139,10 @@ async def create_dvr(run: Run, action: Action) -> Done:
             else:
                 await run.watch.asked(ticket, activity)
                 silent = answered is None
-    if ticket is not None and silent and not (await _needed_device(run, target)).parent:
+    if ticket is not None and silent and not (await needed_device(run, action, target)).parent:
         run.watch.forget(ticket)
         raise _unanswered("the creation of the DVR", "Plex has none for the tuner")
-    dvr = await _dvr_of(run, target)
+    dvr = await dvr_of(run, action, target)
     if not same_address(dvr.guide, target.guide):
         raise PlexRefused(
             f"the tuner is in DVR {dvr.key}, which has another guide; nothing was changed",
@@ -156,7 +161,7 @@ async def create_dvr(run: Run, action: Action) -> Done:
 
 async def load_guide(run: Run, action: Action) -> Done:
     """Have Plex read guide and lineup again (3.9)."""
-    dvr = await _dvr_of(run, run.targets[action.dvr])
+    dvr = await dvr_of(run, action, run.targets[action.dvr])
     text, notes = await _load(run, action, dvr)
     return Done(text, notes)
 
@@ -164,8 +169,8 @@ async def load_guide(run: Run, action: Action) -> Done:
 async def enable_channels(run: Run, action: Action) -> Done:
     """Switch the channels on: poll what Plex can pair, put everything in one request, read the whole map back (2.7)."""
     target = run.targets[action.dvr]
-    dvr = await _dvr_of(run, target)
-    device = await _needed_device(run, target)
+    dvr = await dvr_of(run, action, target)
+    device = await needed_device(run, action, target)
     pairs = await pairs_of(run, action, target, device, dvr)
     paired = {pair.device for pair in pairs}
     lacking = tuple(n for n in target.numbers if str(n) not in paired)
@@ -189,7 +194,7 @@ async def enable_channels(run: Run, action: Action) -> Done:
                 run.watch.forget(ticket)
                 raise
             await run.watch.asked(ticket, activity)
-        device = await _needed_device(run, target)
+        device = await needed_device(run, action, target)
     if map_digest(device.pairs) != wanted:
         raise PlexRefused(
             f"{len(device.enabled)} channels are on after {len(pairs)} were switched on, or other pairs than those sent",
@@ -209,9 +214,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
     """Remove a DVR that holds our tuner alone, while no guide load runs (3.4: a delete during one locked Plex up)."""
     key = (action.args or {})["key"]
     await _not_busy(run, action)
-    found = await read_dvr(run.connection, key)
-    if isinstance(found, Unknown):
-        raise PlexUnreachable(f"DVR {key} could not be read: {found.why}")
+    found = await dvr_with(run, action, key)
     if found is not None:
         others = company(found, run.record(action.dvr).device_id)
         if others:
@@ -222,10 +225,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
             )
         async with run.writing_when(action, none_at_all=True) as writer:
             await writer.delete_dvr(key)
-        listed = await _listed(run)
-        if isinstance(listed, Unknown):
-            raise PlexUnreachable(f"whether DVR {key} is gone could not be read: {listed.why}")
-        if any(dvr.key == key for dvr in listed):
+        if any(dvr.key == key for dvr in await listed_dvrs(run, action)):
             raise PlexRefused(
                 f"DVR {key} is still there after it was deleted", status=200, next_step="ptctl plan"
             )
@@ -236,9 +236,7 @@ async def delete_dvr(run: Run, action: Action) -> Done:
 async def delete_device(run: Run, action: Action) -> Done:
     """Remove a tuner of ours that is in no DVR any more (2.9), and forget the DVR."""
     record = run.record(action.dvr)
-    device = await read_device(run.connection, record.device_id)
-    if isinstance(device, Unknown):
-        raise PlexUnreachable(f"the tuner could not be read: {device.why}")
+    device = await device_of(run, action, record.device_id)
     if device is not None:
         if device.parent:
             raise PlexRefused(
@@ -246,8 +244,7 @@ async def delete_device(run: Run, action: Action) -> Done:
             )
         async with run.writing_when(action, none_at_all=True) as writer:
             await writer.delete_device(device.key)
-        left = await read_device(run.connection, record.device_id)
-        if left is not None:
+        if await device_of(run, action, record.device_id) is not None:
             raise PlexRefused(
                 "the tuner is still there after it was deleted", status=200, next_step="ptctl plan"
             )
@@ -268,57 +265,6 @@ HANDLERS: Final[Mapping[ActionKind, Handler]] = {
 }
 
 
-# --- reading -------------------------------------------------------------------------------------------------
-
-
-async def _device(run: Run, target: Target) -> Device | None:
-    found = await read_device(run.connection, target.device_id)
-    if isinstance(found, Unknown):
-        raise PlexUnreachable(f"the tuner could not be read: {found.why}")
-    return found
-
-
-async def _needed_device(run: Run, target: Target) -> Device:
-    device = await _device(run, target)
-    if device is None:
-        raise PlexRefused("Plex does not have the tuner", status=404, next_step="ptctl plan")
-    if device.parent:  # the single-DVR call is the place to verify activation (3.1)
-        dvr = await read_dvr(run.connection, device.parent)
-        if isinstance(dvr, Unknown):
-            raise PlexUnreachable(f"DVR {device.parent} could not be read: {dvr.why}")
-        if dvr is not None:
-            return next((d for d in dvr.devices if d.key == device.key), device)
-    return device
-
-
-async def _dvr_of(run: Run, target: Target) -> Dvr:
-    device = await _device(run, target)
-    if device is None or not device.parent:
-        raise PlexRefused("Plex has no DVR for the tuner", status=404, next_step="ptctl plan")
-    dvr = await read_dvr(run.connection, device.parent)
-    if isinstance(dvr, Unknown):
-        raise PlexUnreachable(f"DVR {device.parent} could not be read: {dvr.why}")
-    if dvr is None:
-        raise _forgotten(device.parent)
-    return dvr
-
-
-async def _empty_dvrs(run: Run) -> frozenset[str]:
-    """The keys of DVRs without a tuner; none where the list cannot be read."""
-    found = await read_dvrs(run.connection)
-    return frozenset() if isinstance(found, Unknown) else frozenset(d.key for d in found if not d.devices)
-
-
-async def _listed(run: Run) -> tuple[Dvr, ...] | Unknown:
-    """All DVRs after one was deleted: the list was seen to be wedged for a while then (3.4), so it is asked again."""
-    began = trio.current_time()
-    while True:
-        found = await read_dvrs(run.connection)
-        if not isinstance(found, Unknown) or trio.current_time() - began >= run.timing.unknown_s:
-            return found
-        await trio.sleep(run.timing.poll_s)
-
-
 def _unanswered(what: str, found: str) -> PlexRefused:
     """A write that got 200 without Plex's words and had no effect: a proxy's page, or a Plex that does not say why."""
     return PlexRefused(
@@ -329,19 +275,7 @@ def _unanswered(what: str, found: str) -> PlexRefused:
     )
 
 
-def _forgotten(key: str) -> PlexRefused:
-    """The tuner is in this DVR, and Plex does not know it: one whose guide cannot be loaded may vanish so (3.2)."""
-    return PlexRefused(
-        f"Plex no longer lists DVR {key}; it forgets one whose guide did not load",
-        status=404,
-        next_step="restart Plex, which lists it again, then: ptctl apply",
-    )
-
-
-# --- writing -------------------------------------------------------------------------------------------------
-
-
-async def _registered(run: Run, target: Target) -> Device:
+async def _registered(run: Run, action: Action, target: Target) -> Device:
     """Make Plex probe the tuner; the device, read back at its address."""
     if run.context.serve is not None:  # DVR-7: looked at from our side first
         wrong = await run.context.serve.tuner(target.uri, target.device_id)
@@ -359,10 +293,10 @@ async def _registered(run: Run, target: Target) -> Device:
                 next_step=f"try  curl {target.uri}/discover.json  on Plex's machine or in its container; "
                 "serve.advertise has to be an address that Plex reaches",
             ) from error
-    device = await _device(run, target)
+    device = await device_of(run, action, target.device_id)
     if device is None and answered is None:
         raise _unanswered("the registration", "the tuner is not in Plex's list")
-    device = await _needed_device(run, target)
+    device = await needed_device(run, action, target)
     if not same_address(device.uri, target.uri):
         raise PlexRefused(
             f"Plex keeps the address {device.uri} for the tuner",
@@ -383,7 +317,7 @@ async def _load(run: Run, action: Action, dvr: Dvr) -> tuple[str, tuple[str, ...
             run.watch.forget(ticket)
             if error.status != 404:
                 raise
-            raise _forgotten(dvr.key) from error
+            raise forgotten(dvr.key) from error
         except PlexUnreachable:
             run.watch.forget(ticket)
             raise

@@ -31,7 +31,7 @@ class Timing:
     slot_s: float = 1800.0
     """For fewer than `guide_loads` loads to run, and for none before a delete."""
     unknown_s: float = 120.0
-    """For Plex to tell again which loads run: it tells everybody or nobody, so longer only hides the trouble."""
+    """For Plex to tell again what it just could not: which loads run, or how a tuner stands. Longer only hides the trouble."""
     turn_s: float = 5.0
     """For a DVR's first turn to write, before the next one may line up."""
 

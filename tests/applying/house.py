@@ -60,6 +60,7 @@ QUICK = Timing(
     grace_s=0.3,
     load_s=5.0,
     slot_s=5.0,
+    unknown_s=0.3,
 )
 
 

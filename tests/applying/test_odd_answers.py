@@ -155,3 +155,20 @@ def test_a_plex_that_has_no_list_of_rules(tmp_path: Path, run: Run[None]) -> Non
             assert [("recording rules", -1)] == [(loss.what, loss.count) for loss in change.loses]
 
     run(main)
+
+
+@pytest.mark.accepts("APP-2")
+def test_a_look_that_fails_once_gives_no_dvr_up(tmp_path: Path, run: Run[None]) -> None:
+    """Plex stalls while it fetches a guide and restarts in seconds: a question may be asked again, a write may not."""
+
+    async def main() -> None:
+        async with house(tmp_path) as home:
+            home.timing = replace(QUICK, unknown_s=5.0)
+            planned = await home.planned(ONE)
+            for path in (r"devices$", r"/livetv/dvrs$", r"/livetv/dvrs/\d+$"):
+                home.plex.add_fault(FaultRule("500", "GET", path, times=2))
+            result = await home.carry_out(planned)
+            assert result.complete, result.outcomes
+            assert (await home.planned(ONE)).plan.empty
+
+    run(main)
