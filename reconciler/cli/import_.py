@@ -23,6 +23,7 @@ from reconciler.cli.drafts import (
     report,
     write,
 )
+from reconciler.cli.examples import epilog
 from reconciler.cli.import_m3u import m3u
 from reconciler.cli.import_plex import plex
 from reconciler.cli.specs import console_of
@@ -250,3 +251,5 @@ def _limited(file: IO[bytes], what: str) -> bytes:
 
 import_.add_command(m3u)
 import_.add_command(plex)
+for _name, _command in import_.commands.items():
+    _command.epilog = epilog(f"import {_name}")

@@ -15,6 +15,7 @@ import click
 from reconciler import __version__
 from reconciler.cli.console import Console
 from reconciler.cli.endings import asks_for_json, ended
+from reconciler.cli.examples import epilog
 from reconciler.cli.exits import Exit
 from reconciler.errors import UsageError
 
@@ -76,6 +77,7 @@ class LazyGroup(click.Group):
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
+        command.epilog = epilog(cmd_name)
         return command
 
     def resolve_command(

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from reconciler.cli.examples import EXAMPLES
 from reconciler.cli.exits import Exit
 from reconciler.cli.main import COMMANDS, root
 from reconciler.serving.drift import DriftSeen
@@ -90,6 +91,9 @@ def _command(command: click.Command, context: click.Context, *, level: int) -> I
     options = _options(command, context)
     if options:
         yield options
+    name = context.command_path.removeprefix("ptctl ")
+    if name in EXAMPLES:
+        yield "```text\n" + "\n".join(EXAMPLES[name]) + "\n```"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)

@@ -1,10 +1,14 @@
 """What somebody meets in the first hour with a list and a guide in files, and no server at all."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from reconciler.cli.main import run
+from reconciler.cli.examples import EXAMPLES
+from reconciler.cli.main import COMMANDS, run
+from tests.deploy.calls import parses
 
 LIST = '#EXTM3U\n#EXTINF:-1 tvg-id="one" group-title="News",One News\nhttp://192.0.2.1/1.ts\n'
 GUIDE = (
@@ -36,6 +40,29 @@ def test_no_command_shows_the_help_and_no_error(words: list[str], capsys: pytest
     assert "" == shown.out
     assert shown.err.startswith("Usage: ptctl")
     assert "error[" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [*EXAMPLES, *(name for name in COMMANDS if name not in {"import", "explain", "completion", *EXAMPLES})],
+)
+def test_the_help_of_a_command_has_examples(
+    home: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ready to be copied: the command exists with these options, and no line is wider than a terminal."""
+    (home / "threadfin").mkdir()
+    (home / "ptctl.channels.json").touch()
+    assert 0 == run([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert "\n  Examples:\n" in shown
+    assert [] == [line for line in shown.splitlines() if len(line) > 80]
+    for line in EXAMPLES[command]:
+        assert all(f" {part}\n" in f"{shown}\n" for part in line.splitlines())
+        typed = re.search(r"ptctl ([^>)]*)", line.replace("\\\n", ""))
+        assert typed is not None
+        words = shlex.split(typed[1])
+        assert words[: len(command.split())] == command.split()
+        assert parses(words)
 
 
 def test_a_guide_may_be_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
