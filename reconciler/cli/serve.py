@@ -98,6 +98,7 @@ def settings_of(
         notify=spec.notify,
         pool=pool_secret(spec, environ=environ, allow_exec=allow_exec),
         scope=spec.name,
+        plex=spec.plex is not None,
     )
 
 

@@ -15,6 +15,7 @@ _IN_PLEX: Final[Mapping[str, tuple[str, Role | None]]] = {
     "waiting": ("older than served", "change"),
     "never": ("not applied", "change"),
     "unknown": ("not known", "dim"),
+    "none": ("no Plex in the spec", "dim"),
 }
 
 
@@ -117,6 +118,8 @@ def _run(document: Document, *, color: bool) -> Iterator[str]:
         role: Role = "good" if run["exit"] == 0 else "change"
         text = f"run {_begun(run)}: {run['done']} done, {run['failed']} failed"
         yield f"last   {text}, " + paint(_end(run), role, color=color)
+    if not document.get("plex", True):
+        return
     if drift is None:
         yield "drift  not known: nobody has looked since serve started (serve.reconcile, or ptctl plan)"
     elif drift["failed"]:

@@ -128,7 +128,7 @@ async def serve(
     relay = Relay(live, attempt, health, settings.limits, measures)
     drift = DriftLog()
     suspensions = Suspensions(state)
-    pages = Pages(live, relay, health, fetches, Records(state), drift, suspensions)
+    pages = Pages(live, relay, health, fetches, Records(state), drift, suspensions, plex=settings.plex)
     access = Access(settings.allow, settings.admin_token)
     leases = Leases(live, attempt.pool, access)
     runs = Runs(access, suspensions.current)

@@ -77,3 +77,5 @@ class ServeSettings:
     """The address of the Redis that keeps the accounts' budgets; None: this process counts alone."""
     scope: str = ""
     """The spec's name: one budget for all who serve it."""
+    plex: bool = True
+    """Whether there is a Plex to compare with: without one nothing waits for an apply."""

@@ -9,7 +9,7 @@ its place in the spec, an account its place in the list. This module refuses to 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from reconciler.catalog.address import host_of
@@ -43,8 +43,9 @@ __all__ = [
     "status_of",
 ]
 
-InPlex = Literal["unknown", "never", "current", "waiting"]
-"""What the ledger says of a DVR in Plex: not known, never applied, as served now, or applied before the lineup changed."""
+InPlex = Literal["unknown", "never", "current", "waiting", "none"]
+"""What the ledger says of a DVR in Plex: not known, never applied, as served now, or applied before the lineup changed;
+none: the spec has no Plex."""
 
 RATE_STEP_BPS: Final = 100_000
 FAILED_SHOWN: Final = 8
@@ -175,6 +176,8 @@ class Status:
     ledger_known: bool
     suspended: Suspension | None = None
     """Why the loop begins no run, and until when. None: it does."""
+    plex: bool = True
+    """Whether the spec has a Plex."""
 
     @property
     def tuners_in_use(self) -> int:
@@ -225,10 +228,12 @@ def status_of(
     *,
     now: float,
     on_now: Mapping[tuple[str, str], Programme] | None = None,
+    plex: bool = True,
 ) -> Status:
     """The status at `now` (seconds since 1970). Runs inside the loop, waits for nothing; some 100 µs per DVR."""
     generation = live.generation
     streams = _streams(live, relay, now, on_now or {})
+    dvrs = _dvrs(generation, relay, live.problems, fetched, recorded.ledger) if generation else ()
     return Status(
         as_of=now,
         name=generation.manifest.name if generation else "",
@@ -237,7 +242,7 @@ def status_of(
         why="draining" if live.draining else "no artifacts yet" if generation is None else "",
         problems=_problems(live, relay, suspensions),
         blocked=live.blocked,
-        dvrs=_dvrs(generation, relay, live.problems, fetched, recorded.ledger) if generation else (),
+        dvrs=dvrs if plex else tuple(replace(dvr, in_plex="none") for dvr in dvrs),
         streams=streams,
         sources=_sources(generation, relay, health, recorded) if generation else (),
         guides=recorded.guides,
@@ -245,6 +250,7 @@ def status_of(
         drift=drift,
         ledger_known=recorded.ledger is not None,
         suspended=suspensions.current(),
+        plex=plex,
     )
 
 

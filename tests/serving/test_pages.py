@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
@@ -350,6 +350,22 @@ def many_dvrs(count: int) -> Status:
         "main", "xtream", (CopySeen("main.live", BEGIN, 20_000),), (AccountUse(3, 5, 0),), hosts
     )
     return Status(BEGIN, "home", "g", True, "", (), (), dvrs, streams, (source, source), (), None, None, True)
+
+
+def test_without_a_plex_nothing_waits_for_an_apply() -> None:
+    """A spec for other players alone: the page and `ptctl status` compare nothing and ask for no command."""
+    home = many_dvrs(1)
+    alone = replace(
+        home, plex=False, dvrs=tuple(replace(d, in_plex="none", applied_at="") for d in home.dvrs)
+    )
+    page = text_of(status_page(alone))
+    assert "no Plex in the spec" in page
+    assert "nothing to compare with" in page
+    assert "ptctl plan" not in page
+    assert "not looked" not in page
+    said = render_status(asdict(alone), color=False)
+    assert "no Plex in the spec" in said
+    assert "drift" not in said
 
 
 def test_status_is_quick() -> None:

@@ -80,9 +80,11 @@ class Pages:
         drift: DriftLog,
         suspensions: Suspensions,
         *,
+        plex: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._live = live
+        self._plex = plex
         self._relay = relay
         self._health = health
         self._fetched = LastFetches(fetches)
@@ -143,6 +145,7 @@ class Pages:
             self._suspensions,
             now=now,
             on_now=on_now,
+            plex=self._plex,
         )
 
     async def _recorded(self) -> Recorded:

@@ -38,6 +38,7 @@ _IN_PLEX: Final[Mapping[InPlex, tuple[str, str, str]]] = {
     "never": ("none", "not applied", "ptctl apply has not made it in Plex yet"),
     "current": ("good", "as applied", "Plex was given the lineup that is served now"),
     "waiting": ("warn", "changes wait", "the lineup changed after the last apply: ptctl plan"),
+    "none": ("none", "no Plex", "the spec has no plex section: this is for other players"),
 }
 _STATES: Final = {
     "playing": ("good", "playing"),
@@ -169,8 +170,8 @@ def _glance(status: Status) -> Html:
         ),
         _tile(
             "Drift",
-            unknown() if drifted is None else f"{drifted}",
-            _drift_word(drift),
+            (unknown() if drifted is None else f"{drifted}") if status.plex else DASH,
+            _drift_word(drift) if status.plex else "no Plex in the spec",
             tone="warn" if drifted else "",
         ),
     ]
@@ -351,7 +352,9 @@ def _drift(seen: DriftSeen | None, status: Status) -> Html:
     waiting = [dvr.name for dvr in status.dvrs if dvr.in_plex == "waiting"]
     never = [dvr.name for dvr in status.dvrs if dvr.in_plex == "never"]
     parts: list[Html] = []
-    if seen is None:
+    if not status.plex:
+        parts.append(element("p", "The spec has no plex section, so there is nothing to compare with."))
+    elif seen is None:
         parts.append(
             element(
                 "p",
