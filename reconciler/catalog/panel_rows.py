@@ -82,7 +82,9 @@ class Rows:
         if not key:
             self.without_id.append(name)
             return
-        group = self._categories.get(identifier(said("category_id")) or _first_of(said("category_ids")), "")
+        group = self._categories.get(
+            self._category(said("category_id")) or _first_of(said("category_ids")), ""
+        )
         (guide_id,) = guide_ids((text(said("epg_channel_id")),))
         self.entries.append(
             Entry(
@@ -156,10 +158,15 @@ class Rows:
         ids = _identifiers(categories)
         if not all(ids):
             ids = [
-                one or _first_of(_value(record.category_ids))
+                one or self._category(record.category_id) or _first_of(_value(record.category_ids))
                 for one, record in zip(ids, whole(), strict=True)
             ]
         return list(map(self._categories.get, ids, repeat("")))
+
+    def _category(self, value: Json) -> str:
+        """An id of a category: a number, or a word or zero that the list of categories has."""
+        number = identifier(value)
+        return number or (word if (word := text(value)) in self._categories else "")
 
     def _adults(self, groups: Sequence[str]) -> Iterable[bool]:
         """Whether each group's name says that it is for adults; each name is looked at once."""

@@ -127,7 +127,9 @@ def categories(body: bytes) -> dict[str, str]:
     """Names by category id. Raises NotJson; records without an id are left out."""
     found: dict[str, str] = {}
     for record in records(load(body)):
-        key, name = identifier(record.get("category_id")), text(record.get("category_name"))
+        # m3u-editor calls the one for what has no group "all"
+        key = identifier(record.get("category_id")) or text(record.get("category_id"))
+        name = text(record.get("category_name"))
         if key and name:
             found.setdefault(key, name)
     return found

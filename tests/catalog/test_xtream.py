@@ -262,8 +262,29 @@ def test_episodes_in_every_shape(shape: object) -> None:
 def test_categories() -> None:
     """Categories are named by id, whatever type the id has."""
     assert categories(
-        b'[{"category_id":"12","category_name":"A"},{"category_id":13,"category_name":"B"},{"category_id":null}]'
-    ) == {"12": "A", "13": "B"}
+        b'[{"category_id":"12","category_name":"A"},{"category_id":13,"category_name":"B"},{"category_id":null},'
+        b'{"category_id":"all","category_name":"All"}]'
+    ) == {"12": "A", "13": "B", "all": "All"}
+
+
+@pytest.mark.parametrize(
+    ("group", "record"),
+    [
+        ("All", {"category_id": "all"}),
+        ("All", {"category_id": " all", "category_ids": [12]}),
+        ("None", {"category_id": "0", "category_ids": ["12"]}),
+        ("UK", {"category_id": "words", "category_ids": ["12"]}),
+        ("", {"category_id": "words"}),
+    ],
+)
+def test_a_category_may_be_a_word(group: str, record: dict[str, object]) -> None:
+    """What the panel lists as one counts, in bulk and alone; a word it does not list is none."""
+    named = {"12": "UK", "all": "All", "0": "None"}
+    data = json.dumps([{"stream_id": i, "name": "N", "category_id": "12"} for i in range(1, 9)])
+    data = data.replace("]", f", {json.dumps({'stream_id': 9, 'name': 'N', **record})}]", 1)
+    for bulk in (False, True):
+        listing = streams([data.encode()], source="m", kind="live", categories=named, in_bulk=bulk)
+        assert group == listing.entries[-1].group
 
 
 _scalar = st.one_of(
