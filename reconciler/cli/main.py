@@ -139,6 +139,8 @@ def run(arguments: Sequence[str]) -> int:
         ) as error:  # nothing was asked: the whole help, and no error to read first
             console.note(error.format_message())
             return Exit.USAGE
+        except SystemExit:
+            raise BrokenPipeError from None  # click's way of ending when the reader left
         except click.ClickException as error:
             raise _usage(error) from None
 
