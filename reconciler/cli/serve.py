@@ -128,7 +128,7 @@ async def _main(
         # Started, not only begun: until the receivers are there a signal would end the process on the spot.
         await nursery.start(_ask_on_hangup, loop, serving.suspensions)
         await nursery.start(_drain_on_term, serving, nursery, console, manager)
-        if not serving.live.ready:
+        if serving.live.generation is None:
             loop.ask("no artifacts yet")
         manager.tell("READY=1", f"STATUS=serving {spec.name}")
         nursery.start_soon(manager.beat)
