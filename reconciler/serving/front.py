@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from reconciler.serving import hdhr
 from reconciler.serving.access import Access
-from reconciler.serving.answers import JSON, M3U, XML, Answer, answer_head, etag_matches, refusal
+from reconciler.serving.answers import HTML, JSON, M3U, XML, Answer, answer_head, etag_matches, refusal
 from reconciler.serving.fetches import FETCHES_PATH, GuideFetch, GuideFetches
 from reconciler.serving.films import exported_live, is_film
 from reconciler.serving.generations import Generation, Live, Tuner
@@ -29,7 +29,9 @@ __all__ = ["Front", "HandOver"]
 log = logging.getLogger(__name__)
 
 STREAM_PATH: Final = re.compile(r"(?:auto/v|stream/|tuner(?P<tuner>[0-9]{1,3})/v)(?P<number>[^/]{1,32})")
+STATUS_PATH: Final = re.compile(r"(?:tuner(?P<tuner>[0-9]{1,3})/)?status\.json|tuners\.html")
 FREQUENCY_PATH: Final = re.compile(r"(?:auto|tuner[0-9]{1,3})/ch.*")
+FRESH: Final = (("Cache-Control", "no-cache"), ("Access-Control-Allow-Origin", "*"))
 NOT_ALLOWED: Final = Answer(405, headers=(("Allow", "GET, HEAD"),))
 NOT_FOUND: Final = Answer(404)
 FORBIDDEN: Final = Answer(403)
@@ -135,15 +137,25 @@ class Front:
             name = tuner.dvr.name
             told = self._fetches.answer(request.arg("since") or "0", [name], only=name)
             return await self._finish(wire, request, told)
-        if path == "status.json":
-            body = hdhr.status_json(tuner.dvr.tuners, self._relay.busy(tuner))
-            return await self._finish(wire, request, Answer(200, body, JSON))
+        in_use = STATUS_PATH.fullmatch(path)
+        if in_use is not None:
+            return await self._finish(wire, request, self._in_use(tuner, path, in_use["tuner"]))
         stream = STREAM_PATH.fullmatch(path)
         if stream is not None:
             return await self._stream(wire, request, tuner, stream)
         if FREQUENCY_PATH.fullmatch(path):
             return await self._finish(wire, request, refusal(801))
         return await self._finish(wire, request, NOT_FOUND)
+
+    def _in_use(self, tuner: Tuner, path: str, one: str | None) -> Answer:
+        """Which tuners play what: for dashboards in browsers, with the headers of a device's documents."""
+        rows = hdhr.status_rows(tuner.dvr.tuners, self._relay.busy(tuner))
+        if path == "tuners.html":
+            return Answer(200, hdhr.tuners_page(tuner.dvr, rows), HTML, FRESH)
+        if one is None:
+            return Answer(200, hdhr.status_json(rows), JSON, FRESH)
+        row = next((row for row in rows if row["Resource"] == f"tuner{int(one)}"), None)
+        return NOT_FOUND if row is None else Answer(200, hdhr.status_json(row), JSON, FRESH)
 
     async def _stream(self, wire: Wire, request: Request, tuner: Tuner, match: re.Match[str]) -> bool:
         number = match["number"]

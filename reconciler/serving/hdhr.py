@@ -28,6 +28,8 @@ __all__ = [
     "lineup_xml",
     "scan_status",
     "status_json",
+    "status_rows",
+    "tuners_page",
     "udn",
 ]
 
@@ -160,8 +162,8 @@ def device_xml(dvr: DvrManifest) -> bytes:
     ).encode()
 
 
-def status_json(tuners: int, busy: Sequence[Busy]) -> bytes:
-    """status.json: one object per tuner, idle ones with their name alone (hdhomerun.md 2.9).
+def status_rows(tuners: int, busy: Sequence[Busy]) -> list[dict[str, object]]:
+    """One object per tuner, idle ones with their name alone (hdhomerun.md 2.9).
 
     A tuner above a count that was lowered meanwhile is there as long as it is in use: who asks whether somebody watches
     (S501) reads it here.
@@ -177,7 +179,25 @@ def status_json(tuners: int, busy: Sequence[Busy]) -> bytes:
             "NetworkRate": one.rate_bps,
             "TargetIP": one.target,
         }
-    return _dump([{"Resource": f"tuner{n}", **row} for n, row in sorted(rows.items())])
+    return [{"Resource": f"tuner{n}", **row} for n, row in sorted(rows.items())]
+
+
+def status_json(rows: Sequence[Mapping[str, object]] | Mapping[str, object]) -> bytes:
+    """status.json of all tuners, or of one."""
+    return _dump(rows)
+
+
+def tuners_page(dvr: DvrManifest, rows: Sequence[Mapping[str, object]]) -> bytes:
+    """tuners.html, whose rows `Tuner <n> Channel` are what scrapers match on (Fenrus #91, hdhomerun.md 2.9)."""
+    lines = ""
+    for row in rows:
+        number = str(row["Resource"]).removeprefix("tuner")
+        plays = escape(f"{row['VctNumber']} {row['VctName']}") if "VctNumber" in row else "none"
+        lines += f"<tr><td>Tuner {number} Channel</td><td>{plays}</td></tr>\n"
+    name = escape(dvr.friendly_name)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>\n<table>\n{lines}</table></html>\n'
+    ).encode()
 
 
 def device_page(dvr: DvrManifest) -> bytes:

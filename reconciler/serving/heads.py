@@ -75,9 +75,11 @@ class Reader:
         """
         data = self._rest
         self._wire.silent = True
+        data = data.lstrip(b"\r\n")  # a line end too many after a body, of old clients (RFC 9112 2.2)
         if not data:
             with trio.move_on_after(IDLE_S) as scope:
-                data = await self._wire.receive(READ_BYTES)
+                while not data and (came := await self._wire.receive(READ_BYTES)):
+                    data = came.lstrip(b"\r\n")
             if scope.cancelled_caught or not data:
                 return None
         parser = h11.Connection(our_role=h11.SERVER, max_incomplete_event_size=HEAD_LIMIT_BYTES)

@@ -233,7 +233,7 @@ def test_head_everywhere(run: Run[None], tmp_path: Path) -> None:
 
 
 def test_several_requests_on_one_connection(run: Run[None], tmp_path: Path) -> None:
-    """Requests may follow each other, be sent at once, or arrive byte by byte."""
+    """Requests may follow each other, be sent at once, with a line end too many, or arrive byte by byte."""
 
     async def main() -> None:
         stage = Stage(tmp_path)
@@ -243,7 +243,7 @@ def test_several_requests_on_one_connection(run: Run[None], tmp_path: Path) -> N
             wanted = (await ask(serving.dvrs["news"], "/discover.json")).body
             stream = await trio.open_tcp_stream(*serving.dvrs["news"])
             async with stream:
-                await stream.send_all(request * 3)
+                await stream.send_all(request + b"\r\n" + request * 2)
                 for at in range(len(request)):
                     await stream.send_all(request[at : at + 1])
                 data = b""

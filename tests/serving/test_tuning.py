@@ -214,6 +214,13 @@ def test_a_viewer_above_a_lowered_count_is_told(run: Run[None], tmp_path: Path, 
                     stage.publish()
                     await serving.live.changed.wait()
                     assert [("tuner0", False), ("tuner2", True)] == await tuners()
+                    one = await ask(place, "/tuner2/status.json")
+                    assert ("tuner2", "1000") == (one.json()["Resource"], one.json()["VctNumber"])
+                    assert "*" == one.headers["access-control-allow-origin"]
+                    assert 404 == (await ask(place, "/tuner1/status.json")).status
+                    page = (await ask(place, "/tuners.html")).body.decode()
+                    assert "<td>Tuner 0 Channel</td><td>none</td>" in page
+                    assert "<td>Tuner 2 Channel</td><td>1000 " in page
                 await until(lambda: not serving.relay.seats.dvrs())
                 assert [("tuner0", False)] == await tuners()
 
