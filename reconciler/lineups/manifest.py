@@ -121,6 +121,12 @@ class Routes:
     generation: str
     sources: Mapping[str, SourceRoute] = field(default_factory=dict)
     channels: Mapping[str, tuple[Alternative, ...]] = field(default_factory=dict)
+    by_dvr: Mapping[str, Mapping[str, SourceRoute]] = field(default_factory=dict)
+    """Sources that a DVR reaches in a way of its own: DVR name -> source name -> route."""
+
+    def source(self, name: str, dvr: str = "") -> SourceRoute | None:
+        """How this DVR (or, without a name, anybody) reaches a source; None where there is no such source."""
+        return self.by_dvr.get(dvr, {}).get(name) or self.sources.get(name)
 
 
 def manifest_bytes(manifest: Manifest) -> bytes:
@@ -165,7 +171,9 @@ def read_routes(data: bytes) -> Routes:
             id_: read(ways) for id_, ways in msgspec.json.decode(raw["channels"], type=raw_by_key).items()
         }
         sources = msgspec.json.decode(raw["sources"], type=sources_by_name)
-        return Routes(msgspec.json.decode(raw["generation"], type=str), sources, channels)
+        own = msgspec.json.decode(raw.get("by_dvr", b"{}"), type=raw_by_key)
+        by_dvr = {dvr: msgspec.json.decode(routes, type=sources_by_name) for dvr, routes in own.items()}
+        return Routes(msgspec.json.decode(raw["generation"], type=str), sources, channels, by_dvr)
     except (msgspec.MsgspecError, KeyError) as error:
         raise StateError(f"routes.json is broken: {error}", next_step="ptctl refresh") from error
 

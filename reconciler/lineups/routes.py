@@ -5,7 +5,7 @@ that names a generation. This module refuses to resolve a reference and to rank 
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from urllib.parse import urlsplit
 
 from reconciler.catalog.entry import Catalog, Entry, SourceReport
@@ -24,11 +24,13 @@ def routes(spec: Spec, desired: Desired, catalog: Catalog, generation: str = "")
     rows = [row.channel for t in desired.dvrs for row in t.lineup.rows]
     exported = [c for e in desired.exports for c in e.channels]
     channels = {c.id: _alternatives(c) for c in (*rows, *exported)}
-    sources = {
-        name: _source(spec, source, catalog.reports.get(name, _NO_REPORT))
-        for name, source in spec.sources.items()
-    }
-    return Routes(generation, sources, dict(sorted(channels.items())))
+    sources = _sources(spec, catalog, StreamOptions())
+    by_dvr = {}
+    for name, dvr in spec.dvrs.items():
+        if dvr.stream != StreamOptions():
+            own = {n: s for n, s in _sources(spec, catalog, dvr.stream).items() if s != sources[n]}
+            by_dvr |= {name: own} if own else {}
+    return Routes(generation, sources, dict(sorted(channels.items())), by_dvr)
 
 
 def with_carried(new: Routes, old: Routes | None, channels: Mapping[str, str]) -> Routes:
@@ -57,6 +59,23 @@ def _alternative(entry: Entry) -> Alternative:
         extension=entry.extension,
         headers=entry.headers,
     )
+
+
+def _sources(spec: Spec, catalog: Catalog, first: StreamOptions) -> dict[str, SourceRoute]:
+    """Every source, reached as `first` says, else as the source says, else as is usual."""
+    return {
+        name: _source(
+            spec,
+            replace(source, stream=_overridden(source.stream, first)),
+            catalog.reports.get(name, _NO_REPORT),
+        )
+        for name, source in spec.sources.items()
+    }
+
+
+def _overridden(stream: StreamOptions, first: StreamOptions) -> StreamOptions:
+    said = {f.name: value for f in fields(first) if (value := getattr(first, f.name)) is not None}
+    return replace(stream, **said | {"headers": (*stream.headers, *first.headers)})
 
 
 def _source(spec: Spec, source: Source, report: SourceReport) -> SourceRoute:

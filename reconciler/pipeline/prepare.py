@@ -131,7 +131,8 @@ async def _compared(spec: Spec, request: Request, gathered: Gathered, staged: Pa
 def _unpinned(spec: Spec) -> Spec:
     """The spec without pinned stream hosts, for one run."""
     sources = {name: replace(s, stream=replace(s.stream, pin=None)) for name, s in spec.sources.items()}
-    return replace(spec, sources=sources)
+    dvrs = {name: replace(d, stream=replace(d.stream, pin=None)) for name, d in spec.dvrs.items()}
+    return replace(spec, sources=sources, dvrs=dvrs)
 
 
 def arguments_of(request: Request) -> str:

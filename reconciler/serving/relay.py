@@ -205,15 +205,18 @@ class Relay:
             return session
         generation = self._live.generation
         assert generation is not None
+        ways = partial(self._ways, channel_id, tuner.dvr.name, generation)
+        first = next(iter(ways()), None)
+        buffer_bytes = tuner.dvr.buffer_bytes or (first.source.buffer_bytes if first else None)
         plan = SessionPlan(
             channel=channel_id,
             dvr=tuner.dvr.name,
             label=f"{tuner.dvr.name} {number}",
-            ways=partial(self._ways, channel_id, generation),
+            ways=ways,
             terms=partial(self._terms, tuner),
-            ring_bytes=tuner.dvr.buffer_bytes,
+            ring_bytes=buffer_bytes,
         )
-        channel = Channel(ring_bytes=tuner.dvr.buffer_bytes or RING_BYTES, history_bytes=self._history())
+        channel = Channel(ring_bytes=buffer_bytes or RING_BYTES, history_bytes=self._history())
         events = Events(self._failed, self._measures.tuned, self._measures.switched)
         session = self.sessions[channel_id] = Session(plan, self._attempt, self._health, channel, events)
         assert self._nursery is not None, "the relay is not running"
@@ -221,14 +224,14 @@ class Relay:
         self._busy.set()
         return session
 
-    def _ways(self, channel_id: str, at_start: Generation) -> list[Way]:
+    def _ways(self, channel_id: str, dvr: str, at_start: Generation) -> list[Way]:
         """By the routes of today; by those of the start where today's no longer have the channel (STR-7).
 
         Ways whose accounts are full come last.
         """
         generation = self._live.generation or at_start
-        ways = ways_of(channel_id, generation.routes, self._health)
-        ways = ways or ways_of(channel_id, at_start.routes, self._health)
+        ways = ways_of(channel_id, generation.routes, self._health, dvr)
+        ways = ways or ways_of(channel_id, at_start.routes, self._health, dvr)
         return sorted(ways, key=lambda way: not self.pool.obtainable(way.accounts))
 
     def _terms(self, tuner: Tuner, way: Way) -> Terms:

@@ -83,11 +83,11 @@ def accounts_of(source: SourceRoute) -> tuple[PoolAccount, ...]:
     return tuple(PoolAccount(_account_key(refs), source.connections) for refs in source.credentials)
 
 
-def ways_of(channel: str, routes: Routes, health: Health) -> list[Way]:
-    """All ways to a channel, best first. Equal health keeps the catalogue's order."""
+def ways_of(channel: str, routes: Routes, health: Health, dvr: str = "") -> list[Way]:
+    """All ways of a DVR (or of an export) to a channel, best first. Equal health keeps the catalogue's order."""
     ways: list[Way] = []
     for place, alternative in enumerate(routes.channels.get(channel, ())):
-        source = routes.sources.get(alternative.source)
+        source = routes.source(alternative.source, dvr)
         if source is not None:
             ways += _ways(channel, source, alternative, place)
     return sorted(ways, key=lambda way: health.penalty(way.host_key) + health.penalty(way.stream_key))

@@ -209,6 +209,44 @@ def test_routes_keep_every_alternative_and_hold_references_alone() -> None:
     assert found == read_routes(routes_bytes(found))
 
 
+@pytest.mark.accepts("PLY-1")
+def test_a_dvr_reaches_a_source_in_its_own_way() -> None:
+    """All that a DVR says of streams wins, what it leaves out is the source's, and other DVRs are untouched."""
+    theirs = StreamOptions(
+        format="ts", user_agent="VLC", headers=(("Referer", "a"), ("X-Key", "k")), buffer_bytes=1024
+    )
+    panel = Source("main", "xtream", hosts=("http://cf.example", "http://direct.example"), stream=theirs)
+    own = StreamOptions(
+        format="hls",
+        host="as-listed",
+        pin="cf.example",
+        pin_mode="strict",
+        user_agent="Lavf",
+        headers=(("referer", "b"),),
+        connect_s=0.5,
+    )
+    spec = simple_spec(NEWS, dvrs={"news": Dvr("news", "news", stream=own), "rest": Dvr("rest", "news")})
+    spec = replace(spec, sources={**spec.sources, "main": panel})
+    report = SourceReport("main", "xtream", "fresh", host=1, direct_hosts=(2,))
+    found = routes(spec, run(spec, ENTRIES), Catalog((), {"main": report}), "g1")
+    assert {"news": {"main", "locals"}} == {dvr: set(sources) for dvr, sources in found.by_dvr.items()}
+    assert ("ts", "VLC", panel.hosts[::-1]) == (
+        (rest := found.source("main", "rest")) and (rest.format, rest.user_agent, rest.hosts)
+    )
+    news = found.source("main", "news")
+    assert news == replace(
+        found.sources["main"],
+        format="hls",
+        hosts=panel.hosts,
+        pin="cf.example",
+        pin_mode="strict",
+        user_agent="Lavf",
+        headers=(("referer", "b", False), ("X-Key", "k", False)),
+        connect_s=0.5,
+    )
+    assert found == read_routes(routes_bytes(found))
+
+
 def test_routes_of_carried_channels_stay() -> None:
     """A blocked lineup goes on playing channels that the source no longer lists."""
     spec, desired = built()

@@ -38,6 +38,7 @@ class Stage:
     lineups: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: {"news": {"1000": "main/1"}})
     sources: Mapping[str, SourceRoute] = field(default_factory=dict)
     channels: Mapping[str, tuple[Alternative, ...]] = field(default_factory=dict)
+    by_dvr: Mapping[str, Mapping[str, SourceRoute]] = field(default_factory=dict)
     layout: str = "ports"
     tuners: int = 2
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Stage:
         """Write the routes."""
         private = self.state / "private"
         private.mkdir(parents=True, exist_ok=True)
-        routes = Routes(generation, dict(self.sources), dict(self.channels))
+        routes = Routes(generation, dict(self.sources), dict(self.channels), dict(self.by_dvr))
         (private / "routes.json").write_bytes(routes_bytes(routes))
         (self.state / "user").write_text("demo")
         (self.state / "pass").write_text("orchard-4711")

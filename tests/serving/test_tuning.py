@@ -89,7 +89,7 @@ def test_a_failed_host_is_tried_last(run: Run[None], tmp_path: Path, clips: Path
     run(main)
 
 
-@pytest.mark.accepts("PLY-4")
+@pytest.mark.accepts("PLY-1", "PLY-4")
 @pytest.mark.parametrize(
     ("dvr_s", "source_s", "good"),
     [(None, None, True), (0.5, None, False), (3.0, 0.5, True), (None, 0.5, False)],
@@ -97,7 +97,10 @@ def test_a_failed_host_is_tried_last(run: Run[None], tmp_path: Path, clips: Path
 def test_first_byte_deadline_is_honoured(
     run: Run[None], tmp_path: Path, clips: Path, dvr_s: float | None, source_s: float | None, *, good: bool
 ) -> None:
-    """A provider that needs a second is waited for by default, and not when DVR or source say half a second."""
+    """A provider that needs a second is waited for by default, and not when DVR or source say half a second.
+
+    The DVR's own way to the source is the one that is taken: its agent and its buffer.
+    """
 
     async def main() -> None:
         async with provided(clips, hosts=1) as handle:
@@ -108,9 +111,14 @@ def test_first_byte_deadline_is_honoured(
                 source={"first_byte_s": source_s},
                 changes={"news": {"first_byte_s": dvr_s}},
             )
+            own = replace(stage.sources["main"], user_agent="Lavf", buffer_bytes=1 << 20)
+            stage.by_dvr = {"news": {"main": own}}
             stage.publish()
             async with served(stage) as serving, watching(serving.dvrs["news"], "/auto/v1000") as viewer:
                 assert (200 if good else 503) == viewer.status
+                if good:
+                    assert 1 << 20 == serving.relay.sessions["main/1"].channel.ring_bytes
+            assert {"Lavf"} == {visit.agent for visit in handle.journal.visits}
 
     run(main)
 

@@ -243,17 +243,17 @@ class Pages:
             logo=logos.get(number, ""),
             off=number in tuner.dvr.off,
             listings=listings,
-            ways=self._ways(id_, generation),
+            ways=self._ways(id_, dvr, generation),
             record=recorded.ledger.channels.get(id_) if recorded.ledger else None,
             ledger_known=recorded.ledger is not None,
             streams=[s for s in status.streams if (s.dvr, s.number) == (dvr, number)],
         )
         return _Answer(channel_page(shown, now, pulse(status)))
 
-    def _ways(self, channel: str, generation: Generation) -> list[WayShown]:
+    def _ways(self, channel: str, dvr: str, generation: Generation) -> list[WayShown]:
         shown = []
         addresses: dict[int, int] = {}
-        for way in ways_of(channel, generation.routes, self._health):
+        for way in ways_of(channel, generation.routes, self._health, dvr):
             place = host_label(way.source, way.host)
             if not place:
                 nth = addresses[way.place] = addresses.get(way.place, 0) + 1
