@@ -51,7 +51,8 @@ def refresh(
     console = console_of(ctx)
     loaded = load_or_fail(console, spec, env=env, allow_exec=allow_exec)
     if ignore_pin:
-        pinned = [x.name for x in (*loaded.sources.values(), *loaded.dvrs.values()) if x.stream.pin]
+        pinned = [s.name for s in loaded.sources.values() if s.stream.pin]
+        pinned += [d.name for d in loaded.dvrs.values() if d.stream.pin]
         console.note(f"pinned hosts are ignored for this run: {', '.join(pinned) or 'none is pinned'}")
     with lock(console, loaded, "refresh", wait):
         now = time.time()

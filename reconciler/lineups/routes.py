@@ -25,7 +25,7 @@ def routes(spec: Spec, desired: Desired, catalog: Catalog, generation: str = "")
     exported = [c for e in desired.exports for c in e.channels]
     channels = {c.id: _alternatives(c) for c in (*rows, *exported)}
     sources = _sources(spec, catalog, StreamOptions())
-    by_dvr = {}
+    by_dvr: dict[str, dict[str, SourceRoute]] = {}
     for name, dvr in spec.dvrs.items():
         if dvr.stream != StreamOptions():
             own = {n: s for n, s in _sources(spec, catalog, dvr.stream).items() if s != sources[n]}
