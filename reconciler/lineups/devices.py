@@ -30,7 +30,8 @@ def dvrs_renamed(ledger: Ledger, moved: Iterable[Moved]) -> Ledger:
         names = {rule.old: rule.new}
         for record in ledger.dvrs.values():
             if record.split_of == rule.old:
-                names[record.name] = rule.new + record.name.removeprefix(rule.old)
+                wanted = rule.new + record.name.removeprefix(rule.old)
+                names[record.name] = record.name if wanted in ledger.dvrs else wanted
         ledger = replace(
             ledger,
             dvrs={
@@ -154,4 +155,4 @@ class Devices:
 def _title(name: str, dvr: Dvr, split_of: str) -> str:
     if not dvr.title:
         return name
-    return dvr.title + name.removeprefix(split_of).replace("-", " ") if split_of else dvr.title
+    return f"{dvr.title} {name.rpartition('-')[2]}" if split_of else dvr.title
