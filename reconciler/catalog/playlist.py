@@ -91,6 +91,7 @@ def _texts(chunks: Iterable[bytes], reader: "_Reader") -> Iterator[str]:
                 held.clear()
             elif len(held) > 4 * LINE_LIMIT_CHARS:  # more characters than the limit in any encoding
                 reader.long_line()
+                reader.line_number += 1
                 skipping = True
                 held.clear()
     if skipping:

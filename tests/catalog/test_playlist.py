@@ -335,6 +335,22 @@ def test_long_lines_cost_no_memory_and_no_neighbour() -> None:
     assert whole.notes == ("1 line longer than 1,048,576 characters left out",)
 
 
+@pytest.mark.parametrize("in_bulk", [True, False])
+@pytest.mark.parametrize("over", [1, LINE_LIMIT_CHARS, 3 * LINE_LIMIT_CHARS + 1, 4 * LINE_LIMIT_CHARS])
+def test_a_long_line_ends_the_entry_it_stands_in(over: int, *, in_bulk: bool) -> None:
+    """However long: the address behind it belongs to nothing and is named by its line; the entries around are read."""
+    head = "#EXTM3U\n#EXTINF:-1,Eins\nhttp://a/1\n#EXTINF:-1,Cut\n#EXTGRP:"
+    short = f"{head}{'x' * (LINE_LIMIT_CHARS - len('#EXTGRP:'))}\nhttp://c/3\n#EXTINF:-1,Zwei\nhttp://b/2\n"
+    assert ["Eins", "Cut", "Zwei"] == [e.name for e in read(short, in_bulk=in_bulk).entries]
+    text = short.replace("#EXTGRP:", "#EXTGRP:" + "x" * over)
+    for size in (len(text), 1 << 16):
+        pieces = (text.encode()[i : i + size] for i in range(0, len(text), size))
+        found = parse(pieces, source="m", in_bulk=in_bulk)
+        assert ["Eins", "Zwei"] == [e.name for e in found.entries]
+        assert ("1 line longer than 1,048,576 characters left out",) == found.notes
+        assert [("line 6",), ("Cut",)] == [d.examples for d in found.dropped]
+
+
 @pytest.mark.accepts("SEC-3")
 def test_a_line_without_end_costs_no_memory() -> None:
     """A quarter of a gigabyte without a line end is read past in bounded memory."""
