@@ -14,25 +14,26 @@ __all__ = ["differences"]
 _PLACES = frozenset({"at"})
 
 
-def differences(before: object, after: object, *, prefix: str = "") -> tuple[FieldChange, ...]:
+def differences(before: object, after: object) -> tuple[FieldChange, ...]:
     """The fields whose values differ, by path (`guide.days`), sorted. Places in files (`at`) play no part.
 
-    Both are frozen data classes, or None for "not there". Costs milliseconds, and 0.2 s for the first call.
+    Both are frozen data classes. Costs milliseconds, and 0.2 s for the first call.
     """
     from deepdiff import DeepDiff
 
-    diff = DeepDiff(_plain(before), _plain(after), view="tree", ignore_order=False, verbose_level=2)
+    diff = DeepDiff(
+        _without_places(encode(before)),
+        _without_places(encode(after)),
+        view="tree",
+        ignore_order=False,
+        verbose_level=2,
+    )
     found: dict[str, FieldChange] = {}
     for changes in diff.values():
         for change in changes:
             path = ".".join(str(part) for part in change.path(output_format="list"))
-            path = f"{prefix}.{path}".strip(".") or "value"
             found[path] = FieldChange(path, _text(change.t1), _text(change.t2))
     return tuple(change for _, change in sorted(found.items()))
-
-
-def _plain(value: object) -> Any:  # Any: JSON
-    return _without_places(encode(value)) if value is not None else {}
 
 
 def _without_places(value: Any) -> Any:  # Any: JSON
@@ -44,4 +45,5 @@ def _without_places(value: Any) -> Any:  # Any: JSON
 
 
 def _text(value: object) -> str:
+    """What of a list is on one side alone is nothing on the other."""
     return "" if value is None or repr(value) == "not present" else str(value)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.diagnostics import Span
 from reconciler.planning.authored import over_base, with_fields
 from reconciler.planning.codec import CodecError, decode, encode
 from reconciler.planning.fields import differences
@@ -45,6 +46,12 @@ def test_differences_name_paths() -> None:
         ("tuners", "2", "4"),
     ]
     assert differences(before, before) == ()
+    moved = replace(before, at=Span("ptctl.yaml", 1, 1, 1, 2), also=("backup", "spare"), title="News")
+    again = replace(before, at=Span("ptctl.yaml", 9, 1, 9, 2), also=("backup",))
+    assert [(f.path, f.before, f.after) for f in differences(moved, again)] == [
+        ("also.1", "spare", ""),
+        ("title", "News", ""),
+    ]
 
 
 @pytest.mark.accepts("GIT-1")
