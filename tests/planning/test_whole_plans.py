@@ -108,6 +108,28 @@ def test_a_plan_is_as_stored(name: str) -> None:
     check(f"plans/{name}", "\n".join(lines) + "\n\n" + story(made))
 
 
+@pytest.mark.parametrize(
+    ("rows", "does"),
+    [
+        ({}, "3 values of this DVR's rows are changed, after a copy"),
+        ({19: {"uri": ""}}, "2 values of this DVR's rows are changed, after a copy"),
+        ({17: {"extra": {}}}, "3 values of this DVR's rows are changed, after a copy"),
+        ({17: {"uuid": "device://x/10AAAAAA"}}, "3 values of this DVR's rows are changed, after a copy"),
+        ({17: {"type": 3}}, "unknown: Plex's database has no tuner row 17"),
+        ({18: {"type": 4}}, "unknown: Plex's database has no DVR row 18"),
+        (
+            {20: {"id": 20}, 21: {"id": 21}},
+            "unknown: DVR row 18 also holds tuner row 20, 21, which is not ours",
+        ),
+    ],
+)
+def test_rows_are_ours_by_what_they_are(rows: dict[int, dict[str, Any]], does: str) -> None:
+    """By id and type, then by the DeviceID that Plex noted or, without, by the one in its uuid."""
+    plan = stopped(rows).planned().plan
+    done = [a.effect for a in plan.actions if a.kind == "database-update"]
+    assert [does] == [*done, *(b.message for c in plan.changes for b in c.blocks)]
+
+
 def test_every_stored_plan_is_tested() -> None:
     """None is left behind when a plan goes."""
     assert set(PLANS) == {path.stem for path in (STORED / "plans").glob("*.txt")} or STORE
