@@ -24,7 +24,7 @@ from reconciler.sources.classify import classify_response
 from reconciler.sources.progress import Progress, Step
 from reconciler.sources.web import Answer, FetchFailed, Web
 
-__all__ = ["Errand", "Spooled", "status_of_file"]
+__all__ = ["HEAD_BYTES", "Errand", "Spooled", "status_of_file"]
 
 HEAD_BYTES: Final = 1 << 16
 OTHER_AGENT: Final = (

@@ -3,14 +3,14 @@
     load_guides(spec, catalog, cache, …) -> name -> GuideFile(path, report)
 
 A guide belongs to a source (a panel's `xmltv.php`, or what the list's header names), to an address, or to a file. A file
-is copied as well: a grabber takes minutes to write one, and half of it must empty nothing (design.md 1.7). What is
-no XMLTV at its first bytes is refused and the copy stays; what is inside is judged by `catalog.guide`. An address that a
-list names may lie in a private network only where the list itself does (SEC-1). This module refuses to read a guide.
+is copied as well: a grabber takes minutes to write one, and half of it must empty nothing (design.md 1.7). Where
+`guide_check` refuses what came, the copy stays. An address that a list names may lie in a private network only where
+the list itself does (SEC-1). This module refuses to read a guide.
 """
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from urllib.request import url2pathname
 import trio
 
 from reconciler.catalog.address import PASSWORD, USERNAME, fill
-from reconciler.catalog.encoding import Utf8
 from reconciler.catalog.entry import Catalog, SourceReport
 from reconciler.secret import Secret
 from reconciler.sources.access import Access, list_url, request_headers, source_accounts
@@ -30,6 +29,7 @@ from reconciler.sources.catalogue import FetchedSource, one_error, spooling
 from reconciler.sources.copies import Copies, Head, conditions
 from reconciler.sources.entrance import panel_address, xtream_hosts
 from reconciler.sources.errand import Errand, Spooled, status_of_file
+from reconciler.sources.guide_check import outer_bytes, read_through, refuse_no_guide, same_bytes
 from reconciler.sources.hosts import label
 from reconciler.sources.progress import Progress, Step, about, silent
 from reconciler.sources.web import Answer, FetchFailed, Limits, is_private_host, open_web
@@ -38,9 +38,6 @@ from reconciler.spec.model import Guide, Source, Spec
 __all__ = ["GuideFile", "Offered", "guide_copy", "load_guides"]
 
 DEFAULT_LIMITS: Final = Limits()
-HEAD_BYTES: Final = 1 << 16
-TAIL_BYTES: Final = 4096
-COMPARED_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,9 +298,9 @@ async def _from_place(guide: Guide, place: _Place, errand: Errand, copies: Copie
             if before is None:
                 raise FetchFailed("empty", "answered 304 although nothing was kept")
             return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
-        await _refused(found, before, errand, _looked_at)
+        await refuse_no_guide(found, before, errand, outer_bytes)
         if before is not None and await trio.to_thread.run_sync(
-            _same_bytes, copies.file(before), found.path, abandon_on_cancel=True
+            same_bytes, copies.file(before), found.path, abandon_on_cancel=True
         ):
             return _confirmed(guide, replace(before, fetched_at=errand.now), copies, errand)
         head = Head(
@@ -356,8 +353,8 @@ async def _from_file(guide: Guide, path: Path, errand: Errand, copies: Copies) -
             raise FetchFailed("empty", f"{path} is empty")
         with suppress(FetchFailed):  # what is broken off is judged below
             await trio.to_thread.run_sync(found.peel)
-        await _refused(found, before, errand, _read_through)
-        if before is not None and await trio.to_thread.run_sync(_same_bytes, copies.file(before), spooled):
+        await refuse_no_guide(found, before, errand, read_through)
+        if before is not None and await trio.to_thread.run_sync(same_bytes, copies.file(before), spooled):
             return _confirmed(guide, replace(before, fetched_at=errand.now, etag=stamp), copies, errand)
         head = Head(_identity(guide), errand.now, 0, via="path", origin="path", etag=stamp)
         head = copies.keep_file(guide.name, head, spooled)
@@ -367,77 +364,6 @@ async def _from_file(guide: Guide, path: Path, errand: Errand, copies: Copies) -
         guide.name, "xmltv", "fresh", size_bytes=size, via="path", notes=tuple(errand.notes)
     )
     return GuideFile(copies.file(head), report)
-
-
-async def _refused(
-    found: Spooled, before: Head | None, errand: Errand, look: Callable[[Spooled], tuple[bytes, bool]]
-) -> None:
-    """Raises FetchFailed for what is no guide, and for a hollow or broken-off one where there is a copy to fall back on."""
-    head, ends = await trio.to_thread.run_sync(look, found, abandon_on_cancel=True)
-    head = b"".join(Utf8([head], lambda _: None))
-    if b"<tv" not in head:
-        raise errand.unwanted(found, head, "a guide")
-    if not ends and before is not None:
-        raise FetchFailed("reset", "the guide ends in the middle")
-    if before is not None and await trio.to_thread.run_sync(_hollow, found, abandon_on_cancel=True):
-        raise FetchFailed("empty", "a guide without a programme")
-    if not ends:
-        errand.note("the guide ends in the middle: what is there is used")
-
-
-def _looked_at(found: Spooled) -> tuple[bytes, bool]:
-    """The first bytes, and whether the last ones end an XMLTV document (packed ones are not unpacked to see)."""
-    head = found.head()
-    with found.path.open("rb") as file:
-        packed = not head.startswith(file.read(16))
-        file.seek(max(0, found.answer.size_bytes - TAIL_BYTES))
-        return head, packed or _ends(file.read())
-
-
-def _read_through(found: Spooled) -> tuple[bytes, bool]:
-    """The same for a file, which no connection vouches for: packed ones are unpacked to their end."""
-    head, last = b"", b""
-    try:
-        for block in found.chunks():
-            head = head if len(head) >= HEAD_BYTES else head + block
-            last = (last + block)[-TAIL_BYTES:]
-    except FetchFailed as failure:
-        if failure.cause != "reset":
-            raise
-        return head[:HEAD_BYTES], False
-    return head[:HEAD_BYTES], _ends(last)
-
-
-def _ends(tail: bytes) -> bool:
-    """Whether the last bytes end an XMLTV document; UTF-16 has a zero byte beside each sign."""
-    return b"</tv" in tail.replace(b"\0", b"")
-
-
-def _hollow(found: Spooled) -> bool:
-    """Whether a guide tells no programme, channels or not: an outage where there was something before (LNK-2), and no
-    guide to prune by (EPG-1). Reads to the first programme.
-    """
-    before = b""
-    try:
-        for block in Utf8(found.chunks(), lambda _: None):
-            if b"<programme" in before + block:
-                return False
-            before = block[-len(b"<programme") :]
-    except FetchFailed as failure:
-        if failure.cause != "reset":
-            raise
-    return True
-
-
-def _same_bytes(kept: Path, found: Path) -> bool:
-    """Whether both files hold the same. Most differ in size; hashing each would cost half a second per gigabyte."""
-    if kept.stat().st_size != found.stat().st_size:
-        return False
-    with kept.open("rb") as one, found.open("rb") as other:
-        while block := one.read(COMPARED_BYTES):
-            if block != other.read(COMPARED_BYTES):
-                return False
-    return True
 
 
 def _confirmed(guide: Guide, head: Head, copies: Copies, errand: Errand) -> GuideFile:
