@@ -181,10 +181,9 @@ async def _shared(
 async def _in_use(client: httpx.AsyncClient) -> Counter[str] | None:
     try:
         answer = await client.get("/api/v1/streams")
-        rows = answer.json()["streams"]
-    except (httpx.HTTPError, ValueError, KeyError):
+        return Counter(str(row.get("source", "")) for row in answer.json()["streams"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):  # also another program's JSON
         return None
-    return Counter(str(row.get("source", "")) for row in rows)
 
 
 def _told(run: ProbeRun) -> str:

@@ -1,6 +1,7 @@
 """`ptctl snapshot`: the world as one file, for planning where there are no secrets (`ptctl plan --world FILE`)."""
 
 import gzip
+import zlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -79,8 +80,8 @@ def read_world(path: Path) -> world.Snapshot:
             file.seek(0)
             with gzip.open(file) if head == GZIP else file as source:
                 data = source.read(LIMIT_BYTES + 1)
-    except (OSError, EOFError) as error:
-        why = getattr(error, "strerror", None) or "it is cut off"
+    except (OSError, EOFError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or "it is cut off or damaged"
         raise StateError(
             f"cannot read {path}: {why.lower()}", next_step="ptctl snapshot --out FILE"
         ) from error

@@ -25,7 +25,7 @@ def load(text: str | bytes) -> Plan:
     """The plan in a document. Raises StateError for another format or a broken file."""
     try:
         raw: Any = json.loads(text)  # Any: JSON
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StateError("the plan file is not JSON", next_step="ptctl plan --out FILE") from None
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:

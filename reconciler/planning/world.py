@@ -66,7 +66,7 @@ def load(text: str | bytes) -> Snapshot:
     """The snapshot in a document. Raises StateError for another format or a broken file."""
     try:
         raw: Any = json.loads(text)  # Any: JSON
-    except ValueError:
+    except (ValueError, RecursionError):
         raise StateError("the snapshot is not JSON", next_step=_NEXT) from None
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:

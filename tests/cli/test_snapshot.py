@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from reconciler.cli.snapshot import read_world
 from reconciler.errors import StateError
 from reconciler.planning import world as snapshots
 from reconciler.sandbox.faults import Fault
@@ -143,19 +144,29 @@ def test_a_snapshot_is_compressed_and_read_back(run: Run[None], tmp_path: Path) 
         (b"version: 1", "not JSON"),
         (b'{"format": "ptctl-world/9"}', "this version reads 'ptctl-world/1'"),
         (b'{"format": "ptctl-world/1"}', "broken"),
-        (b"\x1f\x8b\x08", "cannot read"),
+        (b"[" * 200_000, "not JSON"),
+        (gzip.compress(b"{}", mtime=0)[:-9], "cannot read"),
+        (gzip.compress(b"{}", mtime=0)[:10] + b"\xff" * 20, "cannot read"),
     ],
 )
-def test_what_is_no_snapshot_is_refused(run: Run[None], tmp_path: Path, text: bytes, says: str) -> None:
-    """Another file, another version, half a document: exit 1, what it is, and how to make one."""
+def test_what_is_no_snapshot_is_refused(tmp_path: Path, text: bytes, says: str) -> None:
+    """Another file, another version, half a document, a damaged one: what it is, and how to make one."""
+    (tmp_path / "file").write_bytes(text)
+    with pytest.raises(StateError, match=says) as refused:
+        read_world(tmp_path / "file")
+    assert "ptctl snapshot --out FILE" == refused.value.next_step
+
+
+def test_a_refused_snapshot_ends_the_plan(run: Run[None], tmp_path: Path) -> None:
+    """Exit 1, with what the file is and the command that makes one."""
 
     async def main() -> None:
-        (tmp_path / "file").write_bytes(text)
+        (tmp_path / "file").write_bytes(b"version: 1")
         spec = Path(__file__).parents[2] / "examples/quickstart.yaml"
         async with world(tmp_path / "home", spec=None) as home:
             shown = await home.ptctl("plan", str(spec), "--world", str(tmp_path / "file"))
         assert shown.code == 1, shown.text
-        assert says in shown.err
+        assert "not JSON" in shown.err
         assert "ptctl snapshot --out" in shown.err
 
     run(main)
