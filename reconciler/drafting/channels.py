@@ -18,6 +18,8 @@ from reconciler.errors import OperatorError
 __all__ = ["FORMAT", "NumberedChannel", "read", "write"]
 
 FORMAT: Final = "ptctl-channels/1"
+_NUMBER: Final = ("number", "tvg-chno")
+_NAME: Final = ("name", "tvg-name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read(text: str, dvr: str = "") -> tuple[NumberedChannel, ...]:
 def _from_json(text: str) -> list[NumberedChannel]:
     try:
         whole = json.loads(text.lstrip("\ufeff"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OperatorError("this is not JSON") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise OperatorError(f'this is not a list of channels: "format" is not "{FORMAT}"')
@@ -72,9 +74,15 @@ def _from_json(text: str) -> list[NumberedChannel]:
 
 
 def _from_csv(text: str) -> list[NumberedChannel]:
-    rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))
+    text = text.lstrip("\ufeff")
+    head = text.partition("\n")[0]
+    between = max(",;\t", key=head.count)  # spreadsheets write what their country uses
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=between))
+    except csv.Error as error:
+        raise OperatorError(f"this is not CSV: {error}") from None
     names = {k.strip().casefold() for k in rows[0] if k} if rows else set()
-    if not {"number", "name"} <= names:
+    if names.isdisjoint(_NUMBER) or names.isdisjoint(_NAME):
         raise OperatorError('a list of channels needs the columns "number" and "name"')
     return [
         _channel({(k or "").strip().casefold(): v for k, v in row.items()}, f"line {place}")
@@ -89,11 +97,11 @@ def _channel(row: object, where: str) -> NumberedChannel:
     def said(*names: str) -> str:
         return next((str(row[n]).strip() for n in names if row.get(n) is not None), "")
 
-    written = said("number", "tvg-chno")
+    written = said(*_NUMBER)
     number = channel_number(written)
     if number is None:
         raise OperatorError(f'{where}: "{written[:20]}" is no channel number from 1 to {LARGEST_NUMBER}')
-    name = said("name", "tvg-name")
+    name = said(*_NAME)
     if not name:
         raise OperatorError(f"{where}: channel {number} has no name")
     return NumberedChannel(

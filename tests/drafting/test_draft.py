@@ -193,8 +193,13 @@ def test_a_channels_file_is_read_back(channels: list[NumberedChannel]) -> None:
 
 def test_a_csv_is_read_as_well() -> None:
     """A plain table with number and name does, in any order and case, with the names playlists use."""
-    found = read("Name,Number,tvg-id\nABC,1000,abc.us\nNBC,1001,\n", "locals")
-    assert [("ABC", 1000, "abc.us"), ("NBC", 1001, "")] == [(c.name, c.number, c.guide_id) for c in found]
+    for text in (
+        "Name,Number,tvg-id\nABC,1000,abc.us\nNBC,1001,\n",
+        "Number;Name;tvg-id\r\n1000;ABC;abc.us\r\n1001;NBC;\r\n",
+        "\ufefftvg-chno\ttvg-name\ttvg-id\n1000\tABC\tabc.us\n1001\tNBC\t\n",
+    ):
+        found = read(text, "locals")
+        assert [("ABC", 1000, "abc.us"), ("NBC", 1001, "")] == [(c.name, c.number, c.guide_id) for c in found]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +211,8 @@ def test_a_csv_is_read_as_well() -> None:
         ("number,name\n7,\n", "line 2: channel 7 has no name"),
         ("a,b\n1,2\n", 'needs the columns "number" and "name"'),
         ("{", "this is not JSON"),
+        ("[" * 200_000, "this is not JSON"),
+        (f"number,name\n1,{'x' * 200_000}\n", "this is not CSV: field larger than field limit"),
         ("", 'needs the columns "number" and "name"'),
     ],
 )
