@@ -30,8 +30,8 @@ from reconciler.plex.requests import Request
 from reconciler.sandbox.plex import PlexOptions
 from reconciler.spec.model import Removed
 from tests.applying.house import House, house
-from tests.e2e.world import free_block
 from tests.planning.worlds import Lineups
+from tests.ports import free_port
 
 THREE: Lineups = {
     "news": {1000: "BBC", 1001: "CNN"},
@@ -189,7 +189,7 @@ async def matrix(
     tmp_path: Path, first: Lineups, then: Lineups, removed: tuple[Removed, ...], share: int
 ) -> int:
     """Go from `first` to `then`, dying at every step of one share until a run survives; how many deaths there were."""
-    hub, _ = free_block(1)
+    hub = free_port()
 
     @asynccontextmanager
     async def house_in(folder: Path) -> AsyncIterator[House]:

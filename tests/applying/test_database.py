@@ -34,6 +34,7 @@ from reconciler.plex.extra_data import pairs_of, text_of
 from reconciler.plex.model import DatabaseView, Unknown
 from tests.applying.house import House, house
 from tests.conftest import Run
+from tests.ports import free_port
 
 TWO = {"news": {1000: "BBC", 1001: "CNN"}, "sport": {1600: "ESPN"}}
 
@@ -180,8 +181,8 @@ def test_a_silent_host_is_not_stopped(run: Run[None]) -> None:
     async def main() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("reconciler.plex.database.CONNECT_S", 0.2)
-            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1", backlog=1)
-            port = listeners[0].socket.getsockname()[1]
+            port = free_port()
+            listeners = await trio.open_tcp_listeners(port, host="127.0.0.1", backlog=1)
             assert await refuses_connections(f"http://127.0.0.1:{port}") is False
             await listeners[0].aclose()
             assert await refuses_connections(f"http://127.0.0.1:{port}") is True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from tests.benchmarks import rig
+from tests.ports import free_port
 
 __all__ = ["BENCHMARKS", "Row"]
 
@@ -128,7 +129,7 @@ def r4() -> list[Row]:
 
 def r5() -> list[Row]:
     """The first byte behind a way that refuses, answers an error, or says nothing."""
-    closed = rig.free_port()
+    closed = free_port()
     with rig.source("paced") as port:
         kinds = {
             "none": "",

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.ports import free_port
+
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PACKET: Final = 188
 TICK_S: Final = 0.04
@@ -149,12 +151,6 @@ def true_share() -> float:
     """What the paced source really sends of its nominal rate: whole packets a tick."""
     tick = RATE_BPS / 8 * TICK_S
     return tick // PACKET * PACKET / tick
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def connections_to(running: Process, port: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconciler.sandbox.panel import Channel
-from tests.e2e.world import SPEC, Result, World, world
+from tests.e2e.world import SPEC, Result, World, again, once, world
 
 __all__ = ["CHANGES", "INCOMPLETE", "REFUSED", "STALE", "Guard", "change_of", "settled", "with_channels"]
 
@@ -19,18 +19,28 @@ INCOMPLETE: Final = 6
 
 
 @asynccontextmanager
-async def settled(
-    directory: Path, *, spec: str = SPEC, channels: int = 60, **more: Any
-) -> AsyncIterator[World]:
-    """The world after a first apply, with `serve` running for the length of the block."""
-    async with world(directory, spec=spec, channels=channels, **more) as home:
-        # published before serve starts, or its own first run would hold the lock
-        made = await home.ptctl("refresh")
-        assert made.code == 0, made.text
-        async with home.serving():
-            first = await home.ptctl("apply", "--yes")
-            assert first.code == 0, first.text
-            yield home
+async def settled(directory: Path, *, spec: str = SPEC, **files: str) -> AsyncIterator[World]:
+    """The world of 60 channels after a first apply, with `serve` running for the length of the block. `files` lie beside the
+    spec: a name without its `.m3u`, and the text.
+
+    A first apply costs more than most of what is tried on it: each test process makes one of a kind, and copies it.
+    """
+
+    async def make(there: Path) -> World:
+        for name, text in files.items():
+            (there / f"{name}.m3u").write_text(text, "utf-8")
+        async with world(there, spec=spec, channels=60) as home:
+            # published before serve starts, or its own first run would hold the lock
+            made = await home.ptctl("refresh")
+            assert made.code == 0, made.text
+            async with home.serving():
+                first = await home.ptctl("apply", "--yes")
+                assert first.code == 0, first.text
+            await home.plex.loads_done()
+        return home
+
+    async with again(directory, await once((spec, *files.items()), make)) as home, home.serving():
+        yield home
 
 
 def with_channels(

@@ -20,9 +20,10 @@ from reconciler.sandbox.wire import Exchange
 from reconciler.sandbox.wire import serve as wire_serve
 from tests.cli.settled import settled
 from tests.conftest import Run
-from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, free_block, world
+from tests.e2e.world import PASSWORD, SPEC, TOKEN, USER, World, world
 from tests.planning.worlds import Home
-from tests.serving.stage import Stage, discovery_is_free, served
+from tests.ports import free_port
+from tests.serving.stage import Stage, discovery, served
 from tests.serving.valkey import valkey
 
 OLD = {"news": {1000: "BBC", 1001: "CNN"}}
@@ -121,7 +122,10 @@ def test_discovery_is_tried(run: Run[None], tmp_path: Path) -> None:
     """With `udp+ssdp` every tuner is found both ways; what may not ask this machine is told so."""
 
     async def main() -> None:
-        await discovery_is_free()
+        async with discovery():
+            await tried()
+
+    async def tried() -> None:
         spec = SPEC.replace('reconcile: "off"', 'reconcile: "off", discovery: udp+ssdp')
         async with settled(tmp_path, spec=spec) as home:
             code, found = await examined(home)
@@ -161,7 +165,7 @@ def test_addresses_that_lead_elsewhere_are_named(run: Run[None], tmp_path: Path)
                 async with answering({"DeviceID": "10ABCDE5"}, port):
                     _, found = await examined(home)
                     assert "another device answers there: DeviceID 10ABCDE5" in of(found, "tuners")
-                dead = f'advertise: {{{{plex: "http://127.0.0.1:{{hub}}", viewers: "http://127.0.0.1:{free_block(1)[0]}"}}}}'
+                dead = f'advertise: {{{{plex: "http://127.0.0.1:{{hub}}", viewers: "http://127.0.0.1:{free_port()}"}}}}'
                 home.write_spec(SPEC.replace('advertise: "http://127.0.0.1:{hub}"', dead))
                 _, found = await examined(home)
                 assert "which viewers are told (serve.advertise): no answer" in of(found, "addresses")

@@ -342,10 +342,8 @@ def test_a_copy_that_is_too_old_changes_nothing(run: Run[None], tmp_path: Path) 
     async def main() -> None:
         more = "  locals2: {{kind: m3u, path: more.m3u}}\nguides:"
         both = SPEC.replace("guides:", more, 1)
-        (tmp_path / "more.m3u").write_text(
-            '#EXTM3U\n#EXTINF:-1 tvg-id="a" group-title="US| Locals",A\nhttp://a.example/a\n'
-        )
-        async with settled(tmp_path, spec=both) as home:
+        listed = '#EXTM3U\n#EXTINF:-1 tvg-id="a" group-title="US| Locals",A\nhttp://a.example/a\n'
+        async with settled(tmp_path, spec=both, more=listed) as home:
             guard = Guard(home)
             home.provider.faults.switch_on(Fault("html"))
             for head in (home.state / "cache" / "lists").glob("panel*.json"):

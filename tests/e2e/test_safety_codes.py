@@ -17,7 +17,7 @@ import pytest
 from reconciler.sandbox.faults import Fault
 from reconciler.sandbox.plex import FaultRule
 from tests.conftest import Run
-from tests.e2e.world import World, world
+from tests.e2e.world import World, again, once, world
 
 SPEC: Final = """\
 version: 1
@@ -142,8 +142,14 @@ CASES: Final[dict[str, tuple[str, str, Case]]] = {
 
 @asynccontextmanager
 async def at_home(tmp_path: Path) -> AsyncIterator[Home]:
-    """Everything running, and a first apply, so that there is something to lose."""
-    async with world(tmp_path, spec=None, hosts=1) as servers:
+    """Everything running over a first apply, so that there is something to lose."""
+    async with again(tmp_path, await once("safety codes", applied)) as servers, servers.serving():
+        yield Home(servers)
+
+
+async def applied(directory: Path) -> World:
+    """A first apply, and what it was made by at its end."""
+    async with world(directory, spec=None, hosts=1) as servers:
         home = Home(servers)
         home.spec()
         home.playlist()
@@ -151,7 +157,8 @@ async def at_home(tmp_path: Path) -> AsyncIterator[Home]:
             # Without artifacts serve refreshes once by itself, and may hold the lock for a moment more.
             done = await servers.ptctl("apply", "--yes", "--wait", "1m")
             assert done.code == 0, done.text
-            yield home
+        await servers.plex.loads_done()
+    return servers
 
 
 async def refused(home: Home, code: str, word: str) -> None:

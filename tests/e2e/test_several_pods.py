@@ -12,7 +12,8 @@ import trio
 
 from tests import warm
 from tests.conftest import Run
-from tests.e2e.world import SPEC, World, free_block, world
+from tests.e2e.world import SPEC, World, world
+from tests.ports import free_port
 from tests.serving.stage import ask, until, watching
 from tests.serving.valkey import valkey
 
@@ -65,7 +66,7 @@ def test_two_pods_share_one_connection(run: Run[None], tmp_path: Path) -> None:
             )
             made = await home.ptctl("refresh")
             assert made.code == 0, made.text
-            hub = free_block(1)[0]
+            hub = free_port()
             async with (
                 home.serving("--only", "locals"),
                 second_pod(home, hub, "--only", "sports") as second,
@@ -112,7 +113,7 @@ def test_a_viewer_of_another_pod_counts(run: Run[None], tmp_path: Path) -> None:
             assert made.code == 0, made.text
             rest_too = ("--only", "locals", "--only", "rest")
             async with home.serving(*rest_too):
-                async with second_pod(home, free_block(1)[0], "--only", "sports") as second:
+                async with second_pod(home, free_port(), "--only", "sports") as second:
                     applied = await home.ptctl("apply", "--yes", "-f", "json")
                     assert applied.code == 0, applied.text
                     texts = {
@@ -169,7 +170,7 @@ def test_a_pool_that_is_away_is_said(run: Run[None], tmp_path: Path) -> None:
 
     async def main() -> None:
         async with world(tmp_path, spec=POOLED, connections=1) as bare:
-            away = f"redis://127.0.0.1:{free_block(1)[0]}/0"
+            away = f"redis://127.0.0.1:{free_port()}/0"
             home = World(bare.directory, bare.provider, bare.plex, bare.hub, bare.ports, {"TEST_POOL": away})
             made = await home.ptctl("refresh")
             assert made.code == 0, made.text

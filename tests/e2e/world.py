@@ -4,11 +4,13 @@ Servers run in the test's own nursery on free ports of 127.0.0.1 and end with it
 `ptctl`: commands are processes (`tests.warm`) as a user's are, and what they did is read from the servers' journals and from disk.
 """
 
+import atexit
 import os
+import shutil
 import signal
-import socket
+import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,8 +26,9 @@ from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.sandbox.streams import default_cache
 from reconciler.tls import trusted
 from tests import warm
+from tests.ports import free_block
 
-__all__ = ["Result", "World", "free_block", "world"]
+__all__ = ["Result", "World", "again", "once", "world"]
 
 USER: Final = "viewer-7261"
 PASSWORD: Final = "p/ss w+rd-8841"
@@ -168,22 +171,6 @@ class World:
         return found
 
 
-def free_block(count: int) -> tuple[int, int]:
-    """`count` ports in a row of which none is in use now."""
-    # Below the range from which the system gives ports to connections and simulators (32,768 and up)
-    for first in range(10_000 + (os.getpid() * 37) % 18_000, 32_000, count + 3):
-        taken = []
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            taken.append(port)
-        if not taken:
-            return first, first + count - 1
-    raise AssertionError("no free ports")
-
-
 @asynccontextmanager
 async def world(
     directory: Path,
@@ -199,19 +186,54 @@ async def world(
     """A provider, a Plex and a directory with a spec, for the length of the block."""
     account = Account(USER, PASSWORD, max_connections=connections)
     panel = replace(panel or Panel.demo(time.time(), channels=channels), accounts=(account,))
-    first, last = free_block(dvrs + 1)
+    # the hub and its tuners, the provider's hosts, Plex
+    first, last = free_block(1 + dvrs + hosts + 1)
     await trio.Path(directory).mkdir(parents=True, exist_ok=True)
-    async with trio.open_nursery() as nursery:
-        provider: ProviderHandle = await nursery.start(
-            partial(run_provider, panel, hosts=hosts, stream_cache=default_cache())
-        )
-        plex: PlexHandle = await nursery.start(
-            partial(
-                run_plex, directory / "plex", token=TOKEN, options=options or PlexOptions(load_delay_s=0.05)
-            )
-        )
-        made = World(directory, provider, plex, first, (first + 1, last))
+    options = options or PlexOptions(load_delay_s=0.05)
+    async with _running(directory, panel, options, range(first + 1 + dvrs, last), last) as (provider, plex):
+        made = World(directory, provider, plex, first, (first + 1, first + dvrs))
         if spec is not None:
             made.write_spec(spec)
         yield made
+
+
+@asynccontextmanager
+async def again(directory: Path, ended: World) -> AsyncIterator[World]:
+    """A copy in `directory` of a world that has ended, taken up where it was left and at the same addresses, as after a
+    restart of the machine. One copy at a time.
+    """
+    await trio.to_thread.run_sync(
+        partial(shutil.copytree, ended.directory, directory, symlinks=True, dirs_exist_ok=True)
+    )
+    hosts = [httpx.URL(url).port or 0 for url in ended.provider.urls]
+    panel, options = ended.provider.panel, ended.plex.options
+    async with _running(directory, panel, options, hosts, ended.plex.port) as (provider, plex):
+        yield replace(ended, directory=directory, provider=provider, plex=plex)
+
+
+async def once(kind: object, make: Callable[[Path], Awaitable[World]]) -> World:
+    """The ended world of a kind (anything hashable), which each test process makes once, in a directory of its own."""
+    if kind not in _MADE:
+        directory = Path(tempfile.mkdtemp(prefix="world-"))
+        atexit.register(shutil.rmtree, directory)
+        _MADE[kind] = await make(directory)
+    return _MADE[kind]
+
+
+_MADE: Final[dict[object, World]] = {}
+
+
+@asynccontextmanager
+async def _running(
+    directory: Path, panel: Panel, options: PlexOptions, hosts: Sequence[int], port: int
+) -> AsyncIterator[tuple[ProviderHandle, PlexHandle]]:
+    """A provider at these ports and a Plex at that one."""
+    async with trio.open_nursery() as nursery:
+        provider: ProviderHandle = await nursery.start(
+            partial(run_provider, panel, ports=hosts, stream_cache=default_cache())
+        )
+        plex: PlexHandle = await nursery.start(
+            partial(run_plex, directory / "plex", token=TOKEN, port=port, options=options)
+        )
+        yield provider, plex
         nursery.cancel_scope.cancel()

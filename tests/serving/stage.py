@@ -1,7 +1,6 @@
 """A published generation in a folder and a `serve` over it, for the tests of this directory."""
 
 import json
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -25,8 +24,10 @@ from reconciler.sandbox.panel import Channel, Panel
 from reconciler.sandbox.provider import ProviderHandle, run_provider
 from reconciler.serving.server import Serving, serve
 from reconciler.serving.settings import ServeSettings
+from tests.ports import locked
 
 LOOPBACK = "127.0.0.1"
+DISCOVERY = 65001
 ACCOUNT = {"username": "file:user", "password": "file:pass"}
 
 
@@ -180,17 +181,16 @@ async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
             await trio.sleep(0.01)
 
 
-async def discovery_is_free() -> None:
-    """Wait until nobody has port 65001: there is one for all tests, and clients cannot be told another."""
-    with trio.fail_after(60):
-        while True:
-            try:
-                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                    probe.bind((LOOPBACK, 65001))
-            except OSError:
+@asynccontextmanager
+async def discovery() -> AsyncIterator[None]:
+    """Port 65001 for the length of the block: there is one for all tests, and clients cannot be told another."""
+    with locked(DISCOVERY) as ours:
+        with trio.fail_after(60):
+            while True:
+                if ours():
+                    break
                 await trio.sleep(0.1)
-            else:
-                return
+        yield
 
 
 def parse(data: bytes) -> Got:

@@ -20,7 +20,7 @@ from reconciler.serving.discovery import (
 )
 from reconciler.serving.hdhr import Busy
 from tests.conftest import Run
-from tests.serving.stage import discovery_is_free
+from tests.serving.stage import discovery
 
 DEVICE = Device(0x12345674, "http://127.0.0.1:5004", 2)
 OTHER = Device(0x1040ABC5, "http://127.0.0.1:5005", 1)
@@ -125,8 +125,7 @@ def test_debians_client_lists_every_dvr(run: Run[None]) -> None:
     """`hdhomerun_config discover 127.0.0.1` lists both, and `get /sys/model` works."""
 
     async def main() -> None:
-        await discovery_is_free()
-        async with trio.open_nursery() as nursery:
+        async with discovery(), trio.open_nursery() as nursery:
             await nursery.start(
                 partial(serve_discovery, "127.0.0.1", lambda: [DEVICE, OTHER], lambda _: True)
             )

@@ -12,7 +12,7 @@ import trio
 
 from reconciler.serving.service import Manager
 from tests.conftest import Run
-from tests.e2e.world import free_block
+from tests.ports import free_port
 from tests.serving.stage import Stage
 
 
@@ -71,7 +71,7 @@ def test_the_watchdog_is_fed(run: Run[None], tmp_path: Path) -> None:
 
 def test_serve_tells_its_manager(tmp_path: Path) -> None:
     """`ptctl serve` says READY once it listens, WATCHDOG while it runs, and STOPPING when it is told to end."""
-    hub, _ = free_block(1)
+    hub = free_port()
     (tmp_path / "list.m3u").write_text("#EXTM3U\n#EXTINF:-1,One\nhttp://127.0.0.1:9/1.ts\n")
     (tmp_path / "ptctl.yaml").write_text(
         f"version: 1\nname: t\nsources: {{a: {{kind: m3u, path: list.m3u}}}}\n"

@@ -16,6 +16,7 @@ from reconciler.lineups.manifest import DvrManifest
 from reconciler.serving.hdhr import device_xml
 from reconciler.serving.ssdp import Announced, announced, announcement, interfaces, replies, serve_ssdp
 from tests.conftest import Run
+from tests.ports import free_port
 
 NEWS = DvrManifest("news", "news", "1040ABC5", "ptctl news", 5005, "http://127.0.0.1:5005", 2, False, {})
 SPORT = DvrManifest("sport", "sport", "12345674", "ptctl sport", 5006, "http://127.0.0.1:5006", 2, False, {})
@@ -159,9 +160,7 @@ def test_devices_come_are_found_and_go(run: Run[None]) -> None:
 
     async def main() -> None:
         here = [DEVICES[0]]
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         async with Client(port) as client, trio.open_nursery() as nursery:
             start: Any = partial(serve_ssdp, "127.0.0.1", lambda: here, lambda _: True, port=port)
             assert port == await nursery.start(start)
@@ -186,9 +185,7 @@ def test_the_end_says_goodbye_to_all(run: Run[None]) -> None:
     """Cancelled, every device says goodbye as each thing it is."""
 
     async def main() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         async with Client(port) as client:
             async with trio.open_nursery() as nursery:
                 start: Any = partial(serve_ssdp, "127.0.0.1", lambda: DEVICES, lambda _: True, port=port)

@@ -10,7 +10,7 @@ from pathlib import Path
 import trio
 
 from reconciler.secret import Secret
-from tests.e2e.world import free_block
+from tests.ports import free_port
 
 __all__ = ["Valkey", "valkey"]
 
@@ -64,7 +64,7 @@ class Valkey:
 @asynccontextmanager
 async def valkey(home: Path, *words: str) -> AsyncIterator[Valkey]:
     """A running server."""
-    server = Valkey(home, free_block(1)[0], words)
+    server = Valkey(home, free_port(), words)
     try:
         await server.start()
         yield server

@@ -1,6 +1,5 @@
 """Hosts that fail: what waiting they cost, who is asked first afterwards, and user agents that are refused."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from reconciler.sources.host_health import load_health, order_of, save_health
 from reconciler.sources.web import Limits
 from reconciler.spec.model import Guide
 from tests.conftest import Run
+from tests.ports import free_port
 from tests.sources.panels import ENVIRON, NOW, QUICK, a_spec, panel_source, provider
 
 HOUR = 3600.0
@@ -22,9 +22,7 @@ HOSTS = ("http://one.example.net", "http://two.example.net", "http://three.examp
 
 def nobody() -> str:
     """An address at which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def test_failures_fade(tmp_path: Path) -> None:
