@@ -104,7 +104,7 @@ class Browser:
         return result
 
     async def page(self, *, width: int = 1440, height: int = 900, scheme: Scheme = "light") -> "Page":
-        """An empty page of that size. Phones are 375 wide: below 600 it has a touch screen and two dots per pixel."""
+        """An empty page that looks like that, in a process of its own: dear, so rather `look` anew at one that is there."""
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
         target = await self.call("Target.createTarget", url="about:blank", browserContextId=context)
         session = (await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True))[
@@ -113,20 +113,8 @@ class Browser:
         page = self._pages[session] = Page(self, session)
         for domain in ("Page", "Runtime", "Log", "Network", "DOM", "Accessibility"):
             await page.call(f"{domain}.enable")
-        phone = width < 600
-        await page.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=2 if phone else 1,
-            mobile=phone,
-        )
         await page.call("Emulation.setFocusEmulationEnabled", enabled=True)
-        features = [
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": "reduce"},
-        ]
-        await page.call("Emulation.setEmulatedMedia", features=features)
+        await page.look(width=width, height=height, scheme=scheme)
         return page
 
 
@@ -158,6 +146,22 @@ class Page:
                 self.errors.append(f"{entry['source']}: {entry['text']} {entry.get('url', '')}")
             case "Network.requestWillBeSent":
                 self.requests.append(params["request"]["url"])
+
+    async def look(self, *, width: int = 1440, height: int = 900, scheme: Scheme = "light") -> None:
+        """Another size and scheme from now on. Phones are 375 wide: below 600 it has a touch screen and two dots per pixel."""
+        phone = width < 600
+        await self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+        features = [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]
+        await self.call("Emulation.setEmulatedMedia", features=features)
 
     async def scripts(self, *, on: bool) -> None:
         """Allow or forbid scripts from the next load on."""

@@ -122,11 +122,12 @@ def test_looks_right_everywhere(tmp_path: Path, run: Run[None]) -> None:
 
     async def main() -> None:
         async with home(tmp_path) as (_, hub, chromium):
+            page = await chromium.page()
             for width, height in SIZES:
                 for scheme in SCHEMES:
                     grounds = set()
                     for path in PAGES:
-                        page = await chromium.page(width=width, height=height, scheme=scheme)
+                        await page.look(width=width, height=height, scheme=scheme)
                         await page.open(hub + path)
                         where = (path, width, scheme)
                         assert [] == page.errors, where
@@ -185,8 +186,9 @@ def test_no_name_is_broken_inside_a_word(tmp_path: Path, run: Run[None]) -> None
     async def main() -> None:
         house.publish()
         async with served(house.stage) as serving, browser(tmp_path / "profile") as chromium:
+            page = await chromium.page()
             for width, height in SIZES:
-                page = await chromium.page(width=width, height=height)
+                await page.look(width=width, height=height)
                 await page.open("http://{}:{}/guide".format(*serving.hub))
                 assert "Herzfrequenz" in await page.value("document.querySelector('#grid').innerText")
                 assert [] == await page.value(BROKEN), width
@@ -200,8 +202,9 @@ def test_status_says_it_all(tmp_path: Path, run: Run[None]) -> None:
 
     async def main() -> None:
         async with home(tmp_path) as (_, hub, chromium):
+            page = await chromium.page()
             for width, height in SIZES:
-                page = await chromium.page(width=width, height=height)
+                await page.look(width=width, height=height)
                 await page.open(hub)
                 words = await page.value("document.body.innerText")
                 for said in (
@@ -225,13 +228,14 @@ def test_keyboard_reaches_everything(tmp_path: Path, run: Run[None]) -> None:
 
     async def main() -> None:
         async with home(tmp_path) as (_, hub, chromium):
+            page = await chromium.page()
             for path, width in (
                 ("/", 1440),
                 ("/", 375),
                 ("/guide?dvr=sportsa", 375),
                 ("/channel/sportsa/2200", 1440),
             ):
-                page = await chromium.page(width=width)
+                await page.look(width=width)
                 await page.open(hub + path)
                 wanted = await page.value(STOPS)
                 press = pressed(page)
@@ -256,8 +260,9 @@ def test_grid_is_walked_by_arrows(tmp_path: Path, run: Run[None]) -> None:
 
     async def main() -> None:
         async with home(tmp_path) as (_, hub, chromium):
+            page = await chromium.page()
             for width in (1440, 375):
-                page = await chromium.page(width=width, height=700)
+                await page.look(width=width, height=700)
                 await page.open(f"{hub}/guide?dvr=sportsa")
                 press = pressed(page)
                 everything = set(
@@ -321,8 +326,9 @@ def test_reads_without_scripts(tmp_path: Path, run: Run[None]) -> None:
 
     async def main() -> None:
         async with home(tmp_path) as (_, hub, chromium):
+            page = await chromium.page()
             for width in (1440, 375):
-                page = await chromium.page(width=width)
+                await page.look(width=width)
                 await page.scripts(on=False)
                 await page.open(hub)
                 for name in NAMES:
