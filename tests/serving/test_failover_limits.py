@@ -16,7 +16,7 @@ def test_next_good_packet_is_in_time(run: Run[None], clips: Path, form: Form, mo
 
     async def main() -> None:
         cases = [case for case in CASES if (case.form, case.moment) == (form, moment)]
-        outcomes = await measured(cases, clips)
+        outcomes = await measured(cases, clips, decoded=False)
         late = {o.case.name: (o.seconds, o.case.limit_s) for o in outcomes if o.seconds > o.case.limit_s}
         assert late == {}
         assert {c.name: c.switches for c in cases} == {o.case.name: o.switched for o in outcomes}
