@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-import textwrap
-from pathlib import Path
+
+import pytest
 
 from tests.acceptance import ROOT
 from tests.mutation.mutants import mutants
@@ -58,52 +58,61 @@ CASES: list[tuple[dict[str, int], str]] = [
 ]
 
 
-def measured(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
-    """The share of a module's faults that one test notices, by the command's own way."""
-    (folder / "measured.py").write_text(SOURCE, "utf-8")
-    (folder / "test_measured.py").write_text(textwrap.dedent(test), "utf-8")
+STRONG = f"""
+from measured_strong import LIMIT, kept
+
+def test_edges():
+    assert 10 == LIMIT
+    for case, expected in {CASES!r}:
+        assert expected == str(kept(case))
+"""
+WEAK = """
+from measured_weak import kept
+
+def test_call():
+    assert kept({"a": 5})
+"""
+FAILING = """
+def test_no():
+    assert False
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What the command's own way measures with three tests of one module each: killed, all, and why nothing could be."""
+    folder = tmp_path_factory.mktemp("measured")
     (folder / "pytest.ini").write_text("[pytest]\n", "utf-8")
-    script = (
-        "import sys\n"
-        f"sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n"
-        "from tests.mutation.__main__ import scores\n"
-        f"score = scores('measured', [{str(folder / 'test_measured.py')!r}, '--rootdir', {str(folder)!r}], jobs=2)\n"
-        "print('SHARE', score.killed, len(score.outcomes), score.broken)\n"
+    script = ["import sys", f"sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]"]
+    script.append("from tests.mutation.__main__ import scores")
+    for name, test in (("strong", STRONG), ("weak", WEAK), ("failing", FAILING)):
+        (folder / f"measured_{name}.py").write_text(SOURCE, "utf-8")
+        (folder / f"test_{name}.py").write_text(test, "utf-8")
+        words = [str(folder / f"test_{name}.py"), "--rootdir", str(folder)]
+        script.append(f"score = scores('measured_{name}', {words!r}, jobs=2)")
+        script.append(f"print('SHARE', '{name}', score.killed, len(score.outcomes), score.broken)")
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(script)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
     )
-    return subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=100, check=True
-    )
+    lines = [line.split(maxsplit=4) for line in done.stdout.splitlines() if line.startswith("SHARE")]
+    return {line[1]: line[2:] for line in lines}
 
 
-def test_a_strong_test_kills_and_a_weak_one_does_not(tmp_path: Path) -> None:
+def test_a_strong_test_kills_and_a_weak_one_does_not(measured: dict[str, list[str]]) -> None:
     """All faults of the function are noticed by a test of its edges; a test that only calls it notices few."""
-    strong = f"""
-    from measured import LIMIT, kept
-
-    def test_edges():
-        assert 10 == LIMIT
-        for case, expected in {CASES!r}:
-            assert expected == str(kept(case))
-    """
-    weak = """
-    from measured import kept
-
-    def test_call():
-        assert kept({"a": 5})
-    """
-    shares = []
-    for name, test in (("strong", strong), ("weak", weak)):
-        (tmp_path / name).mkdir()
-        done = measured(tmp_path / name, test)
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith("SHARE")]
-        shares.append([int(word) for word in line.split()[1:3]])
-    (killed, all_), (few, same) = shares
+    killed, all_ = map(int, measured["strong"])
+    few, same = map(int, measured["weak"])
     assert killed == all_ == same
     assert few < all_ / 2
 
 
-def test_a_failing_test_measures_nothing(tmp_path: Path) -> None:
+def test_a_failing_test_measures_nothing(measured: dict[str, list[str]]) -> None:
     """Where a test fails without any fault, that is said instead of a share."""
-    done = measured(tmp_path, "def test_no():\n    assert False\n")
-    assert "SHARE 0 0" in done.stdout
-    assert "fails without any fault" in done.stdout
+    killed, all_, why = measured["failing"]
+    assert ("0", "0") == (killed, all_)
+    assert "fails without any fault" in why
