@@ -257,8 +257,11 @@ def test_forty_thousand_entries_in_three_seconds(tmp_path: Path, run: Run[None])
         async with world(tmp_path, spec=spec) as there:
             assert 0 == (await there.ptctl("catalog")).code
             spent = yard = math.inf
+            limit_s = LIMIT_S
             for _ in range(TRIES):
                 spent = min(spent, (measured := await cold(there, *GROUPS))[0])
+                if spent < limit_s:
+                    break  # by any yardstick
                 yard = min(yard, (await cold(there, "-c", YARDSTICK))[0])
                 limit_s = LIMIT_S * max(1.0, yard / YARDSTICK_S)
                 if spent < limit_s:

@@ -1,5 +1,6 @@
 """What a validation costs: only yaml is imported, and a cold start stays in proportion to an empty Python."""
 
+import math
 import os
 import resource
 import subprocess
@@ -23,6 +24,8 @@ HEAVY = (
     "json",
     "difflib",
 )
+LEAST_TURNS = 3
+MOST_TURNS = 20
 PROGRAM = (
     "import sys; from reconciler.spec import check; from reconciler.rendering import diagnostics_text\n"
     "found, texts = check('examples/plex-home.yaml'); diagnostics_text.render(found, texts, color=False)\n"
@@ -43,28 +46,37 @@ def test_a_validation_imports_nothing_heavy() -> None:
 
 @pytest.mark.slow
 def test_a_cold_validation_is_in_proportion(tmp_path: Path) -> None:
-    """At most eight times an empty Python (V1): CPU time of the best of several runs, bytecode compiled, so that a
+    """At most eight times an empty Python (V1): CPU time of the best of several runs in turn, bytecode compiled, so that a
     busy machine does not fail it.
     """
+    kinds = (
+        ("-c", "pass"),
+        ("-m", "reconciler", "validate", "examples/plex-home.yaml"),
+        ("-m", "reconciler", "validate", "-f", "json", "examples/plex-home.yaml"),
+    )
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def best(*words: str) -> float:
-        runs = []
-        for _ in range(8):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run(
-                [sys.executable, *words],
-                cwd=ROOT,
-                stdout=subprocess.DEVNULL,
-                env=environment,
-                check=True,
-                timeout=60,
-            )
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            runs.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        return min(runs)
+    def spent(words: tuple[str, ...]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(
+            [sys.executable, *words],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            env=environment,
+            check=True,
+            timeout=60,
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    empty = best("-c", "pass")
-    for words in ([], ["-f", "json"]):
-        assert best("-m", "reconciler", "validate", *words, "examples/plex-home.yaml") <= 8 * empty, words
+    for words in kinds:
+        spent(words)  # compiles
+    best = dict.fromkeys(kinds, math.inf)
+    for turn in range(MOST_TURNS):
+        for words in kinds:
+            best[words] = min(best[words], spent(words))
+        empty, *validations = best.values()
+        if turn >= LEAST_TURNS and max(validations) <= 8 * empty:
+            break
+    assert max(validations) <= 8 * empty, best
