@@ -7,6 +7,7 @@ a cold start shows (what is loaded, how long it takes, Python's own variables) i
 """
 
 import atexit
+import fcntl
 import gc
 import importlib
 import io
@@ -138,29 +139,48 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 @cache
 def _server() -> Path:
-    """The folder of this test process's server, with its socket; started at the first use, it ends with the test process."""
-    folder = Path(tempfile.mkdtemp(prefix="warm-"))
-    script = Path(warm_program.__file__).read_text("utf-8")
-    (folder / "ptctl").write_text(f"#!{sys.executable} -IS\n{script}", "utf-8")
-    (folder / "ptctl").chmod(0o755)
+    """The folder of the server of this test run, with its socket. It starts at the first use, one for all processes that run
+    tests side by side, and ends with the one that started those.
+    """
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        folder = Path(tempfile.mkdtemp(prefix="warm-"))
+        _begin(folder, os.getpid())
+        return folder
+    folder = Path(tempfile.gettempdir()) / f"warm-{run}"
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+    with (folder / "lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "ptctl").exists():
+            _begin(folder, os.getppid())
+    return folder
+
+
+def _begin(folder: Path, owner: int) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen()
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm", str(listener.fileno())],
+            [sys.executable, "-m", "tests.warm", str(listener.fileno()), str(owner), str(folder)],
             cwd=Path(__file__).parent.parent,
             env={name: os.environ[name] for name in KEPT if name in os.environ},
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,
         )
+    script = Path(warm_program.__file__).read_text("utf-8")
+    (folder / "ptctl").write_text(f"#!{sys.executable} -IS\n{script}", "utf-8")
+    (folder / "ptctl").chmod(0o755)
+    if owner == os.getpid():
 
-    def end() -> None:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(folder)
+        def end() -> None:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(folder)
 
-    atexit.register(end)
-    return folder
+        atexit.register(end)
+    else:
+        process.returncode = 0  # nobody here waits for it
 
 
 def _load_everything() -> None:
@@ -197,9 +217,8 @@ def _become(asking: socket.socket, streams: Sequence[int]) -> None:
     sys.argv = ["ptctl", *asked["arguments"]]
 
 
-def _serve(listener: socket.socket) -> None:
-    """Fork for whoever asks, until the test process is gone; returns in each fork only."""
-    parent = os.getppid()
+def _serve(listener: socket.socket, owner: int, folder: str) -> None:
+    """Fork for whoever asks, until the owner is gone; returns in each fork only."""
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -208,7 +227,7 @@ def _serve(listener: socket.socket) -> None:
     watched = select.poll()
     watched.register(listener, select.POLLIN)
     watched.register(waking, select.POLLIN)
-    while os.getppid() == parent:
+    while _lives(owner):
         ready = dict(watched.poll(WATCH_S * 1000))
         for pid, asking in running.items():
             if asking.fileno() in ready:  # who asked is gone
@@ -239,7 +258,16 @@ def _serve(listener: socket.socket) -> None:
             running[pid] = asking
             if tied == b"!":
                 watched.register(asking, 0)  # its hanging up is told without asking
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _end(code: int) -> None:
@@ -259,7 +287,7 @@ def _end(code: int) -> None:
 
 if __name__ == "__main__":
     _load_everything()
-    _serve(socket.socket(fileno=int(sys.argv[1])))
+    _serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]), sys.argv[3])
     try:
         importlib.import_module("reconciler.__main__").main()
     except SystemExit as ending:
