@@ -62,7 +62,9 @@ def first_draft(
     """
     credentials = dict(inputs.credentials)
     listen = advertise.rpartition(":")[2].rstrip("/")
-    serve: dict[str, Value] = {"listen": f"0.0.0.0:{listen if listen.isdigit() else 5004}"}
+    serve: dict[str, Value] = {
+        "listen": f"0.0.0.0:{listen if listen.isascii() and listen.isdigit() else 5004}"
+    }
     if ports > USUAL_PORTS:
         serve["ports"] = f"{FIRST_PORT}-{FIRST_PORT + 2 * ports}"
     own = dvrs or {}

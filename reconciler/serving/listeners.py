@@ -51,7 +51,7 @@ def parse_address(text: str, default_host: str) -> tuple[str, int]:
     host, colon, port = bare.rpartition(":")
     if not colon:
         host, port = default_host, bare
-    if not port.isdigit() or int(port) > 65_535:
+    if not (port.isascii() and port.isdigit() and len(port) < 6) or int(port) > 65_535:
         raise OperatorError(f"'{text}' is no address to listen on", next_step="write host:port")
     return host.strip("[]") or default_host, int(port)
 

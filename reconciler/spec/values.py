@@ -21,6 +21,7 @@ __all__ = [
     "REFERENCE",
     "SHARE",
     "SIZE",
+    "TUNER_ADDRESS",
     "WEB_ADDRESS",
     "WEB_OR_REFERENCE",
     "Format",
@@ -329,6 +330,20 @@ LISTEN: Final = Format(
     r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$",
     examples=("0.0.0.0:5004", "[::]:5004"),
     parse=_listen,
+    explain=_explain_listen,
+)
+
+
+def _tuner_address(text: str) -> str:
+    _listen(text.rpartition("://")[2].rstrip("/"))
+    return text
+
+
+TUNER_ADDRESS: Final = Format(
+    "an address and a port such as 192.168.0.5:34400, or a port",
+    r"^((https?://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):)?[0-9]{1,5}/?$",
+    examples=("192.168.0.5:34400", "0.0.0.0:34400"),
+    parse=_tuner_address,
     explain=_explain_listen,
 )
 

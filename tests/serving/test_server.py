@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from reconciler.errors import OperatorError
+from reconciler.serving.listeners import parse_address
 from reconciler.serving.server import serve
 from tests.conftest import Run
 from tests.serving.stage import LOOPBACK, Stage, ask, parse, served, until
@@ -473,3 +474,10 @@ def test_reset_page_is_no_fault_of_ours(
 
     run(main)
     assert [] == [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("text", ["old:²", "²", "old:", "old:99999", "old:" + "9" * 5000])
+def test_what_is_no_address_to_listen_on(text: str) -> None:
+    """It is refused by name; numbers of other scripts are none here."""
+    with pytest.raises(OperatorError, match="no address to listen on"):
+        parse_address(text, "0.0.0.0")

@@ -6,7 +6,15 @@ from reconciler.spec.containers import Key, Listed, Record
 from reconciler.spec.language.inputs import STREAM
 from reconciler.spec.language.words import LARGEST_LIMIT, ONE_NAME
 from reconciler.spec.shape import Flag, Formatted, Nullable, Text, Whole, Word
-from reconciler.spec.values import CHANNEL, DEVICE_PATH, day, duration, number_range, permission
+from reconciler.spec.values import (
+    CHANNEL,
+    DEVICE_PATH,
+    TUNER_ADDRESS,
+    day,
+    duration,
+    number_range,
+    permission,
+)
 
 __all__ = ["APPROVAL", "DVR", "MOVE", "OVERRIDE", "REMOVAL"]
 
@@ -85,7 +93,7 @@ DVR: Final = Record(
         ),
         Key("stream", STREAM, "How its streams are fetched; wins over the source."),
         Key("device_id", Text(), "The DeviceID of an adopted tuner."),
-        Key("also", Listed(Text()), "Further addresses an adopted tuner answers at."),
+        Key("also", Listed(Formatted(TUNER_ADDRESS)), "Further addresses an adopted tuner answers at."),
         Key(
             "guide_path",
             Formatted(DEVICE_PATH),
