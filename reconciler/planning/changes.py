@@ -380,7 +380,8 @@ def _due(draft: _Draft, now: str) -> bool:
     if applied is None or not applied.loaded_at:
         return True
     passed = datetime.fromisoformat(now) - datetime.fromisoformat(applied.loaded_at)
-    return passed.total_seconds() >= draft.target.content_age_s
+    # A moment to come was noted by a clock that was wrong: waiting for it could take years.
+    return abs(passed.total_seconds()) >= draft.target.content_age_s
 
 
 def _settle(draft: _Draft, device: Device, dvr: Dvr, context: Context) -> Applied | None:

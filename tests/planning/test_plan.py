@@ -291,6 +291,13 @@ def test_a_guide_that_moved_on_is_content() -> None:
         (a.dvr, a.kind) for a in due.plan.actions if a.dvr
     }
     assert all(c.content_only for c in due.plan.changes)
+    noted = home.ledger().dvrs["news"].applied
+    assert noted is not None
+    for moment, loads in (("2031-01-01T00:00:00Z", {"news"}), ("2026-03-01T04:13:00Z", set())):
+        ahead = replace(home, records={"news": {"applied": replace(noted, loaded_at=moment)}}).planned()
+        assert loads == {a.dvr for a in ahead.plan.actions if a.dvr}, (
+            "a clock that was years ahead, or seconds"
+        )
 
 
 def test_unpaired_channels_are_not_tried_again_until_something_changes() -> None:
