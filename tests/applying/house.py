@@ -61,6 +61,7 @@ QUICK = Timing(
     load_s=5.0,
     slot_s=5.0,
     unknown_s=0.3,
+    list_s=1.0,
 )
 
 
