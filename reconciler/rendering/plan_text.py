@@ -104,10 +104,15 @@ def _release(version: str) -> str:
 
 def _nothing(plan: Plan) -> str:
     dvrs = sum(c.kind == "same" or c.content_only for c in plan.changes)
+    made = f"({plan.made.replace('T', ' ').removesuffix('Z')}, {plural(plan.requests, 'request')}, {plan.seconds:.1f} s)"
+    if any(warning.code == "W314" for warning in plan.warnings):  # of channels nothing is known then
+        return (
+            f"No changes. The addresses of {plural(dvrs, 'DVR')} in Plex's database are as the spec says; "
+            f"channels are compared when Plex runs {made}."
+        )
     text = (
         f"No changes. {plural(dvrs, 'DVR')} with {plural(plan.channels_after, 'channel')} "
-        f"{'matches' if dvrs == 1 else 'match'} the spec "
-        f"({plan.made.replace('T', ' ').removesuffix('Z')}, {plural(plan.requests, 'request')}, {plan.seconds:.1f} s)."
+        f"{'matches' if dvrs == 1 else 'match'} the spec {made}."
     )
     content = sum(c.content_only for c in plan.changes)
     return text + (f"\nThe guide of {plural(content, 'DVR')} moved on." if content else "")

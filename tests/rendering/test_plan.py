@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.lineups.model import Block
-from reconciler.planning.model import Counts, Plan
+from reconciler.planning.model import Counts, Plan, PlanWarning
 from reconciler.rendering import plan_markdown, plan_rows, plan_text
 from reconciler.rendering.ink import cells
 from tests.rendering.plans import busy_plan, channels, quiet_plan
@@ -44,6 +44,14 @@ def test_text_is_as_stored(name: str, plan: Plan, actions: bool) -> None:
     """The text changes only where somebody meant it to."""
     saved = plan_text.Saved("friday.plan", "7f3ad1" + "0" * 54 + "c41e") if plan.actions else None
     check(name, plan_text.render(plan, color=False, saved=saved, actions=actions))
+
+
+def test_a_stopped_plex_matches_in_its_addresses_alone() -> None:
+    """Nothing to do in its database is no word about channels."""
+    stopped = replace(quiet_plan(), warnings=(PlanWarning("W314", "Plex is stopped", "start Plex"),))
+    text = plan_text.render(stopped, color=False)
+    assert "No changes. The addresses of 2 DVRs in Plex's database are as the spec says; channels are" in text
+    assert "match the spec" not in text
 
 
 def test_channel_list_is_as_stored() -> None:
