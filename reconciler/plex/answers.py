@@ -203,7 +203,8 @@ def _device(node: Node, *, parent: str) -> Device:
         tuners=node.number("tuners"),
         status=node.get("status"),
         state=node.get("state"),
-        parent=node.get("parentID", parent),
+        # A row id (2.2), of which none is 0 (8.2): a server that writes 0 for "in no DVR" says nothing else.
+        parent=node.get("parentID", parent).removeprefix("0") or parent,
         pairs=_pairs(node, default="0"),
     )
 

@@ -251,6 +251,19 @@ def test_the_uuid_names_a_tuner_that_has_no_field_for_it() -> None:
     assert [device.device_id for device in found] == ["PTCTL001", "", ""]
 
 
+def test_in_which_dvr_a_tuner_is() -> None:
+    """Left out and 0 are none: no row has that id; within a DVR it is that one."""
+    node = read(
+        b'{"MediaContainer":{"Device":[{"key":"1"},{"key":"2","parentID":0},{"key":"3","parentID":30}],'
+        b'"Dvr":[{"key":"28","Device":[{"key":"4"},{"key":"5","parentID":0}]}]}}'
+    )
+    found, dvrs = answers.devices(node), answers.dvrs(node)
+    assert isinstance(found, tuple)
+    assert isinstance(dvrs, tuple)
+    assert ["", "", "30"] == [device.parent for device in found]
+    assert ["28", "28"] == [device.parent for device in dvrs[0].devices]
+
+
 @pytest.mark.accepts("PLN-8")
 def test_what_is_counted_and_not_there_is_unknown() -> None:
     """A list that says how long it is and is shorter proves nothing about what is missing from it."""
