@@ -84,9 +84,9 @@ def of_serve(spec: Spec, ledger: Ledger, status: Mapping[str, Any] | Unknown) ->
         yield Finding(
             "hint",
             "hidden grabs",
-            "no stream was asked for since serve started; if Plex says that tuning fails all the same, it holds grabs "
-            "that no list shows",
-            "restart Plex while nobody watches",
+            "nobody asked for a stream since serve started; should Plex say that it cannot tune all the same, it holds "
+            "tunes that no list shows",
+            "nothing while all is well; else restart Plex while nobody watches",
         )
 
 

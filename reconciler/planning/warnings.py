@@ -51,7 +51,9 @@ def _not_fetched(report: SourceReport) -> PlanWarning:
         text += f"; the copy in use is {span(report.age_s)} old"
     elif not guide:
         text += " and there is no copy"
-    return PlanWarning("W121" if guide else "W120", text, "ptctl doctor")
+    if guide:  # doctor asks no guide
+        return PlanWarning("W121", text, f"check guides.{report.name}, then: ptctl refresh")
+    return PlanWarning("W120", text, "ptctl doctor")
 
 
 def _silent(world: World) -> Iterator[PlanWarning]:
