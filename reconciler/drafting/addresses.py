@@ -64,10 +64,22 @@ def panel_of(address: str) -> Panel | None:
     return None
 
 
+_NO_ACCOUNTS: Final = frozenset(
+    {
+        *(
+            ("stream", word) for word in ("channel", "channelid", "channelnumber", "service", "mux")
+        ),  # Tvheadend
+        ("stream", "channels"),  # Tunarr
+        ("iptv", "channel"),  # ErsatzTV
+    }
+)
+"""Two words before a number that look like an account and are a server's own path."""
+
+
 def stream_account(url: str) -> Panel | None:
     """The account in a stream's address of the shape `[/live]/<user>/<pass>/<id>[.ext]`."""
     shape = panel_path(url.strip())
-    if shape is None:
+    if shape is None or tuple(map(str.lower, shape.account)) in _NO_ACCOUNTS:
         return None
     parts = urlsplit(url.strip())
     user, password = (unquote(part) for part in shape.account)

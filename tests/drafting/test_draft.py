@@ -150,6 +150,12 @@ def test_accounts_in_streams() -> None:
     assert found is not None
     assert ("http://h:80", "u+1", "p&") == (found.host, found.username.reveal(), found.password.reveal())
     assert None is stream_account("http://cdn.example.net/a/index.m3u8")
+    for path in (
+        "stream/channelid/123456?ticket=AB&profile=pass",
+        "stream/channels/5?mode=hls",
+        "iptv/channel/5.ts",
+    ):
+        assert None is stream_account(f"http://tvheadend:9981/{path}")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,11 @@ def test_what_did_not_come() -> None:
     ] == told(home, "W120")
     assert [
         ('guide "g" could not be fetched', "check guides.g, then: ptctl refresh", ""),
-        ('guide "h" could not be fetched; the copy in use is 2 h old', "check guides.h, then: ptctl refresh", ""),
+        (
+            'guide "h" could not be fetched; the copy in use is 2 h old',
+            "check guides.h, then: ptctl refresh",
+            "",
+        ),
     ] == told(home, "W121")
     asked = reported(
         cached=True, a=SourceReport("a", "m3u", "cached", 5), z=SourceReport("z", "m3u", "absent")
