@@ -129,9 +129,13 @@ class _Finder:
                 for name in channel.names:
                     if _is_name(normal := normalise_name(name)):
                         self._by_name[normal].add(channel.id)
+        self._likes: dict[frozenset[str], GuideMatch | None] = {}
+        # two ids of one name are as good as a thousand: neither is clearly the one
+        self._first_two: dict[str, list[str]] = {}
         self._by_word: dict[str, set[str]] = defaultdict(set)
         if "fuzzy" in spec.match:
-            for normal in self._by_name:
+            for normal, same in self._by_name.items():
+                self._first_two[normal] = sorted(same)[:2]
                 for word in normal.split():
                     self._by_word[word].add(normal)
 
@@ -168,8 +172,14 @@ class _Finder:
         """The one name that is like enough, and clearly more so than any name of another channel."""
         if "fuzzy" not in self.spec.match:
             return None
+        names = frozenset((normalise_name(channel.guide_name), normalise_name(channel.name)))
+        if names not in self._likes:
+            self._likes[names] = self._likest(names)
+        return self._likes[names]
+
+    def _likest(self, names: Iterable[str]) -> GuideMatch | None:
         scores: dict[str, float] = {}
-        for normal in {normalise_name(channel.guide_name), normalise_name(channel.name)} - {""}:
+        for normal in filter(None, names):
             words = normal.split()
             # Names that share no word but the commonest are not compared: 40,000 times 10,000 would take hours.
             rare = sorted((w for w in words if w in self._by_word), key=lambda w: (len(self._by_word[w]), w))[
@@ -177,7 +187,7 @@ class _Finder:
             ]
             for other in {name for word in rare for name in self._by_word[word]}:
                 score = _likeness(normal, other)
-                for xmltv_id in self._by_name[other]:
+                for xmltv_id in self._first_two[other]:
                     scores[xmltv_id] = max(score, scores.get(xmltv_id, 0.0))
         ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
         if not ranked or ranked[0][1] < LIKENESS:

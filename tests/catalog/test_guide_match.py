@@ -1,6 +1,7 @@
 """Matching channels to guides: order of guides, ways of matching, uniqueness."""
 
 import random
+import time
 
 import pytest
 
@@ -184,3 +185,14 @@ def test_a_name_belongs_to_one_channel() -> None:
     assert {} == found([MatchInput("1", "", "A")], guide("g", "name", x="A", y="a"))
     named = [MatchInput("1", "", "A", "B")]
     assert {"1": ("g", "y", "name")} == found(named, guide("g", "name", x="A", y="B"))
+
+
+def test_a_name_that_thousands_have() -> None:
+    """Event channels: a likeness is looked for once for all of one name, and many of a guide's one name are none."""
+    events = [MatchInput(str(n), "", "Event Channel Ppv") for n in range(3000)]
+    same = GuideIndex({f"c{n}": GuideChannel(f"c{n}", ("Event Chanel Ppv",)) for n in range(3000)}, {})
+    began = time.process_time()
+    assert {} == match(events, [(Guide("g", path="g.xml", match=("fuzzy",)), same)])
+    assert time.process_time() - began < 2.0  # by pairs it took a minute
+    one = GuideIndex({"c": same.channels["c7"]}, {})
+    assert 3000 == len(match(events, [(Guide("g", path="g.xml", match=("fuzzy",)), one)]))
