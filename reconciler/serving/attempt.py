@@ -37,6 +37,8 @@ SEATED: Final = frozenset(
     {"timeout", "reset", "empty", "short", "not-ts", "muxer", "encrypted", "no-segment", "empty-segment"}
 )
 """Of whom this is said, the provider had let in, and may count for a while."""
+FIRST_AGAIN_S: Final = 0.3
+"""Most panels notice a close within a blink; those that do not are asked once a second."""
 AGAIN_S: Final = 1.0
 
 
@@ -87,12 +89,11 @@ class Attempt:
         lease = await self._lease(way, terms.limits)
         if held is not None:
             held(lease)
-        asked = False
+        account = next(a for a in way.accounts if a.key == lease.account)
         try:
             # Whoever zaps is refused once, not once a channel: who asks on and on is banned (iptv-streams.md B4).
-            await trio.sleep(self.pool.held_off_s(lease.account))
-            asked = True
-            upstream = await self._patiently(way, lease.account, terms)
+            await trio.sleep(min(terms.limits.slot_s, self.pool.held_off_s(account)))
+            upstream = await self._patiently(way, lease, account, terms)
             self.pool.served(lease.account)
         except AttemptFailed as error:
             if error.cause == "limit" and error.wait_s is not None and way.is_of_an_account:
@@ -100,7 +101,7 @@ class Attempt:
             self.pool.release(lease, served=error.connected and error.cause in SEATED)
             raise
         except BaseException:
-            self.pool.release(lease, served=asked)
+            self.pool.release(lease, served=lease.asking)
             raise
         return Won(way, upstream, lease)
 
@@ -115,21 +116,24 @@ class Attempt:
         except PoolFull as error:
             raise AttemptFailed("pool", str(error), connected=False) from error
 
-    async def _patiently(self, way: Way, key: str, terms: Terms) -> Upstream:
-        """Ask; while the account cools again once a second, or when the provider says, unless that is too long."""
-        slot_s = terms.limits.slot_s
+    async def _patiently(self, way: Way, lease: Lease, account: Account, terms: Terms) -> Upstream:
+        """Ask; while the account cools again: soon, then once a second, or when the provider says, unless that is too long."""
+        slot_s, key = terms.limits.slot_s, account.key
         until = trio.current_time() + slot_s
         told = False
         while True:
+            lease.asking = True
             try:
                 return await self._open(way, key, terms)
             except AttemptFailed as error:
+                lease.asking = False
                 if error.cause == "limit" and not told:
                     told = True
                     self.pool.count_refusal(key)
                     if way.is_of_an_account:
-                        self.pool.learn(next(a for a in way.accounts if a.key == key), error.allowed)
-                pause_s = error.wait_s or min(AGAIN_S, slot_s / 3)
+                        self.pool.learn(account, error.allowed)
+                step_s = AGAIN_S if self.pool.refused_since_close(key) else FIRST_AGAIN_S
+                pause_s = error.wait_s or min(step_s, slot_s / 3)
                 if error.cause not in LIMIT_CAUSES or pause_s >= slot_s or not self.pool.cooling(key):
                     raise
                 self.pool.hold_off(key, pause_s)

@@ -7,6 +7,7 @@ while as the account's true limit. This module refuses to open and to close sock
 """
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Literal
@@ -23,6 +24,7 @@ COOLING_S: Final = 5.0
 MOST_REST_S: Final = 600.0
 """An account or a host rests at most so long, whatever a provider asks for and however often (iptv-streams.md C6)."""
 MOST_RESTS: Final = 16
+MOST_CLOSES: Final = 32
 
 
 class PoolFull(Exception):
@@ -51,6 +53,8 @@ class Lease:
     """Held by an upstream that nobody watches at the moment."""
     asked: bool = False
     given_back: bool = False
+    asking: bool = False
+    """The provider was asked and has not answered yet: it may have let the connection in."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,12 @@ class _Book:
     """How often in a row it was told to rest."""
     rested_until: float = 0.0
     held_off_until: float = 0.0
+    late_s: float = 0.0
+    """So long after a close a newcomer was let in at last: how late the panel notices."""
+    late_until: float = 0.0
+    closes: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_CLOSES))
+    refused_since: bool = False
+    """Since the last close somebody was refused."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -179,6 +189,8 @@ class Pool:
         lease.given_back = True
         if served:
             book.released_at = trio.current_time()
+            book.closes.append(book.released_at)
+            book.refused_since = False
         self._changed.set()
         self._changed = trio.Event()
 
@@ -218,15 +230,35 @@ class Pool:
 
     def hold_off(self, key: str, wait_s: float) -> None:
         """It was refused a moment ago, perhaps for a connection that was just closed: the next asks after so long."""
-        self._book(key).held_off_until = trio.current_time() + wait_s
+        book = self._book(key)
+        book.held_off_until = trio.current_time() + wait_s
+        book.refused_since = True
 
-    def held_off_s(self, key: str) -> float:
-        """How long whoever asks next has to wait first; mostly 0."""
-        return max(0.0, self._book(key).held_off_until - trio.current_time())
+    def refused_since_close(self, key: str) -> bool:
+        """Whether somebody was refused already since a connection was last closed."""
+        return self._book(key).refused_since
+
+    def held_off_s(self, account: Account) -> float:
+        """How long whoever asks next, and has a lease, has to wait first; mostly 0.
+
+        Where it is known how late the panel notices a close, so long as what was closed still fills the account there.
+        """
+        book, now = self._book(account.key), trio.current_time()
+        until, limit = book.held_off_until, self.limit(account)
+        if limit is not None and now < book.late_until:
+            counted = [at for at in book.closes if at + book.late_s > now]
+            over = self._held(account.key) + len(counted) - limit
+            if over > 0 and counted:
+                until = max(until, counted[min(over, len(counted)) - 1] + book.late_s)
+        return max(0.0, until - now)
 
     def served(self, key: str) -> None:
-        """The provider gave a stream: the next rest is a first one again."""
-        self._book(key).rests = 0
+        """The provider gave a stream: the next rest is a first one again, and a refusal before it was about a close."""
+        book, now = self._book(key), trio.current_time()
+        book.rests = 0
+        if book.refused_since and now - book.released_at < COOLING_S:
+            book.late_s, book.late_until = now - book.released_at, now + LEARNED_FOR_S
+        book.refused_since = False
 
     def cooling(self, key: str) -> bool:
         """Whether a refusal may be about a connection that was closed a moment ago."""

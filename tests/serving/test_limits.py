@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from reconciler.lineups.manifest import Alternative
 from reconciler.sandbox.faults import Fault
@@ -187,6 +188,29 @@ def test_rests_grow_until_a_stream_comes() -> None:
         assert 5 == round(pool.resting_s("b"))
 
     trio.run(main)
+
+
+def test_how_late_a_panel_notices_is_learned() -> None:
+    """Once known, nobody asks before what was closed is forgotten there; with room to spare nobody waits."""
+
+    async def main() -> None:
+        pool, account = Pool(), PoolAccount("a", 1)
+        lease = await pool.acquire((account,), "viewer", wait_s=0)
+        pool.release(lease)
+        lease = await pool.acquire((account,), "viewer", wait_s=0)
+        assert 0 == pool.held_off_s(account)
+        pool.hold_off("a", 1.0)  # refused
+        assert 1 == pool.held_off_s(account)
+        await trio.sleep(2)
+        pool.served("a")  # let in two seconds after the close
+        pool.release(lease)
+        await pool.acquire((account,), "viewer", wait_s=0)
+        assert 2 == pool.held_off_s(account)
+        assert 0 == pool.held_off_s(PoolAccount("a", 2))
+        await trio.sleep(1.5)
+        assert 0.5 == pool.held_off_s(account)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
 def test_the_number_that_a_provider_names() -> None:
