@@ -236,7 +236,8 @@ def test_one_is_adopted_one_proposed_several_are_named(run: Run[None], tmp_path:
             plan = json.loads((await home.ptctl("plan", "-f", "json")).out)
             changes = {c["dvr"]: c for c in plan["changes"]}
             warnings = {w["code"]: w for w in plan["warnings"] if w["dvr"]}
-            assert "adopt" == changes["locals"]["kind"] or changes["locals"]["blocks"]
+            assert "replace" == changes["locals"]["kind"], "its guide is elsewhere"
+            assert {"replace:locals"} <= {b["lift"] for b in changes["locals"]["blocks"]}
             assert "same DeviceID: it is adopted" in warnings["W301"]["message"]
             assert f"ptctl adopt sports --plex {proposed.key}" == warnings["W302"]["next_step"]
             assert "add" == changes["sports"]["kind"]

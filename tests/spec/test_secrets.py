@@ -159,7 +159,7 @@ def test_the_mask_is_always_eight_stars(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True)])
 def test_a_secret_file_that_others_read_is_warned_about(mode: int, warned: bool, tmp_path: Path) -> None:
     """Files named by envfile, file, subscription (the newest match) and plexprefs are looked at, not read."""
-    for name in ("iptv.env", "password", "sub.2025.txt", "sub.2026.txt", "Preferences.xml"):
+    for name in ("iptv.env", "password", "sub.2025.txt", "sub.2026.txt", "Preferences.xml", "key"):
         (tmp_path / name).write_text("secret", encoding="utf-8")
         (tmp_path / name).chmod(mode)
     fragment = (
@@ -167,10 +167,12 @@ def test_a_secret_file_that_others_read_is_warned_about(mode: int, warned: bool,
         '  b: "subscription:sub.*.txt"\n'
         '  c: {token: "plexprefs:Preferences.xml"}\n'
         '  d: {token: "file:missing"}\n'
+        "buckets: [{name: main, match: {}}]\n"
+        'dvrs: {main: {stream: {headers: {X-Key: "file:key"}}}}\n'
     )
     found = findings(tmp_path, fragment)
-    assert [(2, 17), (2, 49), (3, 6), (4, 14)] * warned == [place(finding) for finding in found]
-    assert {"V308"} if warned else set() == {finding.code for finding in found}
+    assert [(2, 17), (2, 49), (3, 6), (4, 14), (7, 41)] * warned == [place(finding) for finding in found]
+    assert ({"V308"} if warned else set()) == {finding.code for finding in found}
     assert all("chmod 600" in finding.hints[0] for finding in found)
 
 

@@ -58,7 +58,7 @@ def _references(subject: Subject) -> list[Val]:
     pool = subject.value("serve", "pool")
     if pool is not None and (reference := SecretRef.parse(pool.data)) is not None:
         found.append(Val(pool.node, reference))
-    for section in ("sources", "guides"):
+    for section in ("sources", "guides", "dvrs"):
         for entry in subject.named(section).values():
             for path in (("headers",), ("stream", "headers")):
                 headers = inner(entry, *path)
