@@ -118,3 +118,22 @@ def test_aliases_that_are_gone_do_not_pile_up() -> None:
     (record,) = ledger.channels.values()
     assert 32 + 11 == len(record.aliases)  # and the eleven that are listed, none of which it is called by
     assert sorted(record.aliases) == list(record.aliases)
+
+
+def test_what_is_noted_of_a_channel_that_stays_and_of_one_that_moves() -> None:
+    """The provider's newest group, and since when: kept where it lives, anew where it has moved to."""
+    first = run(SPEC, BEFORE)
+    later = TODAY.replace(day=20)
+    stays = run(SPEC, (ONE._replace(group="NEWS 2"), TWO, LATE), first.ledger, today=later).ledger
+    assert ("news", "NEWS 2", TODAY.isoformat()) == facts(stays, "main/1")
+    narrow = replace(EDITED, buckets=(replace(NEWS, match=field("name", "One")), REST))
+    moves = run(narrow, BEFORE, first.ledger, today=later, allow=["moved:news"]).ledger
+    assert ("rest", "NEWS", later.isoformat()) == facts(moves, "main/2")
+    held = run(SPEC, (ONE, TWO._replace(group="MORE"), LATE), first.ledger, today=later).ledger
+    assert ("news", "NEWS", TODAY.isoformat()) == facts(held, "main/2")
+
+
+def facts(ledger: Ledger, id_: str) -> tuple[str, str, str]:
+    """Where a channel lives, its group, and since when."""
+    record = ledger.channels[id_]
+    return record.dvr, record.group, record.since
