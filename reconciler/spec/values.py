@@ -82,7 +82,7 @@ class Refused(Exception):
 class Format:
     """A kind of text. `what` completes "must be"; `pattern` is anchored and means the same in ECMA-262."""
 
-    __slots__ = ("_explain", "_parse", "_search", "examples", "pattern", "what")
+    __slots__ = ("_explain", "_match", "_parse", "examples", "pattern", "what")
 
     def __init__(
         self,
@@ -96,15 +96,16 @@ class Format:
         self.what = what
         self.pattern = pattern
         self.examples = examples
-        self._search: Callable[[str], re.Match[str] | None] | None = None
+        self._match: Callable[[str], re.Match[str] | None] | None = None
         self._parse = parse
         self._explain = explain
 
     def fits(self, text: str) -> bool:
         """Whether the pattern matches. The first call compiles it."""
-        if self._search is None:
-            self._search = re.compile(self.pattern).search
-        return self._search(text) is not None
+        if self._match is None:
+            # not `search`: Python's $ is also before a line end at the end, ECMA's is not
+            self._match = re.compile(self.pattern).fullmatch
+        return self._match(text) is not None
 
     def parse(self, text: str) -> object:
         """The value of a text that fits. Raises `Refused` where the meaning is impossible (31 February)."""
