@@ -33,7 +33,7 @@ import trio
 from tests import warm_program
 from tests.warm_program import NUMBER, PASSED_ON
 
-__all__ = ["Command", "finished", "program", "start"]
+__all__ = ["Command", "finished", "program", "python", "start"]
 
 LAZY: Final = ("click.shell_completion", "deepdiff", "hypercorn.trio", "jsonschema", "sqlite3")
 """What commands load while they run, apart from the package's own modules."""
@@ -119,6 +119,11 @@ def program() -> Path:
     return _server()
 
 
+def python() -> str:
+    """An interpreter for `sys.executable` that can do one thing, `-m reconciler`, without loading it: what `serve` starts."""
+    return str(_server() / "python")
+
+
 def _number(told: socket.socket) -> int:
     """The next number that the server says."""
     data = told.recv(NUMBER.size)
@@ -169,8 +174,9 @@ def _begin(folder: Path, owner: int) -> None:
             stdin=subprocess.DEVNULL,
         )
     script = Path(warm_program.__file__).read_text("utf-8")
-    (folder / "ptctl").write_text(f"#!{sys.executable} -IS\n{script}", "utf-8")
-    (folder / "ptctl").chmod(0o755)
+    for name in ("python", "ptctl"):  # this one last: it says that all is there
+        (folder / name).write_text(f"#!{sys.executable} -IS\n{script}", "utf-8")
+        (folder / name).chmod(0o755)
     if owner == os.getpid():
 
         def end() -> None:
@@ -195,7 +201,7 @@ def _load_everything() -> None:
     gc.freeze()
 
 
-def _become(asking: socket.socket, streams: Sequence[int]) -> None:
+def _become(asking: socket.socket, streams: Sequence[int], folder: str) -> None:
     """In the fork: take the command's streams, directory, environment and words."""
     with asking, asking.makefile("rb") as sent:
         asked = marshal.loads(sent.read(*NUMBER.unpack(sent.read(NUMBER.size))))
@@ -215,6 +221,7 @@ def _become(asking: socket.socket, streams: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(asked["env"])
     sys.argv = ["ptctl", *asked["arguments"]]
+    sys.executable = f"{folder}/python"  # a command that starts another one
 
 
 def _serve(listener: socket.socket, owner: int, folder: str) -> None:
@@ -250,7 +257,7 @@ def _serve(listener: socket.socket, owner: int, folder: str) -> None:
                     left.close()
                 os.close(waking)
                 os.close(woken)
-                _become(asking, streams)
+                _become(asking, streams, folder)
                 return
             for number in streams:
                 os.close(number)

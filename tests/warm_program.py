@@ -50,4 +50,8 @@ def main(words: list[str], folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:], __file__.rpartition("/")[0])
+    here, _, name = __file__.rpartition("/")
+    if name == "python":
+        assert sys.argv[1:3] == ["-m", "reconciler"], f"this one cannot {sys.argv[1:]}"
+        del sys.argv[1:3]
+    main(sys.argv[1:], here)

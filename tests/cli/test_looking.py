@@ -1,6 +1,7 @@
 """The loop's runs over a Plex that somebody changes: what `serve.reconcile` finds, mends, shows and tells."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from reconciler.sandbox.wire import Exchange
 from reconciler.sandbox.wire import serve as wire_serve
 from reconciler.serving.drift import DriftSeen
 from reconciler.spec.loading import load
+from tests import warm
 from tests.cli.settled import Guard, settled
 from tests.conftest import Run
 from tests.e2e.world import SPEC, World
@@ -68,6 +70,9 @@ def test_what_somebody_changed_is_seen_and_told(
         async with settled(tmp_path) as home, listening() as (url, heard):
             for name, value in {**home.environment, "NTFY_URL": url}.items():
                 monkeypatch.setenv(name, value)
+            for name in [name for name in os.environ if name.startswith("PYTHON")]:
+                monkeypatch.delenv(name)
+            monkeypatch.setattr("sys.executable", warm.python())
             job, seen = looking(home, mode)
             guard = Guard(home)
             assert await job.run("a test")
