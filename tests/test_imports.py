@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 PACKAGE: Final = Path(__file__).resolve().parent.parent / "reconciler"
-LEAVES: Final = {"errors", "diagnostics", "secret", "wording"}
+LEAVES: Final = {"errors", "diagnostics", "patterns", "secret", "wording"}
 NETWORK: Final = {"httpx", "trio", "hypercorn", "starlette", "h11", "anyio", "asyncio", "socket", "ssl"}
 CLOCKS: Final = {"time", "random", "secrets", "uuid"}
 PURE_PLEX: Final = {"plex.model", "plex.answers", "plex.requests"}
@@ -19,6 +19,7 @@ PURE_PLEX: Final = {"plex.model", "plex.answers", "plex.requests"}
 RULES: Final[dict[str, tuple[set[str], set[str]]]] = {
     "errors": (set(), NETWORK | CLOCKS),
     "diagnostics": (set(), NETWORK | CLOCKS),
+    "patterns": ({"errors"}, NETWORK | CLOCKS),
     "secret": (set(), NETWORK | CLOCKS),
     "wording": (set(), NETWORK | CLOCKS),
     "state_db": (LEAVES, NETWORK | CLOCKS),

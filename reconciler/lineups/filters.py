@@ -4,7 +4,6 @@ Each step runs over all items before the next begins, so that a step that needs 
 everything at once. Counts are in catalogue entries. This module refuses to know buckets' contents and numbers.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from reconciler.diagnostics import Span
 from reconciler.lineups.item import Item
 from reconciler.lineups.matching import Hosts, Predicate, predicate, uses_field
 from reconciler.lineups.merge import merged
+from reconciler.patterns import substituting
 from reconciler.spec.model import Drop, Filter, Matcher, Merge, Only, Prefer, Rename, SetFields, Spec
 
 __all__ = ["Event", "Filters", "Tally", "Watch"]
@@ -180,7 +180,7 @@ def _face(item: Item) -> tuple[str, ...]:
 
 
 def _renaming(action: Rename) -> Callable[[list[Item]], list[Item]]:
-    substitute = re.compile(action.regex).sub
+    substitute = substituting(action.regex)
     wanted, to = action.field, action.to
 
     def run(items: list[Item]) -> list[Item]:

@@ -11,6 +11,7 @@ from typing import Final, assert_never
 
 from reconciler.catalog.address import host_of
 from reconciler.lineups.item import Item
+from reconciler.patterns import searching
 from reconciler.spec.model import (
     AllOf,
     AnyOf,
@@ -94,8 +95,7 @@ def text_test(condition: Condition) -> TextTest:
             found = re.compile(rf"(?<!\w)(?:{choice})(?!\w)", re.IGNORECASE).search
             return lambda value: found(value) is not None
         case Regex(pattern):
-            search = re.compile(pattern).search
-            return lambda value: search(value) is not None
+            return searching(pattern)
         case Exists(wanted):
             return lambda value: bool(value) is wanted
         case OneOf(conditions):

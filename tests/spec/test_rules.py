@@ -1,11 +1,9 @@
 """Every rule that compares values: its code, its place to the column, and its silence where nothing is wrong."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from reconciler.spec.checks import patterns
 from tests.spec.specs import accepted, findings, loaded, marked, place
 
 TWO = "buckets: [{name: one, match: {group: A}}, {name: two, match: {}}]\n"
@@ -212,22 +210,6 @@ def test_any_two_overlapping_ranges_fail(tmp_path: Path) -> None:
     found = findings(tmp_path, moved)
     assert [("V152", 'number ranges of "d6" and "d7" overlap')] == [(f.code, f.summary) for f in found]
     assert found[0].hints == ("the next free range that keeps four digits is 5200-5799",)
-
-
-@pytest.mark.parametrize("pattern", ["(a+)+", "(a*)*b", r"(\w+\s?)+$", "(?:a|b+)*", "((x+)y?)*", "(.*,)*x"])
-def test_explosive_patterns_are_known(pattern: str) -> None:
-    """Repetitions of repetitions without a firm sign between them are found in the parse tree."""
-    assert patterns.explosive(pattern)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    ["a+b+c+", "(ab)+", "(a+b)+", r"(?i)adult|xxx", "(a++)+", "(?>a+)+", "x{2,5}y*", r"\s+(HD|FHD)$"],
-)
-def test_ordinary_patterns_are_not_suspected(pattern: str) -> None:
-    """What people write does not get a warning."""
-    assert not patterns.explosive(pattern)
-    assert re.compile(pattern)
 
 
 @pytest.mark.accepts("LNK-1")

@@ -1,28 +1,24 @@
 """Regular expressions: they compile, their replacement fits, and they end in reasonable time; globs: what they say is meant.
 
-A pattern in which a repetition repeats a repetition can take years on one channel name; it is found by its parse
-tree, not by trying. Refuses to run a pattern on anything.
+Refuses to run a pattern on anything: which ones are slow is told by their form.
 """
 
 import re
 import warnings
-from collections.abc import Iterator
-from re import _constants as sre  # type: ignore[attr-defined]  # not in typeshed; the parser every `re` call uses
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, Final
+from re import _parser as parser  # type: ignore[attr-defined]  # not in typeshed; it reads replacements for `re` too
+from typing import Final
 
+from reconciler.patterns import explosive
 from reconciler.spec.checks.subject import Subject, inner
 from reconciler.spec.nodes import Scalar
 from reconciler.spec.places import inside
 from reconciler.spec.shape import Val
 
-__all__ = ["check", "explosive"]
+__all__ = ["check"]
 
 LONGEST: Final = 2000
 # a text, because few globs have brackets
 _BRACKETS: Final = r"(?<![^*\s])(?P<word>\[[A-Za-z]{2,}[A-Za-z0-9 ]*\])(?![^*\s])"
-_MANY: Final = 8
-"""A repetition that may run at least so often counts as unlimited."""
 
 
 def check(subject: Subject) -> None:
@@ -135,66 +131,3 @@ def _replacement(subject: Subject, compiled: re.Pattern[str], to: Val) -> None:
             f"this replacement does not fit its pattern: {reason}",
             hints=(r"\1 is what the first ( ) found; write \\ for a backslash",),
         )
-
-
-def explosive(pattern: str) -> bool:
-    """Whether a valid pattern may take time that doubles with every character. Costs as much as compiling it."""
-    return _explosive(parser.parse(pattern))
-
-
-# The parse tree is made of lists of pairs whose second part depends on the first.
-def _explosive(tree: Any) -> bool:
-    """Whether a repetition that backtracks contains another one whose turns can be cut in many ways."""
-    for kind, value in tree:
-        if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT):
-            _, most, body = value
-            if most >= _MANY and _loose(body):
-                return True
-            if _explosive(body):
-                return True
-        elif (
-            (kind is sre.SUBPATTERN and _explosive(value[3]))
-            or (kind is sre.BRANCH and any(_explosive(branch) for branch in value[1]))
-            or (kind in (sre.ASSERT, sre.ASSERT_NOT) and _explosive(value[1]))
-        ):
-            return True
-    return False
-
-
-def _loose(body: Any) -> bool:
-    """Whether a text can be cut into turns of `body` in more than one way: a repetition inside, and nothing firm
-    beside it that a turn has to begin or end with.
-    """
-    parts = list(_flat(body))
-    if len(parts) == 1 and parts[0][0] is sre.BRANCH:
-        return any(_loose(branch) for branch in parts[0][1][1])
-    repeats = [
-        value for kind, value in parts if kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and value[1] >= _MANY
-    ]
-    firm = [
-        (kind, value)
-        for kind, value in parts
-        if not (kind in (sre.MAX_REPEAT, sre.MIN_REPEAT) and (value[0] == 0 or value[1] >= _MANY))
-        and kind is not sre.AT
-    ]
-    if not repeats:
-        return False
-    return not firm or any(_takes_anything(value[2]) for value in repeats)
-
-
-def _flat(body: Any) -> Iterator[Any]:
-    """The parts of a sequence with the groups taken apart."""
-    for kind, value in body:
-        if kind is sre.SUBPATTERN:
-            yield from _flat(value[3])
-        else:
-            yield kind, value
-
-
-def _takes_anything(body: Any) -> bool:
-    """`.` or a negated set: it can take over what stands firmly beside it."""
-    return any(
-        kind is sre.ANY
-        or (kind is sre.IN and any(k is sre.NEGATE for k, _ in value) is True and len(value) == 1)
-        for kind, value in body
-    )
