@@ -32,6 +32,7 @@ from reconciler.ledger.model import Ledger
 from reconciler.pipeline import Prepared, Request, prepared
 from reconciler.pipeline.gather import client_id, plex_data, plex_token
 from reconciler.pipeline.published import tuners_of
+from reconciler.planning.actions import PUBLISH
 from reconciler.planning.model import Plan
 from reconciler.planning.staleness import staleness
 from reconciler.plex.connection import Connection, connected
@@ -99,6 +100,8 @@ async def converge(spec: Spec, request: Request, orders: Orders) -> Settled:
         if not await orders.consent(plan):
             return Settled(plan, why="declined")
         _remember(ready)
+        if all(action.kind != PUBLISH for action in plan.actions):
+            _keep_routes(ready)  # before anything of Plex, which may fail: viewers need them now
         chosen = replace(ready, planned=replace(ready.planned, plan=plan))
         with _journal(chosen, orders) as journal:
             orders.begun(journal.number, plan)

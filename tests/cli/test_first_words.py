@@ -113,3 +113,15 @@ def test_a_refresh_says_what_it_left_as_it_was(home: Path, capsys: pytest.Captur
     shown = capsys.readouterr().out
     assert "Done: " in shown
     assert "Blocked - left as it was:\n  news       S201  plan again with  --allow delete:news\n" in shown
+
+
+def test_new_tickets_reach_serve_though_nothing_else_changed(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list whose addresses have another ticket each time: routes follow also where the run has the ledger to write."""
+    (home / "ptctl.yaml").write_text(SPEC, "utf-8")
+    for ticket in ("AAAA1111", "BBBB2222", "CCCC3333"):
+        address = f"http://192.0.2.6:9981/stream/channel/a1b2c3d4e5f60718293a4b5c6d7e8f11?ticket={ticket}&profile=pass"
+        (home / "list.m3u").write_text(LIST.replace("http://192.0.2.1/1.ts", address), "utf-8")
+        assert 0 == run(["refresh"])
+        assert ticket in (home / ".ptctl/private/routes.json").read_text("utf-8"), capsys.readouterr().out
