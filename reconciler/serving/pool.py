@@ -180,8 +180,10 @@ class Pool:
             self._give_up(ticket)
         raise PoolFull(f"no free connection of {', '.join(a.key for a in accounts)}")
 
-    def release(self, lease: Lease, *, served: bool = True) -> None:
-        """Give a slot back. Harmless twice. `served` False: the provider certainly never took the connection."""
+    def release(self, lease: Lease, *, served: bool = True, noticed: bool = False) -> None:
+        """Give a slot back. Harmless twice. `served` False: the provider certainly never took the connection; `noticed`: it
+        ended the connection itself, and knows.
+        """
         book = self._book(lease.account)
         if lease not in book.leases:
             return
@@ -189,7 +191,8 @@ class Pool:
         lease.given_back = True
         if served:
             book.released_at = trio.current_time()
-            book.closes.append(book.released_at)
+            if not noticed:
+                book.closes.append(book.released_at)
             book.refused_since = False
         self._changed.set()
         self._changed = trio.Event()

@@ -1,8 +1,9 @@
 """One channel being watched: an upstream, the viewers it feeds, and what happens when the upstream fails.
 
 A session begins with the first viewer and ends some seconds after the last. In between it goes from way to way, and the
-viewers' connections survive that (STR-3). It holds one lease at a time, except while ways are raced. This module
-refuses to answer requests: `relay` does.
+viewers' connections survive that (STR-3). It holds one lease at a time, except while ways are raced. Longer than most
+modules, because the task, its clock and the sink share one thing: which way plays, and since when. This module refuses
+to answer requests: `relay` does.
 """
 
 import logging
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 NULLS_AFTER_S: Final = 1.0
 NULL_EVERY_S: Final = 0.3
 KEY_FRAME_WAIT_S: Final = 1.5
+ENDED_THERE: Final = frozenset({"eof", "reset"})
+"""The provider ended it, and does not count it any more."""
 STEADY_S: Final = 30.0
 """A way that played for so long and merely ended is tried again first."""
 MOST_SWITCHES: Final = 10
@@ -222,7 +225,7 @@ class Session:
         hurried = sum(now - at < HURRIED_S for at in self._recent)
         if now - self.began_at < limits.served_s:
             self._recent.append(now)
-        steady = now - self.began_at > STEADY_S and cause in {"eof", "reset"}
+        steady = now - self.began_at > STEADY_S and cause in ENDED_THERE
         if not steady:
             self._health.failed(old.way.stream_key, cause)
         self._switching = True
@@ -282,7 +285,7 @@ class Session:
         won, self.won = self.won, None
         if won is not None:
             won.upstream.close()
-            self._attempt.pool.release(won.lease)
+            self._attempt.pool.release(won.lease, noticed=self._play_cause in ENDED_THERE)
 
     def _told(self, way: Way, error: AttemptFailed | None) -> None:
         """Health belongs to the attempt: the host's where it did not answer, the stream's where it did."""

@@ -98,9 +98,9 @@ class SharedPool(Pool):
         """As `Pool`'s, with what is idle elsewhere."""
         return super().obtainable(accounts) or any(self._seen(a.key).yielding for a in accounts)
 
-    def release(self, lease: Lease, *, served: bool = True) -> None:
+    def release(self, lease: Lease, *, served: bool = True, noticed: bool = False) -> None:
         """As `Pool`'s; the others learn of it in a moment."""
-        super().release(lease, served=served)
+        super().release(lease, served=served, noticed=noticed)
         name = self._names.pop(lease, None)
         if name is not None:
             self._give_back(lease.account, name, served=served)

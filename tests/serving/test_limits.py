@@ -209,6 +209,9 @@ def test_how_late_a_panel_notices_is_learned() -> None:
         assert 0 == pool.held_off_s(PoolAccount("a", 2))
         await trio.sleep(1.5)
         assert 0.5 == pool.held_off_s(account)
+        await trio.sleep(1)
+        pool.release(await pool.acquire((PoolAccount("a", 2),), "viewer", wait_s=0), noticed=True)
+        assert 0 == pool.held_off_s(account), "the provider ended it itself"
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
