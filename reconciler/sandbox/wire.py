@@ -140,7 +140,10 @@ async def serve(
 
 async def _connection(stream: trio.SocketStream, handler: Handler) -> None:
     wire = h11.Connection(our_role=h11.SERVER, max_incomplete_event_size=HEAD_LIMIT_BYTES)
-    peer = stream.socket.getpeername()[:2]
+    try:
+        peer = stream.socket.getpeername()[:2]
+    except OSError:  # the client reset it before its turn came
+        return
     while True:
         request = await _next_request(wire, stream, peer)
         if request is None:

@@ -71,7 +71,11 @@ class _Backend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         stream = await self._trio.connect_tcp(host, port, timeout, local_address, socket_options)
-        peer = stream.get_extra_info("server_addr")
+        try:
+            peer = stream.get_extra_info("server_addr")
+        except OSError as error:  # reset since
+            await stream.aclose()
+            raise httpcore.ConnectError(str(error)) from error
         reach = reach_of(str(peer[0]))
         if reach not in _ALLOWED.get():
             await stream.aclose()

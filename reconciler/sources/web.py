@@ -308,10 +308,12 @@ async def broken_off(reply: httpx.Response, chunks: AsyncGenerator[bytes, None])
 
 
 def _peer(reply: httpx.Response) -> str:
-    """The IP address that answered, "" where the client does not say."""
+    """The IP address that answered, "" where the client does not say, or where the connection is reset by now."""
     stream = reply.extensions.get("network_stream")
-    address = stream.get_extra_info("server_addr") if stream is not None else None
-    return str(address[0]) if address else ""
+    with contextlib.suppress(OSError):
+        address = stream.get_extra_info("server_addr") if stream is not None else None
+        return str(address[0]) if address else ""
+    return ""
 
 
 def headers_for(at: str, headers: Mapping[str, str | Secret], *, first: str) -> dict[str, str]:

@@ -8,11 +8,13 @@ import os
 import resource
 import signal
 import socket
+import struct
 import zipfile
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,27 @@ async def load(
 def list_at(url: str, **more: Any) -> Source:
     """A source at an address."""
     return Source("list", "m3u", url=url, **more)
+
+
+def test_a_server_that_answers_and_resets(run: Run[None], tmp_path: Path) -> None:
+    """What closes with something unread sends a reset behind its answer: the list is read, or it is a failed fetch."""
+
+    async def answer(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1 << 16)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(LIST)}\r\n\r\n".encode()
+        await stream.socket.send(head + LIST)
+        stream.socket.close()
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            (listener,) = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+            port = listener.socket.getsockname()[1]
+            report, names = await load(list_at(f"http://127.0.0.1:{port}/list"), tmp_path)
+            assert (report.fetched, names) in [("fresh", ["Eins", "Zwei"]), ("absent", [])]
+            nursery.cancel_scope.cancel()
+
+    run(main)
 
 
 def packed(how: str) -> bytes:
