@@ -385,6 +385,10 @@ def failure_of(error: Exception) -> FetchFailed:
             return FetchFailed("reset", "the connection broke off or spoke no HTTP")
         case httpx.NetworkError():
             return FetchFailed("reset", "the connection was reset")
+        case httpx.LocalProtocolError() | UnicodeEncodeError():
+            return FetchFailed(
+                "elsewhere", "a header cannot be sent: each is one line of ASCII with a plain name"
+            )
         case httpx.UnsupportedProtocol() | httpx.InvalidURL() | ValueError():
             # the same at the next try
             return FetchFailed("elsewhere", "the address is no http or https address")

@@ -87,6 +87,26 @@ def list_at(url: str, **more: Any) -> Source:
     return Source("list", "m3u", url=url, **more)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"headers": (("X Y", "1"),)},
+        {"headers": (("X-Key", "Schlüssel"),)},
+        {"stream": StreamOptions(user_agent="VLC\r\nX: y")},
+    ],
+)
+def test_a_header_that_is_none_is_said(run: Run[None], tmp_path: Path, more: dict[str, Any]) -> None:
+    """Nothing is sent, nothing tried again, and the words are about the header."""
+
+    async def main() -> None:
+        async with serving(body(LIST)) as server:
+            report, _ = await load(list_at(server.url, **more), tmp_path)
+            assert "a header cannot be sent" in report.failure
+            assert [] == server.requests
+
+    run(main)
+
+
 def test_a_server_that_answers_and_resets(run: Run[None], tmp_path: Path) -> None:
     """What closes with something unread sends a reset behind its answer: the list is read, or it is a failed fetch."""
 
