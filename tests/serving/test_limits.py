@@ -416,13 +416,14 @@ def test_thousands_of_aborts_leave_nothing(run: Run[None], tmp_path: Path, clips
 
                 async def aborts(number: int, count: int) -> None:
                     for n in range(count):
-                        stream = await trio.open_tcp_stream(*place)
-                        await stream.send_all(b"GET /auto/v%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
-                        if n % 3 == 0:
-                            await trio.sleep(0.001)
-                        if n % 2:
-                            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                        await stream.aclose()
+                        # half of what a stream of trio's costs
+                        with trio.socket.socket() as viewer:
+                            await viewer.connect(place)
+                            await viewer.send(b"GET /auto/v%d HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+                            if n % 3 == 0:
+                                await trio.sleep(0.001)
+                            if n % 2:
+                                viewer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
                 await aborts(1000, 5)
                 await until(lambda: not serving.relay.sessions and handle.sockets() == 0)
