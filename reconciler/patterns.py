@@ -19,6 +19,7 @@ __all__ = ["LIMIT_S", "explosive", "searching", "substituting"]
 
 LIMIT_S: Final = 2.0
 """Seconds of one slow pattern on one text; a name takes microseconds."""
+_SHOWN: Final = 60
 _MANY: Final = 8
 """A repetition that may run at least so often counts as unlimited."""
 
@@ -55,8 +56,9 @@ def _within_limit(pattern: str, run: Callable[..., Any], *texts: str) -> Any:  #
     try:
         return run(*texts, timeout=LIMIT_S)
     except TimeoutError:
+        text = texts[-1] if len(texts[-1]) <= _SHOWN else texts[-1][:_SHOWN] + "..."
         raise SpecError(
-            f"the pattern {pattern!r} takes more than {LIMIT_S:g} s on {texts[-1]!r}",
+            f"the pattern {pattern!r} takes more than {LIMIT_S:g} s on {text!r}",
             next_step="ptctl help V307",
         ) from None
 
