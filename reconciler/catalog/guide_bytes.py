@@ -158,9 +158,8 @@ def _drained(unpack: _Unpacker, data: bytes) -> Iterator[bytes]:
         block = unpack.decompress(data, BLOCK_BYTES)
         if block:
             yield block
-        data = getattr(
-            unpack, "unconsumed_tail", b""
-        )  # zlib hands back what it did not read, lzma and bz2 keep it
+        # zlib hands back what it did not read, lzma and bz2 keep it
+        data = getattr(unpack, "unconsumed_tail", b"")
         if unpack.eof or (not data and len(block) < BLOCK_BYTES):
             return
 

@@ -28,6 +28,7 @@ from reconciler.lineups.item import Item, channel_of
 from reconciler.lineups.links import Links
 from reconciler.lineups.matching import uses_field
 from reconciler.lineups.model import (
+    OVERFLOW,
     Block,
     Channel,
     Desired,
@@ -162,7 +163,7 @@ class _Run:
         targets = tuple(self._target(part, placed, ids, after, causes) for part in placed.parts)
         exports = self._exports(placed, others, ids)
         tally = filters.tally
-        tally.dropped["overflow"] += sum(i.weight for i in placed.left_out)
+        tally.dropped[OVERFLOW] += sum(i.weight for i in placed.left_out)
         return Desired(
             dvrs=targets,
             exports=exports,

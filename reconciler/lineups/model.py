@@ -6,13 +6,14 @@ This module refuses to decide anything.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from reconciler.catalog.entry import Entry
 from reconciler.ledger.model import DvrRecord, Ledger
 from reconciler.spec.model import Dvr
 
 __all__ = [
+    "OVERFLOW",
     "Block",
     "Cause",
     "Channel",
@@ -173,6 +174,10 @@ class DvrTarget:
     lineup: Lineup
     causes: Mapping[str, Cause]
     overflowed: tuple[tuple[str, int], ...] = ()
+
+
+OVERFLOW: Final = "overflow"
+"""In `Desired.filtered`, beside the filters' names: what its bucket's DVR has no room for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from reconciler.catalog.entry import SourceReport
+from reconciler.lineups.model import OVERFLOW
 from reconciler.planning.model import Plan
 from reconciler.rendering.ink import WIDTH, cells, cut, pad, paint
 from reconciler.rendering.left_out import left_out
@@ -24,12 +25,14 @@ def sources(plan: Plan, *, color: bool) -> Iterator[str]:
     for report in plan.sources:
         yield from _source_lines(report, width)
         yield from left_out(report, f"  {'':{width}} ", WIDTH)
-    filtered = sum(count for _, count in plan.filtered)
+    over = sum(count for name, count in plan.filtered if name == OVERFLOW)
+    filtered = sum(count for _, count in plan.filtered) - over
+    full = f"{number(over)} more than their DVRs hold, " if over else ""
     unbucketed = sum(count for _, count in plan.unbucketed)
     live = [c for c in plan.changes if c.kind not in {"delete", "disown"}]
     yield (
         f"  {plural(plan.entries, 'entry')}: {number(plan.without_guide)} without guide, {number(filtered)} filtered, "
-        f"{number(unbucketed)} in no bucket -> {plural(sum(c.counts.after for c in live), 'channel')} in "
+        f"{full}{number(unbucketed)} in no bucket -> {plural(sum(c.counts.after for c in live), 'channel')} in "
         f"{plural(len(live), 'DVR')}"
     )
 

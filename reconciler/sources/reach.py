@@ -12,7 +12,7 @@ __all__ = ["EVERYWHERE", "MOST_REDIRECTS", "Reach", "reach_of", "reaches_of"]
 Reach = Literal["public", "private", "never"]
 
 MOST_REDIRECTS: Final = 8
-"""So often a stream may be handed on, as ffmpeg allows."""
+"""So often a request may be handed on, as ffmpeg allows for a stream."""
 EVERYWHERE: Final[frozenset[Reach]] = frozenset({"public", "private", "never"})
 
 # Services that hand out a machine's credentials at addresses that are not link-local: AWS and Google over IPv6, Alibaba, Oracle.

@@ -26,7 +26,7 @@ from reconciler.secret import Secret
 from reconciler.sources.classify import Cause, behind_cloudflare, classify_response, retry_after_s
 from reconciler.sources.hosts import in_cloudflare_range
 from reconciler.sources.pace import Pace, PaceExceeded
-from reconciler.sources.reach import EVERYWHERE, Reach, reach_of, reaches_of
+from reconciler.sources.reach import EVERYWHERE, MOST_REDIRECTS, Reach, reach_of, reaches_of
 from reconciler.sources.sockets import Inside, may_reach, transport
 from reconciler.tls import fault_of, trusted
 
@@ -70,7 +70,7 @@ class Limits:
     pause_s: float = 1.0
     patience_s: float = 20.0
     retries: int = 3
-    redirects: int = 5
+    redirects: int = MOST_REDIRECTS
     list_bytes: int = 256 << 20
     guide_bytes: int = 2 << 30
 

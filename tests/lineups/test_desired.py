@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from reconciler.lineups.model import Verdict
+from reconciler.lineups.model import OVERFLOW, Verdict
 from reconciler.spec.model import (
     Bucket,
     Drop,
@@ -185,7 +185,7 @@ def test_drop_and_fail() -> None:
     dvrs = {"a": Dvr("a", "a", limit=3)}
     dropped = run(simple_spec(Bucket("a", everything, overflow="drop"), dvrs=dvrs), many(5))
     assert 3 == len(numbers(dropped, "a"))
-    assert (("overflow", 2),) == dropped.filtered
+    assert ((OVERFLOW, 2),) == dropped.filtered
     assert () == dropped.blocks
     failed = run(simple_spec(Bucket("a", everything), dvrs=dvrs), many(5))
     assert [("S301", "a", "")] == [(b.code, b.dvr, b.lift) for b in failed.blocks]

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.lineups.model import Block
+from reconciler.lineups.model import OVERFLOW, Block
 from reconciler.planning.model import Counts, Plan, PlanWarning
 from reconciler.rendering import plan_markdown, plan_rows, plan_text
 from reconciler.rendering.ink import cells
@@ -77,6 +77,15 @@ def test_lines_keep_to_the_width() -> None:
     table = [line for line in text.splitlines() if "xxx" in line]
     assert table
     assert all(cells(line) <= 100 for line in table)
+
+
+def test_what_found_no_room_is_not_called_filtered() -> None:
+    """Ten thousand channels for a DVR of 480 are no work of the filters."""
+    busy = busy_plan()
+    plan = replace(busy, filtered=(*busy.filtered, (OVERFLOW, 12_891)))
+    assert "6,388 filtered, 12,891 more than their DVRs hold, 77 in no bucket" in plan_text.render(
+        plan, color=False
+    )
 
 
 def test_totals_are_written_as_their_rows_are() -> None:

@@ -1,6 +1,5 @@
 """M3U sources by address and by file, fetched from small servers that misbehave as real ones do."""
 
-import bz2
 import gzip
 import io
 import lzma
@@ -231,7 +230,7 @@ def test_conditional_requests(run: Run[Any], tmp_path: Path) -> None:
         ("larger than 1 MiB", body(b"#EXTM3U\n" + b"x" * (2 << 20))),
         ("unpacked", body(gzip.compress(b"#EXTM3U\n" + b" " * (64 << 20)))),
         ("ends early", body(gzip.compress(LIST * 999)[:-20])),
-        ("more than 5 redirects", body(b"", 302, Location="/again")),
+        ("more than 8 redirects", body(b"", 302, Location="/again")),
         ("redirected to something other than http", body(b"", 302, Location="file:///etc/passwd")),
         *(
             ("leads to a link-local or reserved address", body(b"", 302, Location=f"http://{host}/latest/"))
@@ -382,7 +381,7 @@ def test_a_file_emptied_to_its_header_keeps_the_copy(run: Run[Any], tmp_path: Pa
         ("list.m3u is empty", b"\n"),
         ("holds an HTML page instead of a playlist", b"<html><body>504</body></html>"),
         ("holds a JSON answer instead of a playlist", b'{"user_info": {"auth": 0}}'),
-        ("is packed with bzip2: unpack it first", bz2.compress(LIST)),
+        ("is packed with zstd: unpack it first", b"\x28\xb5\x2f\xfd" + LIST),
         ("is packed twice: unpack it first", gzip.compress(gzip.compress(LIST))),
         ("list.m3u is no playlist", b"[playlist]\nFile1=http://h/1\n".lstrip(b"[")),
     ],
