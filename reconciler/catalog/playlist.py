@@ -195,8 +195,8 @@ class _Reader:
             self._close()
             if self._waiting or self._waiting_locked:
                 # headers that stood before this entry are its own
-                head, _, rest = part.partition("\n#EXTINF:")
-                self.lines(head + "\n")
+                head, cut, rest = part.partition("\n#EXTINF:")
+                self.lines(head + "\n" if cut else head)
                 self._close()
                 if rest:
                     self._in_bulk("#EXTINF:" + rest)
@@ -305,7 +305,7 @@ class _Reader:
         if not line.startswith(("http://", "https://")):
             scheme = _SCHEME.match(line)
             if scheme is None:
-                self._text = True  # the rest of a broken name, or a relative path that leads nowhere
+                self._text = self._open  # the rest of a broken name, or a relative path that leads nowhere
                 return
             if self._open and scheme[1].lower() not in {"http", "https"}:
                 self._foreign = self._foreign or scheme[1].lower()

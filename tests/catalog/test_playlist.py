@@ -289,6 +289,20 @@ def test_headers_of_an_entry(headers: tuple[tuple[str, str], ...], lines: str) -
     assert (headers, "http://h/a") == (entry.headers, entry.url)
 
 
+def test_a_line_is_counted_once_where_headers_stand_before_an_entry() -> None:
+    """In bulk as line by line: what the report names is the line of the list."""
+    text = (
+        b'#KODIPROP:inputstream.adaptive.license_key=k\n#EXTINF:-1 tvg-id="c0" tvg-name="N 0" group-title="A",Name 0\n'
+        b"http://a/u/p/0\n#EXTINF:-1,\n"
+    )
+    pieces = [bytes((sign,)) for sign in text]
+    assert [("line 4",)] * 2 == [
+        dropped.examples
+        for bulk in (True, False)
+        for dropped in parse(pieces, source="m", in_bulk=bulk).dropped
+    ]
+
+
 def test_headers_before_an_entry_belong_to_it() -> None:
     """Options above an #EXTINF are that entry's, and only that one's."""
     found = read(
