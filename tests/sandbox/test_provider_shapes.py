@@ -34,7 +34,12 @@ def test_hls_shape_plays(clips: Path, name: str) -> None:
 
     async def main() -> None:
         async with provider(clips, small_panel(shape=SHAPES[name])) as handle:
-            assert await complaints(f"{handle.urls[0]}{LIVE}/11.m3u8", seconds=3.9) == ""
+            said = await complaints(f"{handle.urls[0]}{LIVE}/11.m3u8", seconds=3.9)
+            if (
+                said
+            ):  # once more: a machine that stands still for seconds lets segments expire under ffmpeg's hands
+                said = await complaints(f"{handle.urls[0]}{LIVE}/11.m3u8", seconds=3.9)
+            assert said == ""
 
     trio.run(main)
 

@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import count, pairwise
 from pathlib import Path
 from typing import Final
@@ -206,15 +206,14 @@ def test_late_viewer_does_not_wait_for_one_that_stands_still(run: Run[None], tmp
             stage.publish()
             async with served(stage) as serving:
                 place = serving.dvrs["news"]
-                first = Taker(place, most_bytes=50_000_000)
-                await until(lambda: first.count == 50_000_000)
-                channel = serving.relay.sessions["main/1"].channel
-                await until(lambda: channel.waiting_for_viewers)
-                late = Taker(place, most_bytes=40_000_000)
-                await until(lambda: late.count == 40_000_000, 5)
-                late.close()
-                assert follow_on(numbers(late.stream()))
-                first.close()
+                with closing(Taker(place, most_bytes=50_000_000)) as first:
+                    await until(lambda: first.count == 50_000_000)
+                    channel = serving.relay.sessions["main/1"].channel
+                    await until(lambda: channel.waiting_for_viewers)
+                    # it would wait for ever; forty megabytes take a second, or ten on a busy machine
+                    with closing(Taker(place, most_bytes=40_000_000)) as late:
+                        await until(lambda: late.count == 40_000_000, 30)
+                    assert follow_on(numbers(late.stream()))
 
     run(main)
 
