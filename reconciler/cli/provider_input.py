@@ -109,6 +109,11 @@ def provider_input(
         found = _asked(base)
     if found is None:
         return None, ["--host with --username-env and --password-env, or --m3u"]
+    if not found.hosts and (username or password):
+        raise UsageError(
+            "a user name and a password belong to a panel, and this is a playlist",
+            next_step="leave them out: a playlist's account stands in its address",
+        )
     if found.hosts and found.username is None:
         found = replace(found, username=username, password=password)
     if found.hosts and ask and console.terminal:

@@ -125,3 +125,13 @@ def test_new_tickets_reach_serve_though_nothing_else_changed(
         (home / "list.m3u").write_text(LIST.replace("http://192.0.2.1/1.ts", address), "utf-8")
         assert 0 == run(["refresh"])
         assert ticket in (home / ".ptctl/private/routes.json").read_text("utf-8"), capsys.readouterr().out
+
+
+def test_an_account_beside_a_playlist_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be passed over without a word, and its owner would think that it is used."""
+    monkeypatch.setenv("IPTV_USER", "u")
+    assert 64 == run(["init", "--m3u", "list.m3u", "--username-env", "IPTV_USER", "--no-plex"])
+    assert "belong to a panel, and this is a playlist" in capsys.readouterr().err
+    assert not (home / "ptctl.yaml").exists()
