@@ -127,7 +127,7 @@ class Named(Shape):
 
     __slots__ = ("key", "least", "noun", "value", "what")
 
-    def __init__(self, value: Shape, *, noun: str, key: Format | None = NAME, least: int = 0) -> None:
+    def __init__(self, value: Shape, *, noun: str, key: Format = NAME, least: int = 0) -> None:
         self.value = value
         self.noun = noun
         self.key = key
@@ -158,7 +158,7 @@ class Named(Shape):
                 walk.findings.enter(via)
             name = f'{self.noun} "{key.text}"'
             path = (*where.path, key.text)
-            if self.key is not None and not self.key.fits(key.text):
+            if not self.key.fits(key.text):
                 walk.findings.error("V120", key, f"{self.noun} must be called by {self.key.what}", path=path)
             values[key.text] = value = self.value.walk(walk, item, Where(name, name, path))
             value.key = key
@@ -168,8 +168,7 @@ class Named(Shape):
 
     def _schema(self, defs: dict[str, Schema]) -> Schema:
         shape: Schema = {"type": "object", "additionalProperties": self.value.schema(defs)}
-        if self.key is not None:
-            shape["propertyNames"] = {"pattern": self.key.pattern}
+        shape["propertyNames"] = {"pattern": self.key.pattern}
         if self.least:
             shape["minProperties"] = self.least
         return shape

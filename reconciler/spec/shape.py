@@ -18,6 +18,7 @@ __all__ = [
     "INVALID",
     "Flag",
     "Formatted",
+    "HeaderText",
     "HeaderValue",
     "Nullable",
     "Reference",
@@ -162,22 +163,41 @@ class Text(Shape):
         return shape if self.blank else {**shape, "minLength": 1}
 
 
-class HeaderValue(Text):
-    """A header's value: a literal, or a reference to a secret. Which headers are secrets, `spec.secrets` knows."""
+_IN_HEADERS: Final = frozenset(("\t", *map(chr, range(32, 127))))
+
+
+class HeaderText(Text):
+    """What goes into a header as it stands: one line of printable ASCII, because nothing else can travel there."""
 
     __slots__ = ()
 
     def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
         value = super()._walk(walk, node, where)
-        if value.ok and any(sign in value.data for sign in "\r\n"):
-            walk.findings.error("V110", node, f"{where.label} must be one line", path=where.path)
-            return Val(node, INVALID)
-        if value.ok and REFERENCE.fits(value.data):
-            value.data = SecretRef.parse(value.data) or value.data
-        return value
+        odd = next((sign for sign in value.data if sign not in _IN_HEADERS), "") if value.ok else ""
+        if not odd:
+            return value
+        what = "must be one line" if odd in "\r\n" else f"has {odd!r}, which no header can carry"
+        hint = "take the line end out" if odd in "\r\n" else "letters, digits and signs of ASCII can"
+        walk.findings.error("V110", node, f"{where.label} {what}", hints=(hint,), path=where.path)
+        return Val(node, INVALID)
 
     def _schema(self, defs: dict[str, Schema]) -> Schema:
-        return {**super()._schema(defs), "pattern": "^[^\\r\\n]*$"}
+        return {**super()._schema(defs), "pattern": "^[\\t -~]*$"}
+
+
+class HeaderValue(HeaderText):
+    """A header's value: a literal, or a reference to a secret. Which headers are secrets, `spec.secrets` knows."""
+
+    __slots__ = ()
+
+    def _walk(self, walk: Walk, node: Node, where: Where) -> Val:
+        if isinstance(node, Scalar) and REFERENCE.fits(node.text):
+            return Val(node, SecretRef.parse(node.text) or node.text)
+        return super()._walk(walk, node, where)
+
+    def _schema(self, defs: dict[str, Schema]) -> Schema:
+        shape = super()._schema(defs)
+        return {**shape, "pattern": f"{shape['pattern']}|{REFERENCE.pattern}"}
 
 
 class Reference(Shape):

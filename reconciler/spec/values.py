@@ -14,6 +14,7 @@ __all__ = [
     "CHANNEL",
     "DEVICE_PATH",
     "GUIDE_LOCATION",
+    "HEADER_NAME",
     "LISTEN",
     "NAME",
     "NETWORK",
@@ -255,6 +256,10 @@ NAME: Final = Format(
     'a name of letters, digits, "-" and "_"',
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$",
     examples=("main", "sports-a", "4k"),
+)
+
+HEADER_NAME: Final = Format(
+    "a header's name such as X-Token", r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", examples=("Referer", "X-Token")
 )
 
 # The same schemes as `reconciler.secret.SecretRef.parse`.

@@ -4,7 +4,7 @@ from typing import Final
 
 from reconciler.spec.containers import ByKind, ByNode, Key, Listed, Record, Ref
 from reconciler.spec.language.words import HEADERS, NAMES, ONE_NAME, WEB
-from reconciler.spec.shape import Formatted, Nullable, Reference, Shape, Text, Whole, Word, WordOr
+from reconciler.spec.shape import Formatted, HeaderText, Nullable, Reference, Shape, Text, Whole, Word, WordOr
 from reconciler.spec.values import SIZE, WEB_OR_REFERENCE, duration
 
 __all__ = ["CREDENTIAL", "GUIDE", "REFERENCED", "SOURCE", "STREAM"]
@@ -75,7 +75,7 @@ STREAM: Shape = Ref(
             ),
             Key(
                 "user_agent",
-                Text(),
+                HeaderText(),
                 "What to call ourselves to the provider.",
                 examples=("VLC/3.0.20 LibVLC/3.0.20",),
             ),

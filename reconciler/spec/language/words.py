@@ -4,7 +4,7 @@ from typing import Final
 
 from reconciler.spec.containers import Listed, Named
 from reconciler.spec.shape import Formatted, HeaderValue
-from reconciler.spec.values import NAME, WEB_ADDRESS
+from reconciler.spec.values import HEADER_NAME, NAME, WEB_ADDRESS
 
 __all__ = ["FIELDS", "HEADERS", "LARGEST_LIMIT", "NAMES", "ONE_NAME", "WEB"]
 
@@ -30,4 +30,4 @@ FIELDS: Final = (
 ONE_NAME: Final = Formatted(NAME)
 NAMES: Final = Listed(ONE_NAME, single=True)
 WEB: Final = Formatted(WEB_ADDRESS)
-HEADERS: Final = Named(HeaderValue(), noun="header", key=None)
+HEADERS: Final = Named(HeaderValue(), noun="header", key=HEADER_NAME)
