@@ -14,11 +14,16 @@ from reconciler.catalog.names import quality_of
 from reconciler.ledger.model import ChannelRecord, Retired
 from reconciler.lineups.model import Channel, GuideLink
 
-__all__ = ["Item", "channel_of", "is_web_address"]
+__all__ = ["HASHED_LOGO", "Item", "channel_of", "guide_icon"]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 """One for all: each `frozenset()` is an object of 216 bytes."""
 
+HASHED_LOGO: Final = "logo:"
+"""Begins what stands in a snapshot for a logo whose address is not for the public."""
+_ACCOUNT: Final = re.compile(
+    r"//[^/?#]*@|[?&;](?:user(?:name)?|pass(?:word)?|token|auth|key)=", re.IGNORECASE
+)
 _IN_ADDRESS: Final = re.compile(r'[\s"]')
 
 
@@ -94,8 +99,17 @@ class Item:
 
 
 def is_web_address(logo: str) -> bool:
-    """Whether clients can fetch a logo: panels also give paths and numbers of their own (iptv-streams.md D5)."""
-    return logo[:7].lower() in {"http://", "https:/"}
+    """Whether clients can fetch a logo: panels also give paths and numbers of their own (iptv-streams.md D5). What stands
+    for one in a snapshot counts as well.
+    """
+    return logo[:7].lower() in {"http://", "https:/"} or logo.startswith(HASHED_LOGO)
+
+
+def guide_icon(icon: str) -> str:
+    """A guide's picture of a channel as its logo, "" where it is none or its address may hold an account: nobody has
+    looked for the account's values in a guide.
+    """
+    return icon if is_web_address(icon) and not _ACCOUNT.search(icon) else ""
 
 
 def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[str] = ()) -> Channel:

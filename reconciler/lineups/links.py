@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.catalog.guide_match import MatchInput, match
-from reconciler.lineups.item import Item, is_web_address
+from reconciler.lineups.item import Item, guide_icon
 from reconciler.lineups.model import GuideLink
 from reconciler.spec.model import Guide, Spec
 
@@ -48,7 +48,7 @@ class Links:
         for id_, hit in found.items():
             asked[id_].link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence)
             told = self._channels[hit.guide].get(hit.xmltv_id)
-            asked[id_].icon = told.icon if told and is_web_address(told.icon) else ""
+            asked[id_].icon = guide_icon(told.icon) if told else ""
         for item in items:
             if item.link is None and item.members:
                 item.link = next((p.link for p in item.members if p.link), None)

@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 from reconciler.catalog.address import host_of, sealed
 from reconciler.catalog.entry import Entry, SourceReport
+from reconciler.catalog.guide_index import GuideIndex
 from reconciler.lineups import artifacts
 from reconciler.lineups.identity import path_hash
+from reconciler.lineups.item import HASHED_LOGO, guide_icon
 from reconciler.lineups.manifest import Manifest
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
 from reconciler.spec.model import Spec
 
-__all__ = ["Pictures", "public_entry", "public_plex", "public_report"]
+__all__ = ["Pictures", "public_entry", "public_guide", "public_plex", "public_report"]
 
 HASH_LENGTH: Final = 12
 
@@ -49,7 +51,7 @@ class Pictures:
             known = parts.netloc.lower() in self.hosts or (parts.hostname or "") in self.hosts
         except ValueError:
             plain, known = False, True
-        return logo if plain and not known else f"logo:{_short(logo)}"
+        return logo if plain and not known else f"{HASHED_LOGO}{_short(logo)}"
 
 
 def public_entry(entry: Entry, shown: Pictures) -> Entry:
@@ -58,6 +60,12 @@ def public_entry(entry: Entry, shown: Pictures) -> Entry:
     return entry._replace(
         url=urls[0] if entry.url else "", more_urls=urls[1:], headers=(), logo=shown.public(entry.logo)
     )
+
+
+def public_guide(guide: GuideIndex, shown: Pictures) -> GuideIndex:
+    """The table of contents with its pictures as they may be shown."""
+    channels = {id_: replace(c, icon=shown.public(guide_icon(c.icon))) for id_, c in guide.channels.items()}
+    return replace(guide, channels=channels)
 
 
 def public_report(report: SourceReport) -> SourceReport:

@@ -23,7 +23,7 @@ from reconciler.lineups.model import Desired
 from reconciler.pipeline.gather import Request
 from reconciler.pipeline.prepare import Prepared, arguments_of
 from reconciler.pipeline.published import manifests_of, rows_of
-from reconciler.pipeline.redaction import Pictures, public_entry, public_plex, public_report
+from reconciler.pipeline.redaction import Pictures, public_entry, public_guide, public_plex, public_report
 from reconciler.planning.authored import over_base, with_fields
 from reconciler.planning.inputs import Judgement, PlanInputs, World
 from reconciler.planning.model import Plan, PlanWarning
@@ -65,7 +65,8 @@ def taken(ready: Prepared) -> Snapshot:
             tuple(public_entry(e, shown) for e in seen.catalog.entries),
             {name: public_report(report) for name, report in seen.catalog.reports.items()},
         ),
-        guides=seen.guides,
+        guides={name: public_guide(guide, shown) for name, guide in seen.guides.items()},
+        last_apply=ready.plan.last_apply,
     )
 
 
@@ -82,6 +83,7 @@ def plan_over(spec: Spec, snapshot: Snapshot, request: Request) -> Plan:
         generation=made.generation,
         published_generation=snapshot.generation,
         before=snapshot.rows,
+        last_apply=snapshot.last_apply,
         manifests=snapshot.manifests,
         files=made.fresh,
         version=__version__,

@@ -20,6 +20,7 @@ from reconciler.lineups.manifest import Manifest
 from reconciler.lineups.model import Verdict
 from reconciler.planning.codec import CodecError, decode, encode
 from reconciler.planning.inputs import PublishedRow
+from reconciler.planning.model import LastApply
 from reconciler.plex.model import Observed, Unknown
 
 __all__ = ["FORMAT", "Snapshot", "dump", "load"]
@@ -55,6 +56,7 @@ class Snapshot:
     reports: Mapping[str, SourceReport]
     catalog: Catalog = field(default=_NO_ENTRIES)
     guides: Mapping[str, GuideIndex] = field(default_factory=dict)
+    last_apply: LastApply | None = None
 
 
 def dump(snapshot: Snapshot) -> str:
@@ -98,7 +100,9 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
         yield ("," if place else "") + f"\n{json.dumps(name, ensure_ascii=False)}: {{\n"
         yield f'"notes": {_text(list(guide.notes))}, "damaged": {_text(guide.damaged)},\n'
         yield f'"programmes": {_text(encode(guide.programmes))},\n'
-        yield from _list("channels", ([c.id, list(c.names)] for c in guide.channels.values()))
+        yield from _list(
+            "channels", ([c.id, list(c.names), *filter(None, (c.icon,))] for c in guide.channels.values())
+        )
         yield "}"
     yield "}}\n"
 
@@ -128,7 +132,10 @@ def _entries(raw: Mapping[str, Any]) -> Iterator[Entry]:
 
 
 def _guide(raw: Mapping[str, Any]) -> GuideIndex:
-    channels = {str(id_): GuideChannel(str(id_), tuple(map(str, names))) for id_, names in raw["channels"]}
+    channels = {
+        str(id_): GuideChannel(str(id_), tuple(map(str, names)), *map(str, icon))
+        for id_, names, *icon in raw["channels"]
+    }
     programmes = {str(id_): int(count) for id_, count in raw["programmes"].items()}
     return GuideIndex(channels, programmes, tuple(map(str, raw["notes"])), bool(raw["damaged"]))
 

@@ -1,7 +1,9 @@
 """When guides are asked, and what is remembered of their answers."""
 
+import pytest
+
 from reconciler.catalog.guide_index import GuideChannel, GuideIndex
-from reconciler.lineups.item import Item, channel_of
+from reconciler.lineups.item import Item, channel_of, guide_icon
 from reconciler.lineups.links import Links
 from reconciler.spec.model import Bucket, Guide
 from tests.lineups.worlds import entry, everything, guide, simple_spec
@@ -105,3 +107,19 @@ def test_a_guide_lends_its_logo() -> None:
     assert [*given.values(), "", "http://g/a.png"] == [
         channel_of(i, i.id, ()).logo for i in (*some, bare, merged)
     ]
+
+
+@pytest.mark.parametrize(
+    ("icon", "logo"),
+    [
+        ("http://g/a.png?w=100", "http://g/a.png?w=100"),
+        ("logo:0123456789ab", "logo:0123456789ab"),  # in a snapshot
+        ("http://u:p@g/a.png", ""),
+        ("http://g/img.php?id=1&password=p", ""),
+        ("https://g/img?Token=t", ""),
+        ("a.png", ""),
+    ],
+)
+def test_a_guide_lends_no_account(icon: str, logo: str) -> None:
+    """Its pictures go to Plex and to players, and nobody has looked for accounts in a guide."""
+    assert logo == guide_icon(icon)
