@@ -265,6 +265,8 @@ def _serve(listener: socket.socket, owner: int, folder: str) -> None:
             running[pid] = asking
             if tied == b"!":
                 watched.register(asking, 0)  # its hanging up is told without asking
+    for pid in running:  # the tests were killed: nothing of theirs stays behind
+        os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
