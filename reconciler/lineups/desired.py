@@ -311,7 +311,7 @@ class _Run:
     def _channel(self, item: Item, id_: str, after: Ledger) -> Channel:
         record = after.channels.get(id_)
         aliases = record.aliases if record else tuple(sorted(i for i in item.ids if i != id_))
-        return channel_of(item, id_, aliases, self.bad)
+        return channel_of(item, id_, aliases, self.links.icon, self.bad)
 
     def _exports(self, placed: Placed, others: Sequence[Item], ids: Mapping[str, str]) -> tuple[Export, ...]:
         exports = [
@@ -323,7 +323,9 @@ class _Run:
             some = [i for i in others if i.entry.kind == kind]
             some.sort(key=lambda i: (i.group.casefold(), i.name.casefold(), i.id))
             if wanted or some:
-                exports.append(Export(kind, tuple(channel_of(i, ids[i.id], ()) for i in some)))
+                exports.append(
+                    Export(kind, tuple(channel_of(i, ids[i.id], (), self.links.icon) for i in some))
+                )
         return tuple(exports)
 
 

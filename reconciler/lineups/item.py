@@ -5,7 +5,7 @@ and a frozen value per step would cost ten times as much. This module refuses to
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Final
 from urllib.parse import quote
 
@@ -41,7 +41,6 @@ class Item:
         "fixed",
         "group",
         "guide_id",
-        "icon",
         "id",
         "language",
         "link",
@@ -64,7 +63,6 @@ class Item:
         self.group = entry.group
         self.guide_id = entry.guide_id
         self.logo = entry.logo if is_web_address(entry.logo) else ""
-        self.icon = ""
         self.country = entry.country
         self.language = entry.language
         self.quality_set: str | None = None
@@ -112,7 +110,9 @@ def guide_icon(icon: str) -> str:
     return icon if is_web_address(icon) and not _ACCOUNT.search(icon) else ""
 
 
-def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[str] = ()) -> Channel:
+def channel_of(
+    item: Item, id_: str, aliases: tuple[str, ...], icon: Callable[[GuideLink], str], bad: Container[str] = ()
+) -> Channel:
     """The finished channel. Its guide's programmes are those of the first member that has any (merging may come before
     guides are asked; `merge` sees to the rest).
 
@@ -122,7 +122,7 @@ def channel_of(item: Item, id_: str, aliases: tuple[str, ...], bad: Container[st
     # rename or an override may have made, must be what will stand in them, else the two never agree.
     name = " ".join(item.name.split())
     parts = item.parts
-    logo = item.logo or item.icon or next((p.icon for p in parts if p.icon), "")
+    logo = item.logo or next(filter(None, (icon(p.link) for p in (item, *parts) if p.link)), "")
     logo = _IN_ADDRESS.sub(lambda found: quote(found[0]), logo.strip()) if logo else ""
     members = sorted(parts, key=lambda p: p.id in bad) if bad else parts
     link = item.link or next((p.link for p in parts if p.link), None)

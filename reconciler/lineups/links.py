@@ -35,7 +35,6 @@ class Links:
                 if not part.linked:
                     part.linked = True
                     part.link = None
-                    part.icon = ""
                     if part.guide_id or self._by_name:
                         asked[part.id] = part
         if not asked:
@@ -47,8 +46,11 @@ class Links:
         found = match(channels, self._guides)
         for id_, hit in found.items():
             asked[id_].link = GuideLink(hit.guide, hit.xmltv_id, hit.how, hit.confidence)
-            told = self._channels[hit.guide].get(hit.xmltv_id)
-            asked[id_].icon = guide_icon(told.icon) if told else ""
         for item in items:
             if item.link is None and item.members:
                 item.link = next((p.link for p in item.members if p.link), None)
+
+    def icon(self, link: GuideLink) -> str:
+        """The picture that a guide has of its channel, as `guide_icon` lets it be used; "" without."""
+        told = self._channels[link.guide].get(link.xmltv_id)
+        return guide_icon(told.icon) if told else ""

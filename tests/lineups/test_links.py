@@ -103,9 +103,10 @@ def test_a_guide_lends_its_logo() -> None:
     bare = item(8, "B", "b")
     merged = item(9, "C")
     merged.members = (merged, some[0])
-    Links(spec, {"main": pictured}).ensure([*some, bare, merged])
+    links = Links(spec, {"main": pictured})
+    links.ensure([*some, bare, merged])
     assert [*given.values(), "", "http://g/a.png"] == [
-        channel_of(i, i.id, ()).logo for i in (*some, bare, merged)
+        channel_of(i, i.id, (), links.icon).logo for i in (*some, bare, merged)
     ]
 
 
