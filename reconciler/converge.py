@@ -139,11 +139,12 @@ def _waiting(plan: Plan) -> frozenset[str]:
 async def _carried_out(ready: Prepared, orders: Orders, journal: Journal, waiting: frozenset[str]) -> Settled:
     spec, plan = ready.spec, ready.plan
     base = ready.gathered.ledger
-    lineage = base.lineage or secrets.token_hex(LINEAGE_BYTES)
+    if not base.lineage:
+        base = replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=spec.name)
     state = Path(spec.state)
 
     def save(ledger: Ledger) -> Ledger:
-        return store.save(state, replace(ledger, lineage=lineage), base=replace(base, lineage=lineage))
+        return store.save(state, replace(ledger, lineage=base.lineage, name=base.name), base=base)
 
     observed = ready.gathered.observed
     async with AsyncExitStack() as stack:

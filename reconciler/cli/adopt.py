@@ -172,9 +172,9 @@ def _save(spec: Spec, ledger: Ledger, command: str) -> Ledger:
     """Journal and write it. Returns the ledger with its serial; unchanged, nothing is written."""
     state = Path(spec.state)
     base = store.load(state)
-    lineage = base.lineage or secrets.token_hex(LINEAGE_BYTES)
-    base = replace(base, lineage=lineage)
-    ledger = replace(ledger, lineage=lineage)
+    if not base.lineage:
+        base = replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=spec.name)
+    ledger = replace(ledger, lineage=base.lineage, name=base.name)
     if base.serial and replace(ledger, serial=base.serial) == base:
         return base
     head = {"ledger_lineage": base.lineage, "ledger_serial": base.serial, "spec": spec.digest}

@@ -39,6 +39,8 @@ class ReadLedger(NamedTuple):
 def text_of(ledger: Ledger) -> str:
     """The ledger as JSON text, one DVR, channel or retired number a line. Equal ledgers give equal text."""
     head = {"format": FORMAT, "lineage": ledger.lineage, "serial": ledger.serial, "spec": ledger.spec}
+    if ledger.name:
+        head["name"] = ledger.name
     parts = [f'"{key}": {_json(value)}' for key, value in head.items()]
     parts.append(_lines("dvrs", (_plain(ledger.dvrs[n]) for n in sorted(ledger.dvrs))))
     parts.append(_lines("channels", (_plain(ledger.channels[i]) for i in sorted(ledger.channels))))
@@ -109,6 +111,7 @@ def _ledger(raw: Mapping[str, Any]) -> Ledger:  # Any: JSON as it comes; the con
         retired=tuple(_retired(r) for r in raw["retired"]),
         spent=tuple(sorted(_text(s) for s in raw["spent"])),
         spec=_text(raw.get("spec", "")),
+        name=_text(raw.get("name", "")),
     )
 
 

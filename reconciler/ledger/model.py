@@ -146,3 +146,5 @@ class Ledger:
     """Approvals that were used (`word until`), so that they lift nothing twice."""
     spec: str = ""
     """Digest of the spec when the channels last changed: newcomers under another digest are the spec's doing."""
+    name: str = ""
+    """The installation whose ledger this is, since its first writing; "" in one that an earlier version began."""

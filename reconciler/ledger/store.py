@@ -14,7 +14,7 @@ from reconciler.ledger.atomic import disk_errors, replace_file
 from reconciler.ledger.document import ReadLedger, read, text_of
 from reconciler.ledger.model import FORMAT, Ledger
 
-__all__ = ["LEDGER", "backup_path", "load", "save", "stored"]
+__all__ = ["LEDGER", "backup_path", "load", "refuse_other", "save", "stored"]
 
 LEDGER: Final = "ledger.json"
 
@@ -90,4 +90,16 @@ def _refuse_others(on_disk: Ledger | None, ledger: Ledger, base: Ledger) -> None
             f"ledger.json is at serial {on_disk.serial}, this run began with {base.serial}",
             moved=("ledger serial",),
             next_step="ptctl plan",
+        )
+
+
+def refuse_other(state: Path, ledger: Ledger, name: str) -> None:
+    """Raises StateError where the ledger is that of another installation than `name`, which scopes it (design.md 2).
+
+    Two specs in one folder share its `.ptctl`: the second would take the DVRs of the first for removed.
+    """
+    if ledger.name and ledger.dvrs and ledger.name != name:
+        raise StateError(
+            f'{state} is the state of "{ledger.name}", and this spec is "{name}"',
+            next_step=f"give this spec a state of its own (state: .ptctl-{name}), or write  name: {ledger.name}",
         )

@@ -135,3 +135,24 @@ def test_an_account_beside_a_playlist_is_refused(
     assert 64 == run(["init", "--m3u", "list.m3u", "--username-env", "IPTV_USER", "--no-plex"])
     assert "belong to a panel, and this is a playlist" in capsys.readouterr().err
     assert not (home / "ptctl.yaml").exists()
+
+
+def test_a_second_spec_in_the_folder_takes_nothing_over(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody tries something beside what runs: the state is that of the first, and stays it."""
+    (home / "ptctl.yaml").write_text(SPEC, "utf-8")
+    assert 0 == run(["refresh"])
+    ledger = (home / ".ptctl/ledger.json").read_bytes()
+    other = SPEC.replace("name: home", "name: trial").replace("news", "other")
+    (home / "trial.yaml").write_text(other, "utf-8")
+    capsys.readouterr()
+    for command in ("plan", "refresh"):
+        assert 1 == run([command, "trial.yaml"])
+        said = capsys.readouterr().err
+        assert 'is the state of "home", and this spec is "trial"' in said
+        assert "state: .ptctl-trial" in said
+    assert ledger == (home / ".ptctl/ledger.json").read_bytes()
+    (home / "trial.yaml").write_text(f"{other}state: .ptctl-trial\n", "utf-8")
+    assert 0 == run(["refresh", "trial.yaml"])
+    assert 0 == run(["refresh"])
