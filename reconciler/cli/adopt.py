@@ -16,10 +16,10 @@ import trio
 
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
-from reconciler.cli.planning import check_addresses, request_from
+from reconciler.cli.planning import request_from
 from reconciler.cli.progress import fetching
 from reconciler.cli.runs import lock
-from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_options
 from reconciler.drafting import channels as channel_file
 from reconciler.errors import OperatorError, StateError, UsageError
 from reconciler.ledger import store

@@ -14,11 +14,11 @@ import trio
 from reconciler.applying.events import Progress
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
-from reconciler.cli.planning import check_addresses, request_from, selection_options, show
+from reconciler.cli.planning import request_from, selection_options, show
 from reconciler.cli.progress import applying, fetching
 from reconciler.cli.run_report import report
 from reconciler.cli.runs import lock
-from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_options
 from reconciler.converge import Orders, Settled, converge
 from reconciler.errors import StalePlan, UsageError
 from reconciler.ledger.journal import read_run, run_numbers

@@ -12,8 +12,8 @@ import trio
 
 from reconciler.catalog.entry import SourceReport
 from reconciler.cli.console import Console
-from reconciler.cli.planning import check_addresses, request_from
-from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.cli.planning import request_from
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_options
 from reconciler.errors import ProviderError, UsageError
 from reconciler.ledger.journal import read_run, run_numbers
 from reconciler.lineups.explain import Explained

@@ -9,9 +9,9 @@ import click
 import trio
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.planning import check_addresses, exit_of, request_from, selection_options, show
+from reconciler.cli.planning import exit_of, request_from, selection_options, show
 from reconciler.cli.progress import fetching
-from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_argument, spec_options
 from reconciler.converge import asked_busy
 from reconciler.errors import StateError, UsageError
 from reconciler.ledger.atomic import replace_file

@@ -9,18 +9,15 @@ import click
 
 from reconciler.cli.console import Console
 from reconciler.cli.exits import Exit
-from reconciler.errors import UsageError
 from reconciler.planning.document import dump, load
 from reconciler.planning.model import Plan
 from reconciler.rendering import plan_rows, plan_text
 from reconciler.sources.progress import Progress, silent
-from reconciler.spec.model import Spec
-from reconciler.spec.suggest import closest
 
 if TYPE_CHECKING:
     from reconciler.pipeline import Request
 
-__all__ = ["check_addresses", "exit_of", "request_from", "selection_options", "show"]
+__all__ = ["exit_of", "request_from", "selection_options", "show"]
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click hands each command its own arguments
 
@@ -66,16 +63,6 @@ def request_from(
         allow_exec=allow_exec,
         progress=progress,
     )
-
-
-def check_addresses(spec: Spec, names: tuple[str, ...], known: frozenset[str] = frozenset()) -> None:
-    """Raises UsageError where `--only` or `--skip` names no DVR of the spec or the ledger."""
-    candidates = sorted({*spec.dvrs, *known})
-    for name in names:
-        if name not in candidates:
-            near = closest(name, candidates)
-            hint = f'; did you mean "{near}"?' if near else ""
-            raise UsageError(f'no DVR "{name}"{hint}', next_step=f"DVRs: {', '.join(candidates)}")
 
 
 def show(

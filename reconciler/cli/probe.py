@@ -21,9 +21,9 @@ import httpx
 import trio
 
 from reconciler.cli.exits import Exit
-from reconciler.cli.planning import check_addresses, request_from
+from reconciler.cli.planning import request_from
 from reconciler.cli.progress import fetching
-from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_argument, spec_options
 from reconciler.errors import OperatorError
 from reconciler.lineups.desired import compute
 from reconciler.lineups.routes import routes

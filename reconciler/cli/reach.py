@@ -16,13 +16,12 @@ from reconciler.errors import CredentialError, OperatorError
 from reconciler.pipeline.published import tuners_of
 from reconciler.planning.diagnosis import Finding
 from reconciler.plex.model import Unknown
-from reconciler.secret import Secret, SecretRef
 from reconciler.serving.budgets import Away, Budgets
-from reconciler.sources.credentials import resolve
+from reconciler.sources.credentials import pool_secret
 from reconciler.spec.model import Spec
 from reconciler.wording import plural
 
-__all__ = ["of_addresses", "of_pool", "of_tuners", "pool_secret"]
+__all__ = ["of_addresses", "of_pool", "of_tuners"]
 
 ANSWER_S: Final = 5.0
 Status = dict[str, Any] | Unknown  # Any: JSON
@@ -87,14 +86,6 @@ def _published(spec: Spec) -> dict[str, tuple[str, str]]:
     """Address and DeviceID by DVR, as published here; none where nothing is, or it cannot be read."""
     tuners = tuners_of(Path(spec.state))
     return {} if isinstance(tuners, Unknown) else {n: (d.base_url, d.device_id) for n, d in tuners.items()}
-
-
-def pool_secret(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> Secret | None:
-    """The address of the shared pool, None for `local`. Raises CredentialError where its reference leads nowhere."""
-    pool = spec.serve.pool
-    if isinstance(pool, SecretRef):
-        return resolve(pool, environ=environ, base=Path(spec.base), allow_exec=allow_exec)
-    return None if pool == "local" else Secret(pool)
 
 
 async def of_pool(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> list[Finding]:

@@ -4,10 +4,10 @@ import click
 
 from reconciler.cli.apply import settle
 from reconciler.cli.exits import Exit
-from reconciler.cli.planning import check_addresses, request_from, show
+from reconciler.cli.planning import request_from, show
 from reconciler.cli.run_report import report
 from reconciler.cli.runs import lock
-from reconciler.cli.specs import console_of, load_or_fail, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_options
 from reconciler.errors import UsageError
 
 __all__ = ["renumber"]

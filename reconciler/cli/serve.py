@@ -11,10 +11,8 @@ import click
 import trio
 
 from reconciler.cli.console import Console
-from reconciler.cli.planning import check_addresses
-from reconciler.cli.reach import pool_secret
 from reconciler.cli.reconciling import Reconciling
-from reconciler.cli.specs import console_of, load_or_fail, spec_argument, spec_options
+from reconciler.cli.specs import check_addresses, console_of, load_or_fail, spec_argument, spec_options
 from reconciler.rendering.ink import harmless
 from reconciler.secret import Secret
 from reconciler.serving.access import Access
@@ -26,7 +24,7 @@ from reconciler.serving.service import Manager
 from reconciler.serving.settings import ServeSettings
 from reconciler.serving.ssdp import Announced, announced, serve_ssdp
 from reconciler.serving.suspending import Suspensions
-from reconciler.sources.credentials import token
+from reconciler.sources.credentials import pool_secret, token
 from reconciler.spec.model import Spec
 
 __all__ = ["serve", "settings_of"]

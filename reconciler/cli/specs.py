@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler.cli.console import Console
-from reconciler.errors import SpecError
+from reconciler.errors import SpecError, UsageError
 from reconciler.spec import find, load
+from reconciler.spec.suggest import closest
 
 if TYPE_CHECKING:
     from reconciler.spec.model import Spec  # half of a validation's time would be making its classes
 
-__all__ = ["console_of", "load_or_fail", "spec_argument", "spec_options"]
+__all__ = ["check_addresses", "console_of", "load_or_fail", "spec_argument", "spec_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])  # Any: click hands each command its own arguments
 
@@ -53,3 +54,13 @@ def load_or_fail(console: Console, argument: str | None, *, env: str | None, all
             next_step=f"mend it, then ptctl validate {path}",
         )
     return spec
+
+
+def check_addresses(spec: "Spec", names: tuple[str, ...], known: frozenset[str] = frozenset()) -> None:
+    """Raises UsageError where `--only` or `--skip` names no DVR of the spec or the ledger."""
+    candidates = sorted({*spec.dvrs, *known})
+    for name in names:
+        if name not in candidates:
+            near = closest(name, candidates)
+            hint = f'; did you mean "{near}"?' if near else ""
+            raise UsageError(f'no DVR "{name}"{hint}', next_step=f"DVRs: {', '.join(candidates)}")

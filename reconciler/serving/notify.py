@@ -11,9 +11,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import httpx
 import trio
 
 from reconciler.errors import CredentialError
@@ -21,6 +20,9 @@ from reconciler.ledger.atomic import replace_file
 from reconciler.secret import Secret, SecretRef
 from reconciler.spec.model import Notify
 from reconciler.tls import trusted
+
+if TYPE_CHECKING:
+    import httpx  # `serve` begins without: loading it takes as long as a tenth of its start
 
 __all__ = ["Event", "Kind", "conditions", "deliver", "news", "unsure"]
 
@@ -132,6 +134,8 @@ async def deliver(
         mine = stays | (now.keys() - missed)
         told[who] = sorted(mine & set(told.get(who, mine)))  # one that is named twice
 
+    import httpx
+
     async with (
         httpx.AsyncClient(
             timeout=SEND_S, trust_env=False, follow_redirects=False, verify=trusted()
@@ -162,7 +166,7 @@ def _who(ref: SecretRef) -> str:
 
 
 async def _sent(
-    client: httpx.AsyncClient,
+    client: "httpx.AsyncClient",
     resolve: Callable[[SecretRef], Secret],
     ref: SecretRef,
     events: Sequence[Event],
@@ -175,8 +179,10 @@ async def _sent(
 
 
 async def _send(
-    client: httpx.AsyncClient, resolve: Callable[[SecretRef], Secret], ref: SecretRef, event: Event
+    client: "httpx.AsyncClient", resolve: Callable[[SecretRef], Secret], ref: SecretRef, event: Event
 ) -> bool:
+    import httpx
+
     try:
         answer = await client.post(
             resolve(ref).reveal(),

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from reconciler.errors import CredentialError
 from reconciler.secret import Secret, SecretRef
 from reconciler.sources.accounts import Account
-from reconciler.spec.model import Credentials
+from reconciler.spec.model import Credentials, Spec
 
 __all__ = [
     "EXEC_LIMIT_S",
@@ -24,6 +24,7 @@ __all__ = [
     "allowed_networks",
     "bare_address",
     "header_values",
+    "pool_secret",
     "resolve",
     "subscription_file",
     "token",
@@ -292,6 +293,14 @@ def token(
             f"credentials {credentials.name!r} have no token", next_step="give token: env:… or plexprefs:…"
         )
     return resolve(credentials.token, environ=environ, base=base, allow_exec=allow_exec)
+
+
+def pool_secret(spec: Spec, *, environ: Mapping[str, str], allow_exec: bool) -> Secret | None:
+    """The address of the shared pool, None for `local`. Raises CredentialError where its reference leads nowhere."""
+    pool = spec.serve.pool
+    if isinstance(pool, SecretRef):
+        return resolve(pool, environ=environ, base=Path(spec.base), allow_exec=allow_exec)
+    return None if pool == "local" else Secret(pool)
 
 
 def header_values(
