@@ -19,6 +19,8 @@ from reconciler.tls import trusted
 
 __all__ = ["ServeClient", "serve_client"]
 
+STATUS_FORMAT: Final = "ptctl-status/1"
+STRANGER: Final = "what answers there is not ptctl serve"
 PLEX_AGENT: Final = "plex"
 """Plex names itself `PlexMediaServer` when it fetches a guide (plex-livetv.md 6.2)."""
 
@@ -68,6 +70,8 @@ class ServeClient:
         answer = await self._hub("/api/v1/streams")
         if isinstance(answer, Unknown):
             return answer
+        if not isinstance(answer.get("streams"), list):
+            return Unknown(STRANGER)
         counts: dict[str, int] = {}
         for row in _rows(answer, "streams"):
             if row.get("viewers"):
@@ -92,7 +96,10 @@ class ServeClient:
 
     async def status(self) -> dict[str, Any] | Unknown:  # Any: JSON
         """All that the hub knows of this moment (`ptctl-status/1`)."""
-        return await self._hub("/api/v1/status")
+        answer = await self._hub("/api/v1/status")
+        if isinstance(answer, Unknown) or answer.get("format") == STATUS_FORMAT:
+            return answer
+        return Unknown(STRANGER)
 
     async def moment(self, dvr: str, base_url: str) -> float | Unknown:
         """The time on the clock of the `serve` that serves this DVR: guide fetches are noted with it."""
@@ -137,7 +144,7 @@ class ServeClient:
         body = await self._body(url)
         if isinstance(body, Unknown | dict):
             return body
-        return Unknown("what answers there is not ptctl serve")
+        return Unknown(STRANGER)
 
     async def _body(self, url: str) -> Any:  # Any: JSON, or Unknown
         try:
