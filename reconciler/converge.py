@@ -32,6 +32,7 @@ from reconciler.ledger.model import Ledger
 from reconciler.pipeline import Prepared, Request, prepared
 from reconciler.pipeline.gather import client_id, plex_data, plex_token
 from reconciler.pipeline.published import tuners_of
+from reconciler.planning import commands
 from reconciler.planning.actions import PUBLISH
 from reconciler.planning.model import Plan
 from reconciler.planning.staleness import staleness
@@ -120,7 +121,7 @@ def _stale(orders: Orders, saved: Plan, moved: tuple[str, ...]) -> StalePlan:
     return StalePlan(
         f"this plan, made {made}, is stale, and nothing was changed: {'; '.join(moved)}",
         moved=moved,
-        next_step=f"ptctl plan --out {shlex.quote(orders.saved_as)}",
+        next_step=f"{commands.again(saved, 'plan')} --out {shlex.quote(orders.saved_as)}",
     )
 
 

@@ -19,14 +19,16 @@ async def saved(home: World, *arguments: str) -> None:
     assert made.code == 0, made.text
 
 
-async def refused(home: World, guard: Guard, says: str, *, env: dict[str, str] | None = None) -> None:
+async def refused(
+    home: World, guard: Guard, says: str, *, env: dict[str, str] | None = None, words: str = ""
+) -> None:
     """The saved plan is stale: exit 5, what moved, the next command, no write, no file touched."""
     files = home.files()
     shown = await home.ptctl("apply", "saved.json", env=env)
     assert shown.code == STALE, shown.text
     assert says in shown.err, shown.text
     assert "is stale, and nothing was changed: " in shown.err, shown.text
-    assert "Next:  ptctl plan --out saved.json\n" in shown.err, shown.text
+    assert f"Next:  ptctl plan{words} --out saved.json\n" in shown.err, shown.text
     assert [] == guard.writes()
     assert files == home.files()
 
@@ -85,8 +87,10 @@ def test_a_saved_plan_is_for_one_server(run: Run[None], tmp_path: Path) -> None:
             assert home.plex.machine_identifier == plan["server_machine"]
             (tmp_path / "saved.json").write_text(json.dumps({**plan, "server_machine": "another"}))
             await refused(home, guard, "the plan was made for another")
-            (tmp_path / "saved.json").write_text(json.dumps({**plan, "ledger_lineage": "another"}))
-            await refused(home, guard, "another lineage")
+            asked = {**json.loads(plan["arguments"]), "only": ["rest"], "allow": ["shrink:rest"]}
+            other_ledger = {**plan, "ledger_lineage": "another", "arguments": json.dumps(asked)}
+            (tmp_path / "saved.json").write_text(json.dumps(other_ledger))
+            await refused(home, guard, "another lineage", words=" --allow shrink:rest --only rest")
             (tmp_path / "saved.json").write_text(json.dumps({**plan, "format": "ptctl-plan/9"}))
             other = await home.ptctl("apply", "saved.json")
             assert other.code == 1, other.text
