@@ -59,7 +59,9 @@ async def repair_address(run: Run, action: Action) -> Done:
         raise PlexRefused("the tuner is gone from Plex", status=404, next_step="ptctl plan")
     empty = await empty_dvrs(run)
     device = await _registered(run, action, target)
-    left = sorted(await empty_dvrs(run) - empty)
+    now = await empty_dvrs(run)
+    # Somebody is told to delete them, so one that may have been there before is not named.
+    left = [] if isinstance(empty, Unknown) or isinstance(now, Unknown) else sorted(now - empty)
     if before.parent and device.parent != before.parent:
         raise PlexRefused(
             f"the tuner was in DVR {before.parent} and is in {device.parent or 'none'} now",

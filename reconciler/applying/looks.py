@@ -60,10 +60,10 @@ async def dvr_of(run: Run, action: Action, target: Target) -> Dvr:
     return dvr
 
 
-async def empty_dvrs(run: Run) -> frozenset[str]:
-    """The keys of DVRs without a tuner; none where the list cannot be read."""
+async def empty_dvrs(run: Run) -> frozenset[str] | Unknown:
+    """The keys of DVRs without a tuner. Asked once: they are told of and no more, which is worth no wait."""
     found = await read_dvrs(run.connection)
-    return frozenset() if isinstance(found, Unknown) else frozenset(d.key for d in found if not d.devices)
+    return found if isinstance(found, Unknown) else frozenset(d.key for d in found if not d.devices)
 
 
 def forgotten(key: str) -> PlexRefused:

@@ -405,6 +405,13 @@ def test_an_empty_dvr_that_a_repair_leaves_is_told(tmp_path: Path, run: Run[None
             )
             again = await home.planned(ONE)
             assert (again.plan.empty, [f.key for f in again.plan.foreign]) == (True, [str(empty.key)])
+            # One that was there before is nobody's to delete, also where the look before fails.
+            home.plex.set(reregister_makes_empty_dvr=False)
+            home.plex.set_uri(home.tuned("news").device_id, "http://127.0.0.1:5004")
+            planned = await home.planned(ONE)
+            home.plex.add_fault(FaultRule("500", "GET", "^/livetv/dvrs$"))
+            result = await home.carry_out(planned)
+            assert (True, ()) == (result.complete, result.remarks), result.outcomes
 
     run(main)
 
