@@ -28,10 +28,12 @@ def dvrs_renamed(ledger: Ledger, moved: Iterable[Moved]) -> Ledger:
         if rule.kind != "dvr" or rule.old not in ledger.dvrs or rule.new in ledger.dvrs:
             continue
         names = {rule.old: rule.new}
+        taken = set(ledger.dvrs)
         for record in ledger.dvrs.values():
             if record.split_of == rule.old:
-                wanted = rule.new + record.name.removeprefix(rule.old)
-                names[record.name] = record.name if wanted in ledger.dvrs else wanted
+                wanted = f"{rule.new}-{_part(record.name)}"
+                names[record.name] = record.name if wanted in taken else wanted
+                taken.add(wanted)
         ledger = replace(
             ledger,
             dvrs={
@@ -155,4 +157,9 @@ class Devices:
 def _title(name: str, dvr: Dvr, split_of: str) -> str:
     if not dvr.title:
         return name
-    return f"{dvr.title} {name.rpartition('-')[2]}" if split_of else dvr.title
+    return f"{dvr.title} {_part(name)}" if split_of else dvr.title
+
+
+def _part(name: str) -> str:
+    """`2` of `news-2`. What stands before it is the DVR's name, or an earlier one that it kept through a rename."""
+    return name.rpartition("-")[2]

@@ -46,6 +46,18 @@ def test_a_renamed_part_takes_nobodys_name() -> None:
         n: r.device_id for n, r in after.dvrs.items()
     }
     assert "new" == after.dvrs["old-2"].split_of
+    free = replace(after, dvrs={n: r for n, r in after.dvrs.items() if n != "new-2"})
+    last = dvrs_renamed(free, [Moved("dvr", "new", "last")])
+    assert {"last": "", "last-2": "last"} == {n: r.split_of for n, r in last.dvrs.items()}
+
+
+def test_two_parts_with_one_number_stay_two() -> None:
+    """One kept its name through an earlier rename, the other came since."""
+    before = ledger_of(known("new"), known("old-2", "new"), known("new-2", "new"))
+    after = dvrs_renamed(before, [Moved("dvr", "new", "last")])
+    assert {"last": "ID-new", "last-2": "ID-old-2", "new-2": "ID-new-2"} == {
+        n: r.device_id for n, r in after.dvrs.items()
+    }
 
 
 def test_what_is_let_go_and_what_is_not() -> None:
