@@ -26,7 +26,8 @@ def routes(spec: Spec, desired: Desired, catalog: Catalog, generation: str = "")
     channels = {c.id: _alternatives(c) for c in (*rows, *exported)}
     sources = _sources(spec, catalog, StreamOptions())
     by_dvr: dict[str, dict[str, SourceRoute]] = {}
-    for name, dvr in spec.dvrs.items():
+    # the parts of a split one reach sources as it does
+    for name, dvr in {**spec.dvrs, **{t.record.name: t.dvr for t in desired.dvrs}}.items():
         if dvr.stream != StreamOptions():
             own = {n: s for n, s in _sources(spec, catalog, dvr.stream).items() if s != sources[n]}
             by_dvr |= {name: own} if own else {}

@@ -247,6 +247,17 @@ def test_a_dvr_reaches_a_source_in_its_own_way() -> None:
     assert found == read_routes(routes_bytes(found))
 
 
+def test_the_parts_of_a_split_dvr_reach_sources_as_it_does() -> None:
+    """`news-2` stands in no spec, and what `news` says of streams holds for it."""
+    dvr = Dvr("news", "news", limit=1, stream=StreamOptions(user_agent="Lavf"))
+    spec = simple_spec(replace(NEWS, overflow="split"), dvrs={"news": dvr})
+    found = routes(spec, run(spec, ENTRIES), Catalog((), {}), "g1")
+    agents = [
+        source and source.user_agent for source in (found.source("main", n) for n in ("news", "news-2"))
+    ]
+    assert ["Lavf", "Lavf"] == agents
+
+
 def test_routes_of_carried_channels_stay() -> None:
     """A blocked lineup goes on playing channels that the source no longer lists."""
     spec, desired = built()
