@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import trio
 
@@ -112,7 +113,8 @@ def _tuner(directory: Path, dvr: DvrManifest) -> Tuner:
     files = {
         "guide.xml": guide,
         "xmltv/threadfin.xml": guide,
-        dvr.guide_path.lstrip("/").partition("?")[0]: guide,  # a query is Plex's to send and nothing to us
+        # encoded or not, as it was adopted; a query is Plex's to send and nothing to us
+        unquote(dvr.guide_path.lstrip("/").partition("?")[0]): guide,
         "playlist.m3u": (directory / "playlist.m3u", M3U),
     }
     names = {str(row["GuideNumber"]): str(row.get("GuideName", "")) for row in rows if "GuideNumber" in row}

@@ -141,7 +141,10 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
             tmp_path,
             {"news": {"1000": "main/1"}, "quiet": {"2000": "main/1"}},
             guide=b"<tv>" + b"x" * 3_000_000 + b"</tv>",
-            changes={"news": {"guide_path": "old/Käse Guide.xml?days=7"}},
+            changes={
+                "news": {"guide_path": "old/Käse Guide.xml?days=7"},
+                "quiet": {"guide_path": "old/K%C3%A4se%20Guide.xml"},
+            },
         )
         generation = stage.publish()
         async with served(stage) as serving:
@@ -167,6 +170,8 @@ def test_guide_and_alias(run: Run[None], tmp_path: Path) -> None:
             other = (await ask(serving.dvrs["quiet"], "/api/v1/guide-fetches")).json()
             assert (["quiet"], []) == (other["dvrs"], other["fetches"]), "a tuner tells of itself alone"
             assert 400 == (await ask(place, "/api/v1/guide-fetches?since=x")).status
+            encoded = await ask(serving.dvrs["quiet"], "/old/K%C3%A4se%20Guide.xml")
+            assert (200, stage.guide) == (encoded.status, encoded.body)
 
     run(main)
 
