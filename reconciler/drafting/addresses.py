@@ -19,7 +19,9 @@ _CALL: Final = re.compile(r"/(?:get|player_api|panel_api|xmltv)\.php$")
 # XUI's short form of get.php
 _PLAYLIST: Final = re.compile(r"(?P<base>.*)/playlist/(?P<user>[^/]+)/(?P<password>[^/]+)/m3u[^/]*")
 _TOKEN: Final = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_=-]{16,}")
-_TELLING: Final = re.compile(r"key|token|pass|user|auth|secret|sig|hash|code|login", re.IGNORECASE)
+_TELLING: Final = re.compile(
+    r"key|token|pass|pw|user|auth|secret|sig|hash|code|login|^[kptu]$", re.IGNORECASE
+)
 _PLAIN: Final = re.compile(r"[A-Za-z_.,:-]{0,40}|\d{1,5}")
 
 

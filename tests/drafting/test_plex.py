@@ -152,11 +152,13 @@ def test_a_guide_path_is_kept_with_its_query() -> None:
     )
     telling = dvr("2", "B", device("2", 9192, ("2000",)), guide=place.format("stream_key%3Dabc"))
     long = dvr("3", "C", device("3", 9193, ("3000",)), guide=place.format("p%3D0123456789abcdef"))
-    built = made(plain, telling, long)
+    short = dvr("4", "D", device("4", 9194, ("4000",)), guide=place.format("pwd%3Dabc"))
+    letter = dvr("5", "E", device("5", 9195, ("5000",)), guide=place.format("u%3Dbob%26p%3Dhunter"))
+    built = made(plain, telling, long, short, letter)
     assert "/output/Käse epg?tvg_id_source=gracenote&days=7" == built.dvrs["a"]["guide_path"]
-    assert ["/output/Käse epg"] * 2 == [built.dvrs[name]["guide_path"] for name in ("b", "c")]
+    assert ["/output/Käse epg"] * 4 == [built.dvrs[name]["guide_path"] for name in "bcde"]
     secret = "its guide's address has a query that may hold a secret, which no spec may"
-    assert ["b", "c"] == [loss.where for loss in built.losses if loss.what == secret]
+    assert [*"bcde"] == [loss.where for loss in built.losses if loss.what == secret]
 
 
 def test_odd_numbers_and_second_tuners_are_said() -> None:
