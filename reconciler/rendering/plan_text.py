@@ -105,11 +105,9 @@ def _release(version: str) -> str:
 def _nothing(plan: Plan) -> str:
     dvrs = sum(c.kind == "same" or c.content_only for c in plan.changes)
     made = f"({plan.made.replace('T', ' ').removesuffix('Z')}, {plural(plan.requests, 'request')}, {plan.seconds:.1f} s)"
-    if any(warning.code == "W314" for warning in plan.warnings):  # of channels nothing is known then
-        return (
-            f"No changes. The addresses of {plural(dvrs, 'DVR')} in Plex's database are as the spec says; "
-            f"channels are compared when Plex runs {made}."
-        )
+    # nothing is known of channels then, nor of a DVR that is not in it yet
+    if any(warning.code == "W314" for warning in plan.warnings):
+        return f"No changes. The addresses in Plex's database are as the spec says; the rest is compared when Plex runs {made}."
     text = (
         f"No changes. {plural(dvrs, 'DVR')} with {plural(plan.channels_after, 'channel')} "
         f"{'matches' if dvrs == 1 else 'match'} the spec {made}."
