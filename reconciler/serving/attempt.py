@@ -94,7 +94,6 @@ class Attempt:
             # Whoever zaps is refused once, not once a channel: who asks on and on is banned (iptv-streams.md B4).
             await trio.sleep(min(terms.limits.slot_s, self.pool.held_off_s(account)))
             upstream = await self._patiently(way, lease, account, terms)
-            self.pool.served(lease.account)
         except AttemptFailed as error:
             if error.cause == "limit" and error.wait_s is not None and way.is_of_an_account:
                 self.pool.rest(lease.account, error.wait_s)
@@ -120,11 +119,11 @@ class Attempt:
         """Ask; while the account cools again: soon, then once a second, or when the provider says, unless that is too long."""
         slot_s, key = terms.limits.slot_s, account.key
         until = trio.current_time() + slot_s
-        told = False
+        told = waited = False
         while True:
             lease.asking = True
             try:
-                return await self._open(way, key, terms)
+                upstream = await self._open(way, key, terms)
             except AttemptFailed as error:
                 lease.asking = False
                 if error.cause == "limit" and not told:
@@ -136,9 +135,13 @@ class Attempt:
                 pause_s = error.wait_s or min(step_s, slot_s / 3)
                 if error.cause not in LIMIT_CAUSES or pause_s >= slot_s or not self.pool.cooling(key):
                     raise
-                self.pool.hold_off(key, pause_s)
+                self.pool.hold_off(key, pause_s, "" if error.cause == "limit" else way.channel)
                 if trio.current_time() + pause_s >= until:
                     raise
+            else:
+                self.pool.served(key, waited=waited)
+                return upstream
+            waited = True
             await trio.sleep(pause_s)
 
     async def _open(self, way: Way, account: str, terms: Terms) -> Upstream:

@@ -72,8 +72,8 @@ class _Book:
     """So long after a close a newcomer was let in at last: how late the panel notices."""
     late_until: float = 0.0
     closes: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_CLOSES))
-    refused_since: bool = False
-    """Since the last close somebody was refused."""
+    refused_since: set[str] = field(default_factory=set)
+    """Channels refused since the last close; "" where the provider said that it was for the limit."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -193,7 +193,7 @@ class Pool:
             book.released_at = trio.current_time()
             if not noticed:
                 book.closes.append(book.released_at)
-            book.refused_since = False
+            book.refused_since.clear()
         self._changed.set()
         self._changed = trio.Event()
 
@@ -231,15 +231,18 @@ class Pool:
         """How long it still rests; 0 where it does not."""
         return max(0.0, self._book(key).rested_until - trio.current_time())
 
-    def hold_off(self, key: str, wait_s: float) -> None:
-        """It was refused a moment ago, perhaps for a connection that was just closed: the next asks after so long."""
+    def hold_off(self, key: str, wait_s: float, channel: str = "") -> None:
+        """It was refused a moment ago, perhaps for a connection that was just closed: the next asks after so long.
+
+        `channel` where the refusal may be about that alone.
+        """
         book = self._book(key)
         book.held_off_until = trio.current_time() + wait_s
-        book.refused_since = True
+        book.refused_since.add(channel)
 
     def refused_since_close(self, key: str) -> bool:
         """Whether somebody was refused already since a connection was last closed."""
-        return self._book(key).refused_since
+        return bool(self._book(key).refused_since)
 
     def held_off_s(self, account: Account) -> float:
         """How long whoever asks next, and has a lease, has to wait first; mostly 0.
@@ -255,13 +258,17 @@ class Pool:
                 until = max(until, counted[min(over, len(counted)) - 1] + book.late_s)
         return max(0.0, until - now)
 
-    def served(self, key: str) -> None:
-        """The provider gave a stream: the next rest is a first one again, and a refusal before it was about a close."""
+    def served(self, key: str, *, waited: bool = False) -> None:
+        """The provider gave a stream, to somebody whom it had refused where `waited`: the next rest is a first one again.
+
+        A refusal before it was about a close, unless it may have been about one channel that cannot be had.
+        """
         book, now = self._book(key), trio.current_time()
         book.rests = 0
-        if book.refused_since and now - book.released_at < COOLING_S:
+        about_close = waited or "" in book.refused_since or len(book.refused_since) > 1
+        if about_close and now - book.released_at < COOLING_S:
             book.late_s, book.late_until = now - book.released_at, now + LEARNED_FOR_S
-        book.refused_since = False
+        book.refused_since.clear()
 
     def cooling(self, key: str) -> bool:
         """Whether a refusal may be about a connection that was closed a moment ago."""

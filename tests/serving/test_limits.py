@@ -148,6 +148,31 @@ def test_zapping_in_a_hurry(run: Run[None], tmp_path: Path, clips: Path) -> None
     run(main)
 
 
+@pytest.mark.accepts("STR-5")
+def test_a_channel_that_is_refused_delays_no_other(run: Run[None], tmp_path: Path, clips: Path) -> None:
+    """That the next channel plays says nothing of how late the panel notices a close: it would have played at once."""
+
+    async def main() -> None:
+        async with provided(clips, limited(1), hosts=1) as handle:
+            handle.faults.switch_on(Fault("status", path="live", channel=2, status=403))
+            stage = panel_stage(tmp_path, handle, source={"connections": 1})
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+                async with watching(place, "/auto/v1000") as one:
+                    await one.read(50_000)
+                async with watching(place, "/auto/v1001") as refused:
+                    assert "806" == refused.headers["x-hdhomerun-error"][:3]
+                async with watching(place, "/auto/v1002") as two:
+                    await two.read(50_000)
+                began = trio.current_time()
+                async with watching(place, "/auto/v1003") as three:
+                    assert 200 == three.status
+                assert trio.current_time() - began < 2
+
+    run(main)
+
+
 @pytest.mark.parametrize("status", [429, 458])
 def test_a_provider_says_when_to_come_back(run: Run[None], tmp_path: Path, clips: Path, status: int) -> None:
     """Until then the account is not asked with, on no host; afterwards it is."""
