@@ -324,6 +324,7 @@ class Session:
         """An attempt of ours has a connection."""
         lease.yield_up = partial(self._yield_up, lease)
         self._asking.append(lease)
+        self._attempt.pool.set_idle(lease, idle=self._idle_since is not None)
 
     def _yield_up(self, lease: Lease) -> None:
         """A viewer of another channel needs the slot: only given while nobody watches."""

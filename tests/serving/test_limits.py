@@ -19,6 +19,7 @@ from reconciler.sandbox.panel import Account, Channel, Panel
 from reconciler.serving.pool import Account as PoolAccount
 from reconciler.serving.pool import Pool
 from tests.conftest import Run
+from tests.serving.origin import Asked, answer, origin, segment, stage_of
 from tests.serving.stage import Stage, one_source, panel_stage, provided, served, until, watching
 
 ONE = "password=file:pass username=file:user"
@@ -168,6 +169,39 @@ def test_a_channel_that_is_refused_delays_no_other(run: Run[None], tmp_path: Pat
                 began = trio.current_time()
                 async with watching(place, "/auto/v1003") as three:
                     assert 200 == three.status
+                assert trio.current_time() - began < 2
+
+    run(main)
+
+
+@pytest.mark.accepts("STR-5")
+def test_who_left_stands_in_nobodys_way_on_the_next_way(run: Run[None], tmp_path: Path) -> None:
+    """The viewer leaves, the first way fails, the second is silent: its connection is the next viewer's at once."""
+
+    async def late(asked: Asked) -> None:
+        await trio.sleep(0.5)
+        await asked.stream.send_all(answer(status="404 Not Found"))
+
+    async def silent(_: Asked) -> None:
+        await trio.sleep_forever()
+
+    async def main() -> None:
+        async with origin() as provider:
+            provider.pages |= {"/1.ts": late, "/2.ts": silent, "/3.ts": answer(segment(0) * 40)}
+            stage = stage_of(tmp_path, *(f"{provider.url}/{n}.ts" for n in (1, 2)))
+            stage.sources = {"list": replace(stage.sources["list"], connections=1)}
+            stage.lineups = {"news": {"1000": "main/1", "1001": "main/2"}}
+            stage.channels = {**stage.channels, "main/2": (Alternative("list", url=f"{provider.url}/3.ts"),)}
+            stage.publish()
+            async with served(stage) as serving:
+                place = serving.dvrs["news"]
+                with trio.move_on_after(0.2):
+                    async with watching(place, "/auto/v1000"):
+                        pass
+                await until(lambda: provider.paths("/2.ts"))
+                began = trio.current_time()
+                async with watching(place, "/auto/v1001") as viewer:
+                    assert 200 == viewer.status
                 assert trio.current_time() - began < 2
 
     run(main)
