@@ -144,6 +144,11 @@ class Pool:
         best = max(accounts, key=lambda a: self.free(a, ticket.purpose), default=None)
         return None if best is None else self._enter(best, ticket.purpose, yield_up)
 
+    def _wake(self) -> None:
+        """Let all who wait look again."""
+        self._changed.set()
+        self._changed = trio.Event()
+
     def _give_up(self, ticket: Ticket) -> None:
         """Nobody asks for this ticket any more."""
 
@@ -178,6 +183,7 @@ class Pool:
         finally:
             self._waiting.remove(ticket)
             self._give_up(ticket)
+            self._wake()  # those behind, who may have wanted another account as well
         raise PoolFull(f"no free connection of {', '.join(a.key for a in accounts)}")
 
     def release(self, lease: Lease, *, served: bool = True, noticed: bool = False) -> None:
@@ -194,14 +200,12 @@ class Pool:
             if not noticed:
                 book.closes.append(book.released_at)
             book.refused_since.clear()
-        self._changed.set()
-        self._changed = trio.Event()
+        self._wake()
 
     def set_idle(self, lease: Lease, *, idle: bool) -> None:
         """Whether anybody watches what the lease is for. Those who wait for a slot hear of it."""
         if idle and not lease.idle:
-            self._changed.set()
-            self._changed = trio.Event()
+            self._wake()
         lease.idle = idle
 
     def count_refusal(self, key: str) -> None:

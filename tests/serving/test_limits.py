@@ -275,6 +275,30 @@ def test_how_late_a_panel_notices_is_learned() -> None:
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
+def test_who_leaves_the_queue_wakes_those_behind() -> None:
+    """A free connection of another account is taken once nobody stands before it any more, not at the end of the wait."""
+
+    async def main() -> None:
+        pool, one, two = Pool(), PoolAccount("a", 1), PoolAccount("b", 1)
+        await pool.acquire((one,), "viewer", wait_s=0)
+        async with trio.open_nursery() as nursery:
+
+            async def first() -> None:
+                with trio.move_on_after(1):
+                    await pool.acquire((one,), "viewer", wait_s=3)
+
+            async def second() -> None:
+                await trio.sleep(0.5)
+                lease = await pool.acquire((one, two), "viewer", wait_s=3)
+                assert ("b", 1.0) == (lease.account, trio.current_time() - began)
+
+            began = trio.current_time()
+            nursery.start_soon(first)
+            nursery.start_soon(second)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
 def test_the_number_that_a_provider_names() -> None:
     """It is the limit where ours were none or more; where fewer of ours were too many, those are."""
 
