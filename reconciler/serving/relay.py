@@ -151,29 +151,31 @@ class Relay:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(departure)
+            viewer: Viewer | None = None
             session.waiting += 1
             session.viewers_changed()
             try:
                 await session.ready.wait()
+                if not session.failure and not session.ended:
+                    viewer = Viewer(wire, chunked=request.http11)
+                    session.channel.join(viewer)
             finally:
                 session.waiting -= 1
                 session.viewers_changed()
-            if session.failure or session.ended:
+            if viewer is None:
                 code = session.failure or 807
                 self._measures.refused(code)
                 answer = refusal(code)
             else:
-                await self._stream(wire, request, session, f"tuner{seat.tuner}")
+                viewer.greet(self.stream_head(http11=request.http11, resource=f"tuner{seat.tuner}"))
+                await self._stream(viewer, request, session)
             nursery.cancel_scope.cancel()
         return answer
 
-    async def _stream(self, wire: Wire, request: Request, session: Session, resource: str) -> None:
-        viewer = Viewer(wire, chunked=request.http11)
+    async def _stream(self, viewer: Viewer, request: Request, session: Session) -> None:
+        """Serve a viewer that has joined."""
         channel = session.channel
         ended: Ended = "left"
-        channel.join(viewer)
-        viewer.greet(self.stream_head(http11=request.http11, resource=resource))
-        session.viewers_changed()
         try:
             with trio.move_on_after(_duration(request)) as limit:
                 ended = await channel.serve(viewer)

@@ -214,6 +214,35 @@ async def endlessly(asked: Asked) -> None:
 
 
 @pytest.mark.accepts("STR-3")
+def test_a_stream_that_ends_as_it_begins(run: Run[None], tmp_path: Path) -> None:
+    """Its first answer is over before the viewer was told of it: the stream goes on with the next answer."""
+
+    async def main() -> None:
+        async with origin() as provider:
+
+            async def page(asked: Asked) -> None:
+                if len(provider.paths(asked.path)) == 1:
+                    await asked.stream.send_all(answer(segment(0)))
+                else:
+                    await endlessly(asked)
+
+            provider.pages |= {f"/{n}.ts": page for n in range(8)}
+            stage = stage_of(tmp_path)
+            stage.lineups = {"news": {f"100{n}": f"main/{n}" for n in range(8)}}
+            urls = [f"{provider.url}/{n}.ts" for n in range(8)]
+            stage.channels = {f"main/{n}": (Alternative("list", url=url),) for n, url in enumerate(urls)}
+            stage.publish()
+            async with served(stage) as serving:
+                # Who comes first in the moment of the end is chance: each of eight has to play.
+                for n in range(8):
+                    async with watching(serving.dvrs["news"], f"/auto/v100{n}") as viewer:
+                        await viewer.read(30_000)
+                        assert not viewer.ended
+
+    run(main)
+
+
+@pytest.mark.accepts("STR-3")
 def test_a_provider_that_restarts(run: Run[None], tmp_path: Path) -> None:
     """Its only host refuses for two seconds: the viewer waits with null packets, and the stream goes on."""
 
