@@ -1,6 +1,7 @@
 """The guide and channel pages over HTTP and as values: window, search, unknown, explanation, hostile names, speed."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -121,6 +122,23 @@ def test_channel_is_explained(tmp_path: Path, run: Run[None]) -> None:
             assert "address 1" in ways[2]
             assert 1 == len(tree(body).xpath('//ol/li[@class="now"]'))
             assert "What happens in it." in words
+
+    run(main)
+
+
+def test_hosts_are_called_alike_on_every_page(tmp_path: Path, run: Run[None]) -> None:
+    """A DVR that tries them in an order of its own shows that order by the names that the status page uses."""
+    house = House(tmp_path, int(time.time()))
+    main_ = house.stage.sources["main"]
+    house.stage.by_dvr = {"sportsa": {"main": replace(main_, hosts=main_.hosts[::-1])}}
+
+    async def main() -> None:
+        house.publish()
+        async with served(house.stage) as serving:
+            body = (await ask(serving.hub, "/channel/sportsa/2200")).body
+            ways = [words_of(row) for row in tree(body).xpath('//table[contains(., "Ways")]/tbody/tr')]
+            assert "host 2" in ways[0]
+            assert "host 1" in ways[1]
 
     run(main)
 

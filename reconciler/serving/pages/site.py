@@ -254,7 +254,8 @@ class Pages:
         shown = []
         addresses: dict[int, int] = {}
         for way in ways_of(channel, generation.routes, self._health, dvr):
-            place = host_label(way.source, way.host)
+            # By its place among the source's hosts on every page, whatever order this DVR tries them in.
+            place = host_label(generation.routes.sources[way.source.name], way.host)
             if not place:
                 nth = addresses[way.place] = addresses.get(way.place, 0) + 1
                 place = f"address {nth}"
