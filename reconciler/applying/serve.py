@@ -39,18 +39,18 @@ class ServeClient:
     _client: httpx.AsyncClient = field(repr=False)
 
     async def ready(self, generation: str) -> Unknown | None:
-        """None when the hub serves this generation; else why not."""
+        """None when the hub serves this generation; else why not. A DVR that it cannot serve is for `tuner` to find."""
         answer = await self._hub("/readyz")
         if isinstance(answer, Unknown):
             return answer
         found = answer.get("generation")
-        if found == generation:
-            return (
-                None
-                if answer.get("ready")
-                else Unknown(f"serve is not ready: {answer.get('why') or 'no reason'}")
-            )
-        return Unknown(f"serve still serves generation {found or 'none'}")
+        if found != generation:
+            return Unknown(f"serve still serves generation {found or 'none'}")
+        problems = answer.get("problems") or {}
+        why = answer.get("why") or problems.get("")
+        if why or not (answer.get("ready") or problems):
+            return Unknown(f"serve is not ready: {why or 'no reason'}")
+        return None
 
     async def tuner(self, base_url: str, device_id: str) -> Unknown | None:
         """None when `discover.json` there answers with this DeviceID (DVR-7); else why not."""

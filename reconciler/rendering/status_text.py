@@ -49,7 +49,8 @@ def _head(document: Document, *, color: bool) -> Iterator[str]:
     used = sum(dvr["in_use"] for dvr in document["dvrs"])
     every = sum(dvr["tuners"] for dvr in document["dvrs"])
     watching = sum(stream["viewers"] for stream in document["streams"])
-    word = "ready" if document["ready"] else f"not ready: {document['why']}"
+    why = document["why"] or plural(len(document["problems"]), "problem")
+    word = "ready" if document["ready"] else f"not ready: {why}"
     title = f"{document['name']}  generation {document['generation'] or 'none'}  "
     yield paint(title, "head", color=color) + paint(
         word, "good" if document["ready"] else "danger", color=color

@@ -83,9 +83,11 @@ class Serving:
         return {name: places[0] for name, places in self._bound.items() if name and places}
 
     def offered(self) -> list[Tuner]:
-        """The tuners that discovery may tell of: none while draining."""
+        """The tuners that discovery may tell of: none while draining, and none whose port is somebody else's."""
         generation = self.live.generation
-        return list(generation.tuners.values()) if generation and not self.live.draining else []
+        if generation is None or self.live.draining:
+            return []
+        return [tuner for name, tuner in generation.tuners.items() if name not in self.live.problems]
 
     def drain(self) -> None:
         """Take no new streams, let running ones end (at most `settings.drain_s`), then end."""

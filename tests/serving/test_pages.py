@@ -368,6 +368,14 @@ def test_without_a_plex_nothing_waits_for_an_apply() -> None:
     assert "drift" not in said
 
 
+def test_a_taken_port_is_why_it_is_not_ready() -> None:
+    """The first line of `ptctl status` says so much, and a line of its own which."""
+    status = replace(many_dvrs(2), ready=False, problems=(("dvr0", "port 5005 is not free"),))
+    said = render_status(asdict(status), color=False)
+    assert "not ready: 1 problem\n" in said
+    assert "dvr0: port 5005 is not free" in said
+
+
 def test_status_is_quick() -> None:
     """The status page of 13 DVRs with 26 streams takes at most 50 ms."""
     status = many_dvrs(13)

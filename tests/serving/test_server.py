@@ -10,7 +10,9 @@ from xml.etree import ElementTree as ET
 import pytest
 import trio
 
+from reconciler.applying.serve import serve_client
 from reconciler.errors import OperatorError
+from reconciler.plex.model import Unknown
 from reconciler.serving.listeners import parse_address
 from reconciler.serving.server import serve
 from tests.conftest import Run
@@ -385,16 +387,21 @@ def test_port_taken(run: Run[None], tmp_path: Path) -> None:
         with socket.create_server((LOOPBACK, 0)) as taken:
             port = taken.getsockname()[1]
             stage = Stage(tmp_path, changes={"news": {"port": port}})
-            stage.publish()
+            generation = stage.publish()
             hub = replace(stage.settings(), listen=(LOOPBACK, port))
             with pytest.raises(OperatorError, match=f"port {port} .* the hub"):
                 await serve(stage.state, hub)
-            async with served(stage) as serving:
+            async with served(stage) as serving, serve_client(["http://%s:%d" % serving.hub]) as apply:
                 assert f"port {port} on 127.0.0.1 is not free for dvr 'news'" in serving.live.problems["news"]
                 assert "news" not in serving.dvrs
+                assert [] == serving.offered(), "whoever has the port is not announced"
+                assert await apply.ready(generation) is None, "the others may be applied"
                 taken.close()
                 await until(lambda: "news" in serving.dvrs)
                 assert not serving.live.problems
+                assert ["news"] == [tuner.dvr.name for tuner in serving.offered()]
+                serving.live.problems[""] = "routes.json is broken"
+                assert await apply.ready(generation) == Unknown("serve is not ready: routes.json is broken")
 
     run(main)
 
