@@ -125,9 +125,11 @@ class FfmpegUpstream:
                 stderr=subprocess.PIPE,
                 pass_fds=places[1:],
             )
-        except OSError as error:
+        except BaseException as error:
             for _, write in pipes:
                 os.close(write)
+            if not isinstance(error, OSError):
+                raise
             why = (error.strerror or type(error).__name__).lower()
             raise UpstreamEnded("muxer", f"ffmpeg cannot be started: {why}") from error
         finally:

@@ -1,6 +1,7 @@
 """Profiles that put an ffmpeg between provider and viewer."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -150,6 +151,26 @@ def test_nobody_needs_ffmpeg_who_does_not_ask_for_it(
         run(main)
     finally:
         ffmpeg.find_ffmpeg.cache_clear()
+
+
+def _descriptors() -> list[Path]:
+    return sorted(Path("/proc/self/fd").iterdir())
+
+
+def test_a_muxer_that_is_never_begun_leaves_no_pipe(run: Run[None]) -> None:
+    """A viewer who leaves in the moment before ffmpeg begins leaves no descriptor of the second input behind."""
+
+    async def main() -> None:
+        nobody: Any = None  # cancelled before anybody is asked
+        upstream = ffmpeg.FfmpegUpstream([nobody, nobody], "remux", ["mpegts", "aac"])
+        before = _descriptors()
+        with trio.CancelScope() as viewer:
+            viewer.cancel()
+            await upstream.play(nobody)
+        assert viewer.cancelled_caught
+        assert before == _descriptors()
+
+    run(main)
 
 
 @pytest.mark.parametrize(
