@@ -50,7 +50,8 @@ _NUMBER_WORDS: Final = {
     )
 }
 # Free-TV's marks: blocked abroad, not in HD, a page of YouTube
-_CIRCLED: Final = re.compile(r"\s[\u24b6-\u24e9](?=[\s\u24b6-\u24e9]*$)")
+_CIRCLED: Final = re.compile(r"\s[\u24b6-\u24e9]")
+_CIRCLED_END: Final = re.compile(r"(?<![\s\u24b6-\u24e9])[\s\u24b6-\u24e9]++$")
 _UNDECOMPOSED: Final = str.maketrans(
     {"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i", "ħ": "h"}
 )
@@ -128,7 +129,7 @@ def _marks_apart(text: str) -> str:
     """`BBC Oneᴴᴰ` with a blank before the raised part, which NFKD would glue to the name, and `Rai 1 Ⓖ` without its mark."""
     if text.isascii():
         return text
-    text = _CIRCLED.sub("", text) or text
+    text = _CIRCLED_END.sub(lambda end: _CIRCLED.sub("", end[0]), text) or text
     parts: list[str] = []
     raised_before = False
     for character in text:

@@ -30,7 +30,7 @@ LINE_LIMIT_CHARS: Final = 1 << 20
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _NOTHING_SAID: Final = Said("", "", "", "", {}, "")
 _GUIDE_KEYS: Final = ("url-tvg", "x-tvg-url", "tvg-url")
-_BETWEEN_ADDRESSES: Final = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|,\s*$")
+_BETWEEN_ADDRESSES: Final = re.compile(r"(?<![\s,;])[\s,;]++(?=[A-Za-z][A-Za-z0-9+.-]*://)|,\s*$")
 _COMMAS: Final = re.compile(r"[\s,]+")
 _CP1252_HOLES: Final = {0x81: 0x81, 0x8D: 0x8D, 0x8F: 0x8F, 0x90: 0x90, 0x9D: 0x9D}
 

@@ -10,6 +10,7 @@ from reconciler.catalog.guide_programme import episode_numbers
 from reconciler.catalog.guide_split import Splitter
 from reconciler.catalog.guide_text import mended_text
 from reconciler.catalog.guide_times import time_value
+from reconciler.catalog.names import normalise_name
 from reconciler.catalog.playlist import parse
 from reconciler.serving.playlist import read_playlist
 from reconciler.serving.reply_heads import mended
@@ -34,12 +35,19 @@ def entries(url: str) -> object:
     return parse([f"#EXTM3U\n#EXTINF:-1,A\n{url}\n".encode()], source="m")
 
 
+def header(urls: str) -> object:
+    """An M3U list whose header names these guides."""
+    return parse([f'#EXTM3U url-tvg="{urls}"\n'.encode()], source="m")
+
+
 @pytest.mark.accepts("SEC-3")
 @pytest.mark.parametrize(
     ("reads", "what"),
     [
         pytest.param(read_extinf, " " * N + "x", id="blanks before a name"),
         pytest.param(read_extinf, " " * N + 'a="', id="blanks before an open quote"),
+        pytest.param(normalise_name, " \u24bc" * N + "x", id="marks within a name"),
+        pytest.param(header, "http://g" + "," * N + "x", id="commas in an address of a guide"),
         pytest.param(entries, "http://h" + "/vod" * N, id="folders of films"),
         pytest.param(lambda text: episode_numbers([("onscreen", text)], ""), "S" + " " * N, id="a season"),
         pytest.param(lambda text: episode_numbers([("xmltv_ns", text)], ""), "1." + " " * N + "x", id="a number"),
