@@ -115,7 +115,7 @@ class GuideBytes(Iterator[bytes]):
         unpack = _unpacker(packing)
         begun = False
         for block in packed:
-            data = block
+            data = block if begun else block.lstrip(b"\0")
             while data:
                 begun = True
                 yield from _drained(unpack, data)

@@ -77,10 +77,12 @@ def test_zlib_does_the_same(tmp_path: Path, missing: str) -> None:
 
 def test_padding_behind_gzip_is_ignored(tmp_path: Path) -> None:
     """Zeros or rubbish behind the end, as gzip(1) has it."""
-    for tail in (b"\0" * 512, b"rubbish"):
+    for tail in (b"\0" * 512, b"\0" * BLOCK_BYTES, b"rubbish"):
         path = tmp_path / "guide"
         path.write_bytes(gzip.compress(TEXT) + tail)
-        assert TEXT == b"".join(open_guide(path))
+        opened = open_guide(path)
+        assert TEXT == b"".join(opened)
+        assert opened.damage == ""
 
 
 @pytest.mark.parametrize("at", range(1, MAGIC_BYTES))
