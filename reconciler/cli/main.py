@@ -134,9 +134,8 @@ def run(arguments: Sequence[str]) -> int:
             return exit_.exit_code
         except click.Abort:
             raise KeyboardInterrupt from None
-        except (
-            click.exceptions.NoArgsIsHelpError
-        ) as error:  # nothing was asked: the whole help, and no error to read first
+        except click.exceptions.NoArgsIsHelpError as error:
+            # nothing was asked: the whole help, and no error to read first
             console.note(error.format_message())
             return Exit.USAGE
         except SystemExit:
