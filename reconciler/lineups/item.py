@@ -14,7 +14,7 @@ from reconciler.catalog.names import quality_of
 from reconciler.ledger.model import ChannelRecord, Retired
 from reconciler.lineups.model import Channel, GuideLink
 
-__all__ = ["HASHED_LOGO", "Item", "channel_of", "guide_icon"]
+__all__ = ["HASHED_LOGO", "Item", "channel_of", "guide_icon", "is_web_address"]
 
 _NOTHING: Final[frozenset[str]] = frozenset()
 """One for all: each `frozenset()` is an object of 216 bytes."""

@@ -15,7 +15,7 @@ from reconciler.catalog.entry import Entry, SourceReport
 from reconciler.catalog.guide_index import GuideIndex
 from reconciler.lineups import artifacts
 from reconciler.lineups.identity import path_hash
-from reconciler.lineups.item import HASHED_LOGO, guide_icon
+from reconciler.lineups.item import HASHED_LOGO, guide_icon, is_web_address
 from reconciler.lineups.manifest import Manifest
 from reconciler.plex.model import XMLTV_PROVIDER, Device, Dvr, Observed, Unknown
 from reconciler.spec.model import Spec
@@ -57,9 +57,8 @@ class Pictures:
 def public_entry(entry: Entry, shown: Pictures) -> Entry:
     """The entry without its addresses and headers."""
     urls = tuple(sealed(url, path_hash(url)) for url in (entry.url, *entry.more_urls))
-    return entry._replace(
-        url=urls[0] if entry.url else "", more_urls=urls[1:], headers=(), logo=shown.public(entry.logo)
-    )
+    logo = shown.public(entry.logo) if is_web_address(entry.logo) else ""  # a hash would pass for a picture
+    return entry._replace(url=urls[0] if entry.url else "", more_urls=urls[1:], headers=(), logo=logo)
 
 
 def public_guide(guide: GuideIndex, shown: Pictures) -> GuideIndex:

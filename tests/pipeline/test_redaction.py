@@ -106,6 +106,9 @@ def test_entries_keep_what_finds_them_again() -> None:
     assert ((), f"logo:{short('http://spare.example.net/l.png')}") == (found.headers, found.logo)
     assert entry._replace(url=found.url, more_urls=found.more_urls, headers=(), logo=found.logo) == found
     assert ("", ()) == (public_entry(ENTRIES[0], shown()).url, public_entry(ENTRIES[0], shown()).more_urls)
+    assert "" == public_entry(entry._replace(logo="images/1.png"), shown()).logo, (
+        "no picture outside, none inside"
+    )
 
 
 def test_reports_without_addresses() -> None:
