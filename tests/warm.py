@@ -7,6 +7,7 @@ a cold start shows (what is loaded, how long it takes, Python's own variables) i
 """
 
 import atexit
+import ctypes
 import fcntl
 import gc
 import importlib
@@ -40,6 +41,7 @@ LAZY: Final = ("click.shell_completion", "deepdiff", "hypercorn.trio", "jsonsche
 KEPT: Final = ("PATH", "HOME", "LANG", "TMPDIR", "CI")
 WATCH_S: Final = 0.5
 STREAMS: Final = 3
+PR_SET_PDEATHSIG: Final = 1
 
 
 class Command:
@@ -182,7 +184,7 @@ def _begin(folder: Path, owner: int) -> None:
         def end() -> None:
             process.terminate()
             process.wait()
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
         atexit.register(end)
     else:
@@ -199,6 +201,14 @@ def _load_everything() -> None:
         importlib.import_module(name)
     importlib.import_module("reconciler.tls").trusted()
     gc.freeze()
+
+
+def _end_with(parent: int) -> None:
+    """In the fork: end when the server ends, however that ends, so that a test run that is killed leaves nothing running."""
+    with suppress(AttributeError):  # Linux has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before
+        os._exit(1)
 
 
 def _become(asking: socket.socket, streams: Sequence[int], folder: str) -> None:
@@ -225,16 +235,25 @@ def _become(asking: socket.socket, streams: Sequence[int], folder: str) -> None:
 
 
 def _serve(listener: socket.socket, owner: int, folder: str) -> None:
-    """Fork for whoever asks, until the owner is gone; returns in each fork only."""
+    """Fork for whoever asks, until the owner is gone or a signal says so; returns in each fork only."""
+    told_to_end = False
+    own = os.getpid()
+
+    def end(*_: object) -> None:
+        nonlocal told_to_end
+        told_to_end = True
+
     waking, woken = os.pipe()
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    for signaled in PASSED_ON:
+        signal.signal(signaled, end)
     signal.set_wakeup_fd(woken)
     running: dict[int, socket.socket] = {}
     watched = select.poll()
     watched.register(listener, select.POLLIN)
     watched.register(waking, select.POLLIN)
-    while _lives(owner):
+    while _lives(owner) and not told_to_end:
         ready = dict(watched.poll(WATCH_S * 1000))
         for pid, asking in running.items():
             if asking.fileno() in ready:  # who asked is gone
@@ -250,7 +269,11 @@ def _serve(listener: socket.socket, owner: int, folder: str) -> None:
         if listener.fileno() in ready:
             asking, _ = listener.accept()
             tied, streams, _, _ = socket.recv_fds(asking, 1, STREAMS)
+            if not tied:  # killed before it asked
+                asking.close()
+                continue
             if not (pid := os.fork()):
+                _end_with(own)
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 for left in (listener, *running.values()):
@@ -261,7 +284,8 @@ def _serve(listener: socket.socket, owner: int, folder: str) -> None:
                 return
             for number in streams:
                 os.close(number)
-            asking.sendall(NUMBER.pack(pid))
+            with suppress(BrokenPipeError):  # killed since it asked
+                asking.sendall(NUMBER.pack(pid))
             running[pid] = asking
             if tied == b"!":
                 watched.register(asking, 0)  # its hanging up is told without asking
