@@ -145,7 +145,9 @@ async def _carried_out(ready: Prepared, orders: Orders, journal: Journal, waitin
     state = Path(spec.state)
 
     def save(ledger: Ledger) -> Ledger:
-        return store.save(state, replace(ledger, lineage=base.lineage, name=base.name), base=base)
+        return store.save(
+            state, replace(ledger, lineage=base.lineage, name=spec.name if base.name else ""), base=base
+        )
 
     observed = ready.gathered.observed
     async with AsyncExitStack() as stack:

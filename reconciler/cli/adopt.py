@@ -174,7 +174,7 @@ def _save(spec: Spec, ledger: Ledger, command: str) -> Ledger:
     base = store.load(state)
     if not base.lineage:
         base = replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=spec.name)
-    ledger = replace(ledger, lineage=base.lineage, name=base.name)
+    ledger = replace(ledger, lineage=base.lineage, name=spec.name if base.name else "")
     if base.serial and replace(ledger, serial=base.serial) == base:
         return base
     head = {"ledger_lineage": base.lineage, "ledger_serial": base.serial, "spec": spec.digest}

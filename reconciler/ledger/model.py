@@ -147,4 +147,4 @@ class Ledger:
     spec: str = ""
     """Digest of the spec when the channels last changed: newcomers under another digest are the spec's doing."""
     name: str = ""
-    """The installation whose ledger this is, since its first writing; "" in one that an earlier version began."""
+    """The installation whose ledger this is, as it was called at the last writing; "" in one that an earlier version began."""

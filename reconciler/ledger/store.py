@@ -4,6 +4,7 @@ The caller holds the lock (`ledger.lock`). A ledger of another lineage, or one t
 never overwritten. This module refuses to decide what the ledger says.
 """
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -93,13 +94,14 @@ def _refuse_others(on_disk: Ledger | None, ledger: Ledger, base: Ledger) -> None
         )
 
 
-def refuse_other(state: Path, ledger: Ledger, name: str) -> None:
-    """Raises StateError where the ledger is that of another installation than `name`, which scopes it (design.md 2).
+def refuse_other(state: Path, ledger: Ledger, name: str, dvrs: Container[str]) -> None:
+    """Raises StateError where the ledger is that of another installation, which `name` scopes (design.md 2).
 
-    Two specs in one folder share its `.ptctl`: the second would take the DVRs of the first for removed.
+    Two specs in one folder share its `.ptctl`: the second would take the DVRs of the first for removed. Another name with
+    one of the ledger's DVRs among its own `dvrs` is the same installation under a new name.
     """
-    if ledger.name and ledger.dvrs and ledger.name != name:
+    if ledger.name and ledger.name != name and ledger.dvrs and not any(dvr in dvrs for dvr in ledger.dvrs):
         raise StateError(
-            f'{state} is the state of "{ledger.name}", and this spec is "{name}"',
+            f'{state} is the state of "{ledger.name}", and this spec is "{name}" with other DVRs',
             next_step=f"give this spec a state of its own (state: .ptctl-{name}), or write  name: {ledger.name}",
         )

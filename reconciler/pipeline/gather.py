@@ -102,7 +102,7 @@ async def gather(spec: Spec, request: Request, *, known: Gathered | None = None)
     seen_before = newest.newest(state)
     ledger = store.load(state)
     newest.refuse_older(state, ledger, seen_before)
-    store.refuse_other(state, ledger, spec.name)
+    store.refuse_other(state, ledger, spec.name, spec.dvrs)
     generation = generations.current(state) or ""
     published = _published(state, generation)
     seen: list[Observed | Unknown | None] = [None]

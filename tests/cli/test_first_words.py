@@ -150,9 +150,10 @@ def test_a_second_spec_in_the_folder_takes_nothing_over(
     for command in ("plan", "refresh"):
         assert 1 == run([command, "trial.yaml"])
         said = capsys.readouterr().err
-        assert 'is the state of "home", and this spec is "trial"' in said
+        assert 'is the state of "home", and this spec is "trial" with other DVRs' in said
         assert "state: .ptctl-trial" in said
     assert ledger == (home / ".ptctl/ledger.json").read_bytes()
     (home / "trial.yaml").write_text(f"{other}state: .ptctl-trial\n", "utf-8")
     assert 0 == run(["refresh", "trial.yaml"])
-    assert 0 == run(["refresh"])
+    (home / "ptctl.yaml").write_text(SPEC.replace("name: home", "name: house"), "utf-8")
+    assert 0 == run(["refresh"])  # the same DVRs: it was renamed

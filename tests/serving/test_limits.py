@@ -144,7 +144,7 @@ def test_zapping_in_a_hurry(run: Run[None], tmp_path: Path, clips: Path) -> None
                     assert 200 == last.status
                     await last.read(50_000)
                 assert 1 == handle.peak()
-                assert handle.refusals() <= 4
+                assert handle.refusals() < 7  # not one a channel; mostly 2 or 3, more where zaps take longer
 
     run(main)
 
