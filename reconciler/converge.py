@@ -6,7 +6,6 @@ status: it gives values, and the caller's `consent` decides.
 """
 
 import json
-import secrets
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -42,7 +41,6 @@ from reconciler.spec.model import Spec
 
 __all__ = ["Orders", "Settled", "asked_busy", "converge"]
 
-LINEAGE_BYTES: Final = 8
 ANSWER_S: Final = 5.0
 CONTENT: Final = frozenset({"load-guide", "enable-channels"})
 INTERRUPTED: Final = 130
@@ -139,15 +137,11 @@ def _waiting(plan: Plan) -> frozenset[str]:
 
 async def _carried_out(ready: Prepared, orders: Orders, journal: Journal, waiting: frozenset[str]) -> Settled:
     spec, plan = ready.spec, ready.plan
-    base = ready.gathered.ledger
-    if not base.lineage:
-        base = replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=spec.name)
+    base = store.begun(ready.gathered.ledger, spec.name)
     state = Path(spec.state)
 
     def save(ledger: Ledger) -> Ledger:
-        return store.save(
-            state, replace(ledger, lineage=base.lineage, name=spec.name if base.name else ""), base=base
-        )
+        return store.save(state, store.continued(ledger, base, spec.name), base=base)
 
     observed = ready.gathered.observed
     async with AsyncExitStack() as stack:

@@ -1,7 +1,6 @@
 """`ptctl adopt`: take ownership of a DVR that Plex has, or build a lost ledger again. Writes the ledger and nothing else."""
 
 import json
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 import click
 import trio
@@ -32,8 +30,6 @@ from reconciler.rendering.adoption_text import render, render_rebuilt
 from reconciler.spec.model import Spec
 
 __all__ = ["adopt"]
-
-LINEAGE_BYTES: Final = 8
 
 
 @click.command()
@@ -171,10 +167,8 @@ def _show_rebuilt(console: Console, again: Rebuilt, saved: Ledger, format_: str)
 def _save(spec: Spec, ledger: Ledger, command: str) -> Ledger:
     """Journal and write it. Returns the ledger with its serial; unchanged, nothing is written."""
     state = Path(spec.state)
-    base = store.load(state)
-    if not base.lineage:
-        base = replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=spec.name)
-    ledger = replace(ledger, lineage=base.lineage, name=spec.name if base.name else "")
+    base = store.begun(store.load(state), spec.name)
+    ledger = store.continued(ledger, base, spec.name)
     if base.serial and replace(ledger, serial=base.serial) == base:
         return base
     head = {"ledger_lineage": base.lineage, "ledger_serial": base.serial, "spec": spec.digest}

@@ -4,6 +4,7 @@ The caller holds the lock (`ledger.lock`). A ledger of another lineage, or one t
 never overwritten. This module refuses to decide what the ledger says.
 """
 
+import secrets
 from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from reconciler.ledger.atomic import disk_errors, replace_file
 from reconciler.ledger.document import ReadLedger, read, text_of
 from reconciler.ledger.model import FORMAT, Ledger
 
-__all__ = ["LEDGER", "backup_path", "load", "refuse_other", "save", "stored"]
+__all__ = ["LEDGER", "backup_path", "begun", "continued", "load", "refuse_other", "save", "stored"]
 
 LEDGER: Final = "ledger.json"
+LINEAGE_BYTES: Final = 8
 
 
 def stored(state: Path) -> ReadLedger | None:
@@ -92,6 +94,16 @@ def _refuse_others(on_disk: Ledger | None, ledger: Ledger, base: Ledger) -> None
             moved=("ledger serial",),
             next_step="ptctl plan",
         )
+
+
+def begun(base: Ledger, name: str) -> Ledger:
+    """The ledger that a run begins with: one without a history gets a lineage, and the name of its installation."""
+    return base if base.lineage else replace(base, lineage=secrets.token_hex(LINEAGE_BYTES), name=name)
+
+
+def continued(ledger: Ledger, base: Ledger, name: str) -> Ledger:
+    """`ledger` as the next of `base`, under today's name of the installation; a ledger without a name stays without."""
+    return replace(ledger, lineage=base.lineage, name=name if base.name else "")
 
 
 def refuse_other(state: Path, ledger: Ledger, name: str, dvrs: Container[str]) -> None:
