@@ -136,6 +136,7 @@ def test_zapping_in_a_hurry(run: Run[None], tmp_path: Path, clips: Path) -> None
                 place = serving.dvrs["news"]
                 async with watching(place, "/auto/v1000") as one:
                     await one.read(50_000)
+                began = trio.current_time()
                 for n in range(1, 7):
                     with trio.move_on_after(0.25):
                         async with watching(place, f"/auto/v{1000 + n}"):
@@ -143,8 +144,10 @@ def test_zapping_in_a_hurry(run: Run[None], tmp_path: Path, clips: Path) -> None
                 async with watching(place, "/auto/v1007") as last:
                     assert 200 == last.status
                     await last.read(50_000)
+                # asked again once a second: one more for each that a busy machine takes beyond the usual three
+                late_s = max(0.0, trio.current_time() - began - 3)
                 assert 1 == handle.peak()
-                assert handle.refusals() < 7  # not one a channel; mostly 2 or 3, more where zaps take longer
+                assert handle.refusals() <= min(6, 4 + late_s)
 
     run(main)
 
